@@ -1,0 +1,2 @@
+//! The program scope-mcp.
+fn main() {}

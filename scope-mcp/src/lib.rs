@@ -1,0 +1,1 @@
+//! MCP (Model Context Protocol) over stdio, on scopes: the connection has one owner.

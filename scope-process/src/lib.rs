@@ -1,0 +1,1 @@
+//! Child processes that cannot be left behind.

@@ -1,0 +1,1 @@
+//! scope-core on async-executor and async-io: smol without the name.
