@@ -1,0 +1,171 @@
+//! `scope_core::rt::Runtime` for tokio.
+
+use std::any::Any;
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use scope_core::rt::{self, Refused, Task};
+use tokio::runtime::{EnterGuard, Handle, TryCurrentError};
+use tokio::time::Sleep;
+
+use crate::launch;
+use crate::timer::Timer;
+
+/// A tokio runtime, as scope-core sees it.
+///
+/// It holds a [`Handle`], so it does not keep the runtime running. After the runtime has shut down, spawning is
+/// [`Refused`], a watched descriptor gives an error instead of waiting, and timers go on, on a thread of their own.
+///
+/// In a runtime that was built without `enable_time` timers use that thread too; in one without `enable_io` a
+/// descriptor cannot be watched. The only way to find out is to ask tokio, which says it by a panic: it is caught, but
+/// the panic hook prints tokio's advice once.
+#[derive(Clone, Debug)]
+pub struct TokioRuntime {
+    handle: Handle,
+    missing: Arc<Missing>,
+}
+
+/// Drivers that were asked for in vain, so that tokio is asked only once.
+#[derive(Debug, Default)]
+struct Missing {
+    time: AtomicBool,
+    io: AtomicBool,
+}
+
+impl TokioRuntime {
+    /// The runtime behind `handle`.
+    pub fn new(handle: Handle) -> Self {
+        TokioRuntime {
+            handle,
+            missing: Arc::default(),
+        }
+    }
+
+    /// The runtime this thread is in.
+    ///
+    /// # Errors
+    /// The thread is in no tokio runtime.
+    pub fn current() -> Result<Self, TryCurrentError> {
+        Handle::try_current().map(Self::new)
+    }
+
+    /// tokio's own handle.
+    pub fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
+    /// Runs `future` to its end, detached. As [`rt::Runtime::spawn`], but without a box.
+    ///
+    /// # Errors
+    /// [`Refused`] when the runtime has shut down; `future` has been dropped then, unpolled.
+    pub fn launch<F>(&self, future: F) -> Result<(), Refused>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        launch::task(&self.handle, future)
+    }
+
+    /// `None` in the destructors of a thread's locals, where tokio has no context any more and `enter` panics.
+    fn enter(&self) -> Option<EnterGuard<'_>> {
+        match Handle::try_current() {
+            Err(e) if e.is_thread_local_destroyed() => None,
+            _ => Some(self.handle.enter()),
+        }
+    }
+
+    /// `None` where there is no timer to be had from tokio.
+    pub(crate) fn sleep_until(&self, at: Instant) -> Option<Sleep> {
+        if self.missing.time.load(Ordering::Relaxed) {
+            return None;
+        }
+        let _guard = self.enter()?;
+        let sleep = catch_unwind(|| tokio::time::sleep_until(at.into())).ok();
+        if sleep.is_none() {
+            self.missing.time.store(true, Ordering::Relaxed);
+        }
+        sleep
+    }
+
+    /// tokio's clock, which can be paused in tests: of the runtime, whatever thread asks.
+    pub(crate) fn clock(&self) -> Instant {
+        // On a thread of the runtime the context is there already, and entering it again costs two shared counters.
+        if tokio::runtime::worker_index().is_some() {
+            return tokio::time::Instant::now().into_std();
+        }
+        match self.enter() {
+            Some(_guard) => tokio::time::Instant::now().into_std(),
+            None => Instant::now(),
+        }
+    }
+}
+
+impl rt::Runtime for TokioRuntime {
+    fn name(&self) -> &'static str {
+        "tokio"
+    }
+
+    fn spawn(&self, task: Task) -> Result<(), Refused> {
+        self.launch(task)
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>) -> Result<(), Refused> {
+        launch::blocking(&self.handle, work)
+    }
+
+    fn now(&self) -> Instant {
+        self.clock()
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn rt::Timer>> {
+        Timer::new(self.clone(), at)
+    }
+
+    #[cfg(unix)]
+    fn watch(&self, fd: std::os::fd::OwnedFd) -> io::Result<Box<dyn rt::Io>> {
+        use tokio::io::unix::AsyncFd;
+
+        let no_reactor = || {
+            io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this tokio runtime has no I/O driver: build it with enable_io or enable_all",
+            )
+        };
+        if self.missing.io.load(Ordering::Relaxed) {
+            return Err(no_reactor());
+        }
+        let _guard = self
+            .enter()
+            .ok_or_else(|| io::Error::other("this thread is ending: tokio cannot be used on it"))?;
+        // tokio replaced it by an unsafe one, because an arbitrary type may lie about its descriptor or give it away. An
+        // OwnedFd does neither, and nobody but us ever holds this one.
+        #[expect(
+            deprecated,
+            reason = "sound with an OwnedFd, and its successor is unsafe"
+        )]
+        let register = AsyncFd::new;
+        match catch_unwind(AssertUnwindSafe(|| register(fd))) {
+            Ok(watched) => Ok(Box::new(crate::watch::Watched(watched?))),
+            Err(_) => {
+                self.missing.io.store(true, Ordering::Relaxed);
+                Err(no_reactor())
+            }
+        }
+    }
+
+    /// `false` on a worker of this runtime, however many there are: a task that is woken from a worker waits in a slot
+    /// that the others cannot steal from, so blocking the worker to wait for that task lasts for ever.
+    fn can_block(&self) -> bool {
+        launch::may_block()
+            || tokio::runtime::worker_index().is_none()
+            || Handle::try_current().is_ok_and(|current| current.id() != self.handle.id())
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
