@@ -1,0 +1,167 @@
+//! Ending a process step by step: [`Process::close`].
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use scope_core::rt::Handle;
+
+use crate::exit::{ExitWatch, Exited};
+use crate::group::{Group, Survey};
+use crate::report::{Action, Sent};
+use crate::{Budgets, PipeReader, Process, blocking};
+
+/// Between two looks at those who were told to end, from the second on: someone who starts others all the time must not
+/// keep us scanning.
+const PAUSE: Duration = Duration::from_millis(5);
+
+pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
+    let rt = process.rt.clone();
+    let group = Arc::clone(&process.group);
+
+    let start = rt.now();
+    let had_ended = group.exit.has_ended();
+    process.log.notice(had_ended);
+    process.stdin = None;
+    process.log.input_ended = true;
+    if !had_ended {
+        let ended = wait(
+            process,
+            &mut [process.exited()],
+            after(&rt, budgets.after_eof),
+        )
+        .await;
+        process.log.notice(ended);
+        process
+            .log
+            .step(Action::EndInput, rt.now() - start, usize::from(!ended));
+    }
+
+    let start = rt.now();
+    let terminate = !budgets.after_term.is_zero();
+    let survey = survey(&rt, &group, terminate).await;
+    let scanned = rt.now();
+    process.log.found(&survey.found);
+    process
+        .log
+        .step(Action::Scan, scanned - start, survey.left());
+    if let Some(e) = &survey.error {
+        process.log.unscanned(e);
+    }
+    if survey.is_empty() {
+        process.log.notice(true);
+        return;
+    }
+    if terminate {
+        process.log.sent(Sent::Term);
+        let left = settle(process, survey, after(&rt, budgets.after_term)).await;
+        process
+            .log
+            .step(Action::Terminate, rt.now() - scanned, left);
+        if left == 0 {
+            return;
+        }
+    }
+
+    let start = rt.now();
+    let limit = budgets.for_kill();
+    let swept = {
+        let group = Arc::clone(&group);
+        blocking::run(&rt, move || group.sweep(limit)).await
+    };
+    // The worker was lost on the way, which only a panic does: the work is done here then.
+    let swept = swept.unwrap_or_else(|| group.sweep(limit));
+    process.record_kill(swept, rt.now() - start);
+}
+
+/// Waits until all that have been told to end have, or `deadline`. How many are left.
+async fn settle(process: &mut Process, mut survey: Survey, deadline: Instant) -> usize {
+    let rt = process.rt.clone();
+    let group = Arc::clone(&process.group);
+    for round in 0_u64.. {
+        let watched = survey.fds.len();
+        let mut ends: Vec<Exited> = survey
+            .fds
+            .drain(..)
+            .filter_map(|fd| ExitWatch::of_fd(&rt, fd).ok())
+            .map(Exited::new)
+            .collect();
+        let all_watched = ends.len() == watched && watched == survey.found.len();
+        ends.push(process.exited());
+        let ended = wait(process, &mut ends, deadline).await;
+        process.log.notice(group.exit.has_ended());
+        if !ended {
+            // The scan that SIGKILL begins with finds out who is left; these are at least.
+            return survey.left().max(1);
+        }
+        if round > 0 || !all_watched {
+            rt.sleep_until(deadline.min(rt.now() + PAUSE)).await;
+        }
+        survey = self::survey(&rt, &group, false).await;
+        process.log.found(&survey.found);
+        if survey.is_empty() {
+            return 0;
+        }
+        if rt.now() >= deadline {
+            break;
+        }
+    }
+    survey.left().max(1)
+}
+
+/// Waits until all of `ends` have come, or `deadline`. Whether they have.
+async fn wait(process: &mut Process, ends: &mut [Exited], deadline: Instant) -> bool {
+    let mut timer = process.rt.sleep_until(deadline);
+    let mut ended = vec![false; ends.len()];
+    poll_fn(|cx| {
+        for (end, ended) in ends
+            .iter_mut()
+            .zip(&mut ended)
+            .filter(|(_, ended)| !**ended)
+        {
+            match Pin::new(end).poll(cx) {
+                Poll::Ready(Ok(())) => *ended = true,
+                // The runtime that was to watch it has shut down: no time is left to be polite.
+                Poll::Ready(Err(_)) => return Poll::Ready(false),
+                Poll::Pending => {}
+            }
+        }
+        if ended.iter().all(|ended| *ended) {
+            return Poll::Ready(true);
+        }
+        // A process that cannot get rid of its last words does not end.
+        discard(&mut process.stdout, cx);
+        discard(&mut process.stderr, cx);
+        Pin::new(&mut timer).poll(cx).map(|()| false)
+    })
+    .await
+}
+
+/// Reads what is there, and throws it away.
+fn discard(pipe: &mut Option<PipeReader>, cx: &mut Context<'_>) {
+    let mut buf = [0; 4096];
+    for _ in 0..16 {
+        let Some(reader) = pipe else { return };
+        match reader.poll_read(cx, &mut buf) {
+            Poll::Pending => return,
+            Poll::Ready(Ok(n)) if n > 0 => {}
+            Poll::Ready(_) => *pipe = None,
+        }
+    }
+    // There is more; but others want their turn.
+    cx.waker().wake_by_ref();
+}
+
+async fn survey(rt: &Handle, group: &Arc<Group>, terminate: bool) -> Survey {
+    let worker = Arc::clone(group);
+    let survey = blocking::run(rt, move || worker.survey(terminate)).await;
+    survey.unwrap_or_else(|| group.survey(terminate))
+}
+
+fn after(rt: &Handle, budget: Duration) -> Instant {
+    let now = rt.now();
+    now.checked_add(budget)
+        .unwrap_or(now + Duration::from_secs(86400 * 365))
+}
