@@ -2,8 +2,12 @@
 
 mod executor;
 mod runtime;
+#[cfg(unix)]
+mod signals;
 mod timer;
 #[cfg(unix)]
 mod watch;
 
 pub use runtime::SmolRuntime;
+#[cfg(unix)]
+pub use signals::{Signal, Signals};

@@ -104,6 +104,14 @@ impl TokioRuntime {
     }
 }
 
+#[cfg(unix)]
+pub(crate) fn no_reactor() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "this tokio runtime has no I/O driver: build it with enable_io or enable_all",
+    )
+}
+
 impl rt::Runtime for TokioRuntime {
     fn name(&self) -> &'static str {
         "tokio"
@@ -129,12 +137,6 @@ impl rt::Runtime for TokioRuntime {
     fn watch(&self, fd: std::os::fd::OwnedFd) -> io::Result<Box<dyn rt::Io>> {
         use tokio::io::unix::AsyncFd;
 
-        let no_reactor = || {
-            io::Error::new(
-                io::ErrorKind::Unsupported,
-                "this tokio runtime has no I/O driver: build it with enable_io or enable_all",
-            )
-        };
         if self.missing.io.load(Ordering::Relaxed) {
             return Err(no_reactor());
         }
