@@ -16,8 +16,6 @@ use tokio::runtime::Handle;
 thread_local! {
     /// Set by work that is dropped on this thread without having been started.
     static DROPPED: Cell<bool> = const { Cell::new(false) };
-    /// Whether this thread is one where blocking is allowed although tokio's context says otherwise or says nothing.
-    static MAY_BLOCK: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `hand_over` and says whether the work it handed over was dropped in there.
@@ -46,23 +44,7 @@ where
 
 pub(crate) fn blocking(handle: &Handle, work: Box<dyn FnOnce() + Send>) -> Result<(), Refused> {
     let work = Unstarted(Some(work));
-    refused(|| drop(handle.spawn_blocking(move || blocking_allowed(|| work.call()))))
-}
-
-/// Runs `f` with [`may_block`] true on this thread.
-pub(crate) fn blocking_allowed<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            MAY_BLOCK.set(self.0);
-        }
-    }
-    let _restore = Restore(MAY_BLOCK.replace(true));
-    f()
-}
-
-pub(crate) fn may_block() -> bool {
-    MAY_BLOCK.get()
+    refused(|| drop(handle.spawn_blocking(move || work.call())))
 }
 
 pin_project! {

@@ -1,6 +1,7 @@
 //! scope-core on tokio.
 
 mod alarm;
+mod blocking;
 mod launch;
 mod runtime;
 #[cfg(unix)]
@@ -9,6 +10,7 @@ mod timer;
 #[cfg(unix)]
 mod watch;
 
+pub use blocking::block_in_place;
 pub use runtime::TokioRuntime;
 #[cfg(unix)]
 pub use signals::{Signal, Signals};

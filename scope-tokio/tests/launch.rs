@@ -320,3 +320,29 @@ fn the_adapter_is_found_again() {
         rt.handle().id()
     );
 }
+
+#[test]
+fn a_worker_may_block_in_place() {
+    let rt = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let on = Handle::new(adapter(&rt));
+    let outcome = rt.block_on(async {
+        tokio::spawn(async move {
+            let inside = scope_tokio::block_in_place(|| {
+                assert!(on.can_block());
+                // It is true what it says: a task of the runtime's only worker, woken from here, runs.
+                let (tx, rx) = mpsc::channel();
+                on.spawn(Box::pin(async move { tx.send(()).unwrap() }))
+                    .unwrap();
+                rx.recv_timeout(HANG)
+            });
+            (inside, on.can_block())
+        })
+        .await
+        .unwrap()
+    });
+    assert_eq!(outcome, (Ok(()), false));
+}
