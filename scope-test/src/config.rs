@@ -66,6 +66,8 @@ impl Config {
 
     /// Runs blocking work on real threads, one for each. By default it runs on the run's own thread, each as one step,
     /// so that the seed decides all; there, work that waits for a task of the same run would wait for ever.
+    ///
+    /// A run that ends well has waited for these threads; one that fails leaves them to themselves.
     pub fn blocking_threads(mut self, on: bool) -> Self {
         self.blocking_threads = on;
         self

@@ -207,7 +207,7 @@ impl fmt::Display for Repeat {
         )?;
         // The test harness names its threads after the tests, unless it has only one.
         if let Some(name) = std::thread::current().name().filter(|name| *name != "main") {
-            write!(f, " {name} -- --exact --nocapture")?;
+            write!(f, " {name} -- --nocapture")?;
         }
         Ok(())
     }

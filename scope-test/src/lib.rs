@@ -32,7 +32,7 @@
 //!
 //! # To repeat a failure
 //!
-//! A failing run prints its seed. `SCOPE_TEST_SEED=17 cargo test the_test -- --exact --nocapture` runs that seed alone
+//! A failing run prints its seed. `SCOPE_TEST_SEED=17 cargo test the_test -- --nocapture` runs that seed alone
 //! where [`for_each_seed`] would run many, and prints every step.
 //!
 //! # What it does not have

@@ -17,7 +17,7 @@ use crate::trace::{TaskNumber, Trace};
 
 /// The runtime of one run: what a test asks for the clock, for tasks, and for what has happened so far.
 ///
-/// A cheap handle, to be cloned. It may outlive its run, and then refuses to spawn.
+/// A cheap handle, to be cloned. It may outlive its run: from then on it refuses to spawn, and its timers fire no more.
 #[derive(Clone)]
 pub struct TestRuntime {
     scheduler: Arc<Scheduler>,
@@ -51,7 +51,11 @@ impl TestRuntime {
 
     /// As [`TestRuntime::current`], or `None`.
     pub fn try_current() -> Option<Self> {
-        CURRENT.with_borrow(Clone::clone)
+        // Not `with`: a destructor of another thread-local may ask when this one is gone.
+        CURRENT
+            .try_with(|current| current.borrow().clone())
+            .ok()
+            .flatten()
     }
 
     /// This runtime behind the core's [`Handle`], or `None` if that is another kind of runtime.

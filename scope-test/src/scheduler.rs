@@ -240,7 +240,8 @@ impl Scheduler {
 
     /// Closes the run after its root has ended: from here on work is refused. What is left is a leak.
     pub(crate) fn close(&self) -> Result<(), Stop> {
-        let mut state = self.wait_for_outside(self.lock(), |_| false)?;
+        // Not for a thread that waits for a task left behind: that task is the failure.
+        let mut state = self.wait_for_outside(self.lock(), |state| state.alive() > 0)?;
         state.closed = true;
         if let Some(payload) = state.panicked.take() {
             return Err(Stop::Panicked(payload));

@@ -146,3 +146,18 @@ fn descriptors_are_not_watched_and_the_error_says_what_to_do() {
         assert!(error.to_string().contains("tokio or smol"), "{error}");
     });
 }
+
+#[test]
+fn a_task_left_behind_is_reported_though_a_thread_still_waits_for_it() {
+    let (_never, gate) = mpsc::channel::<()>();
+    let error = Config::new(0)
+        .blocking_threads(true)
+        .try_block_on(async |rt| {
+            rt.spawn(std::future::pending()).unwrap();
+            rt.spawn_blocking(move || assert!(gate.recv().is_err()))
+                .unwrap();
+        })
+        .into_result()
+        .unwrap_err();
+    assert!(error.is_leak(), "{error}");
+}
