@@ -41,9 +41,16 @@ impl ExitWatch {
     /// # Errors
     /// No descriptor was left, or the runtime cannot watch one.
     pub(crate) fn new(rt: &Handle, pid: Pid) -> io::Result<ExitWatch> {
-        let source = match pidfd(pid)? {
-            Some(fd) => Source::Pidfd(rt.watch(fd)?),
-            None => Source::Polled(rt.clone()),
+        let source = match pidfd(pid) {
+            Ok(Some(fd)) => Source::Pidfd(rt.watch(fd)?),
+            Ok(None) => Source::Polled(rt.clone()),
+            // It has ended, and where SIGCHLD is ignored the kernel has reaped it.
+            Err(e) if rustix::io::Errno::from_io_error(&e) == Some(rustix::io::Errno::SRCH) => {
+                let watch = ExitWatch::from(Some(pid), Source::Polled(rt.clone()));
+                watch.set_reaped();
+                return Ok(watch);
+            }
+            Err(e) => return Err(e),
         };
         Ok(ExitWatch::from(Some(pid), source))
     }

@@ -116,7 +116,7 @@ impl Group {
     }
 
     pub(crate) fn raw_pid(&self) -> u32 {
-        self.pid.as_raw_nonzero().get().unsigned_abs()
+        self.pid.as_raw_pid().unsigned_abs()
     }
 
     /// Looks who is left, and if there is anybody and `terminate` is set, sends them SIGTERM. Blocking.
@@ -182,48 +182,31 @@ impl Group {
                     break;
                 }
             };
-            let mut killed = Vec::new();
-            let mut fds = Vec::new();
+            let left = deadline.saturating_duration_since(Instant::now());
+            let (mut denied, mut killed) = (0, Vec::new());
             for straggler in &found {
                 match tell(straggler, &target, &[Signal::KILL]) {
                     Told::Sent(fd) => {
-                        killed.push(straggler);
-                        fds.extend(fd);
+                        killed.push(fd);
+                        if swept.killed.iter().all(|known| known.pid != straggler.pid) {
+                            swept.killed.push(straggler.clone());
+                        }
                     }
                     Told::Gone => {}
-                    Told::Denied => swept.survivors.push(straggler.clone()),
+                    Told::Denied => denied += 1,
                 }
             }
-            for straggler in killed.iter().copied() {
-                if swept.killed.iter().all(|known| known.pid != straggler.pid) {
-                    swept.killed.push(straggler.clone());
-                }
-            }
-            if found.is_empty() || found.len() == swept.survivors.len() {
+            if denied == found.len() || left.is_zero() {
+                swept.ran_out = denied < found.len();
+                swept.survivors = found;
                 break;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            let fds: Vec<_> = fds.iter().map(AsFd::as_fd).collect();
-            let waited = exit::wait_all(&fds, left.min(Duration::from_millis(50)));
+            let fds: Vec<_> = killed.iter().flatten().map(AsFd::as_fd).collect();
+            exit::wait_all(&fds, left.min(Duration::from_millis(50)));
             if fds.len() < killed.len() {
-                // No pidfds here: give the killed the time to die.
+                // No pidfds here: the killed are given the time to die.
                 std::thread::sleep(left.min(Duration::from_millis(1)));
             }
-            if left.is_zero() && !waited {
-                swept.survivors = found;
-                swept.ran_out = true;
-                break;
-            }
-            if left.is_zero()
-                && self
-                    .find_others(&target)
-                    .is_ok_and(|found| !found.is_empty())
-            {
-                swept.survivors = found;
-                swept.ran_out = true;
-                break;
-            }
-            swept.survivors.clear();
         }
         if !self.exit.wait_blocking(deadline) {
             swept.ran_out = true;

@@ -152,13 +152,14 @@ impl Process {
             return report.clone();
         }
         let start = Instant::now();
-        self.stdin = None;
-        self.stdout = None;
-        self.stderr = None;
         let was_running = !self.group.exit.has_ended();
         self.log.notice(!was_running);
         let swept = self.group.sweep(self.budgets.for_kill());
         self.record_kill(swept, start.elapsed());
+        // Not before: it would be asked and killed in one breath, and which of them it was would be chance.
+        self.stdin = None;
+        self.stdout = None;
+        self.stderr = None;
         if was_running && self.log.ended == Some(Ended::AtKill) {
             self.log.ended = Some(Ended::InDrop);
         }

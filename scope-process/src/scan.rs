@@ -94,7 +94,7 @@ pub(crate) use elsewhere::{find, look};
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::io::{self, Read};
+    use std::io;
     use std::mem::MaybeUninit;
 
     use rustix::fs::{Mode, OFlags, RawDir};
@@ -177,40 +177,35 @@ mod linux {
             if pid == self.own {
                 return Seen::No;
             }
-            // Cheaper than reading its stat. Kernel threads, and what was put into our pid namespace from outside, have
-            // no group that we could see.
-            let group = match rustix::process::getpgid(Some(pid)) {
-                Ok(group) => Some(group),
-                Err(Errno::SRCH) => return Seen::No,
-                Err(_) => None,
-            };
-            let in_group = group.is_some() && group == self.target.group;
-            let mark = match self.read(pid, "environ") {
-                true if self.buf.is_empty() && !in_group => {
-                    return if group.is_some() {
-                        Seen::Unsure
-                    } else {
-                        Seen::No
-                    };
-                }
-                true => self.mark(),
-                // Gone, or another user's.
-                false => None,
-            };
+            let environment = self.read(pid, "environ");
+            let is_bare = environment && self.buf.is_empty();
+            // `None` if it is gone, or another user's, who could still be in the group.
+            let mark = if environment { self.mark() } else { None };
             let marked =
                 mark.is_some_and(|child| self.target.child.is_none() || child == self.target.child);
-            if !marked && !in_group || !self.read(pid, "stat") {
+            // Half the cost of a scan, so not without need. (`getpgid` would be cheaper; rustix's takes the 0 that it
+            // says of kernel threads for impossible.)
+            if !marked && !is_bare && self.target.group.is_none() || !self.read(pid, "stat") {
                 return Seen::No;
             }
-            match Stat::parse(&self.buf) {
-                Some(stat) if stat.is_alive() => Seen::Ours(Straggler {
-                    pid: pid.as_raw_nonzero().get().unsigned_abs(),
+            let Some(stat) = Stat::parse(&self.buf).filter(Stat::is_alive) else {
+                return Seen::No;
+            };
+            let in_group = self
+                .target
+                .group
+                .is_some_and(|group| group.as_raw_pid().unsigned_abs() == stat.group);
+            match marked || in_group {
+                true => Seen::Ours(Straggler {
+                    pid: pid.as_raw_pid().unsigned_abs(),
                     group: stat.group,
                     comm: stat.comm,
                     state: stat.state,
                     child: mark.flatten(),
                 }),
-                _ => Seen::No,
+                // Kernel threads have no group.
+                false if is_bare && stat.group != 0 => Seen::Unsure,
+                false => Seen::No,
             }
         }
 
@@ -232,16 +227,29 @@ mod linux {
 
         /// Reads a file of the process `pid`; `false` if it cannot be: it may vanish at any time.
         fn read(&mut self, pid: Pid, file: &str) -> bool {
-            self.buf.clear();
-            let opened = std::fs::File::open(format!("/proc/{pid}/{file}"));
-            match opened.and_then(|mut file| file.read_to_end(&mut self.buf)) {
-                Ok(_) => true,
-                Err(e) => {
-                    let errno = Errno::from_io_error(&e);
-                    if let Some(e @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) = errno {
-                        self.refused = Some(e);
+            match self.try_read(pid, file) {
+                Ok(()) => true,
+                Err(errno) => {
+                    if matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
+                        self.refused = Some(errno);
                     }
                     false
+                }
+            }
+        }
+
+        fn try_read(&mut self, pid: Pid, file: &str) -> rustix::io::Result<()> {
+            self.buf.clear();
+            let path = format!("/proc/{pid}/{file}");
+            // std asks for the size before it reads, which these files do not have.
+            let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            loop {
+                self.buf.reserve(4096);
+                let room = rustix::buffer::spare_capacity(&mut self.buf);
+                match rustix::io::read(&file, room) {
+                    Ok(0) => return Ok(()),
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(e) => return Err(e),
                 }
             }
         }

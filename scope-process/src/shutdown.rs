@@ -43,6 +43,8 @@ pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
     let terminate = !budgets.after_term.is_zero();
     let survey = survey(&rt, &group, terminate).await;
     let scanned = rt.now();
+    // As it was before anything was sent.
+    process.log.notice(survey.leader_ended);
     process.log.found(&survey.found);
     process
         .log
@@ -51,7 +53,6 @@ pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
         process.log.unscanned(e);
     }
     if survey.is_empty() {
-        process.log.notice(true);
         return;
     }
     if terminate {

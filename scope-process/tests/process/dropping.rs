@@ -1,0 +1,57 @@
+//! What drop does, told by `end_now`.
+
+use std::os::unix::process::ExitStatusExt;
+
+use scope_process::{Action, Ended, Sent};
+
+use crate::oracle::Suspect;
+use crate::runtimes::on_each;
+use crate::servers::{self, sh};
+
+#[test]
+fn ending_at_once_kills_all_and_says_so() {
+    on_each(async |rt| {
+        let mut process = sh(servers::ESCAPES).spawn(&rt).unwrap();
+        let mut suspect = Suspect::new(&mut process);
+        suspect.says("ready").await;
+        let report = process.end_now();
+        assert_eq!(report.ended(), Ended::InDrop, "{report:#}");
+        assert_eq!(report.status().unwrap().signal(), Some(9));
+        assert_eq!(report.signals(), [Sent::Kill]);
+        assert_eq!(
+            report
+                .steps()
+                .iter()
+                .map(|step| step.action)
+                .collect::<Vec<_>>(),
+            [Action::Kill]
+        );
+        assert!(!report.stragglers().is_empty(), "{report:#}");
+        assert!(report.is_complete(), "{report:#}");
+        suspect.assert_gone();
+    });
+}
+
+#[test]
+fn ending_at_once_what_has_ended_sends_nothing() {
+    on_each(async |rt| {
+        let process = sh(servers::ENDS_AT_ONCE).spawn(&rt).unwrap();
+        process.exited().await.unwrap();
+        let report = process.end_now();
+        assert_eq!(report.ended(), Ended::BeforeClose, "{report:#}");
+        assert_eq!(report.status().unwrap().code(), Some(7));
+        assert!(
+            report.signals().is_empty() && report.is_complete(),
+            "{report:#}"
+        );
+    });
+}
+
+#[test]
+fn ending_at_once_what_was_closed_repeats_the_report() {
+    on_each(async |rt| {
+        let mut process = sh(servers::POLITE).spawn(&rt).unwrap();
+        let report = process.close().await;
+        assert_eq!(report.to_string(), process.end_now().to_string());
+    });
+}

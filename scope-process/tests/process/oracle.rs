@@ -1,0 +1,109 @@
+//! What is left, read from the system by the tests themselves.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::os::fd::AsFd;
+
+use scope_process::{OwnerId, PipeReader, Process};
+
+/// State and parent of a process, if there is one.
+pub(crate) fn state(pid: u32) -> Option<(char, u32)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
+
+fn all() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").unwrap();
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect()
+}
+
+/// The live processes with exactly this variable in their environment.
+pub(crate) fn with_variable(variable: &str) -> Vec<u32> {
+    let carries = |pid: u32| {
+        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment
+            .split(|b| *b == 0)
+            .any(|entry| entry == variable.as_bytes())
+    };
+    let alive = |pid: u32| state(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X');
+    all()
+        .into_iter()
+        .filter(|pid| carries(*pid) && alive(*pid))
+        .collect()
+}
+
+/// The live processes marked as belonging to one child.
+pub(crate) fn of_child(number: u64) -> Vec<u32> {
+    with_variable(&format!("{}={number}", OwnerId::of_this_host().variable()))
+}
+
+/// Children of this process, dead or alive.
+pub(crate) fn children() -> Vec<u32> {
+    let own = std::process::id();
+    all()
+        .into_iter()
+        .filter(|pid| state(*pid).is_some_and(|(_, parent)| parent == own))
+        .collect()
+}
+
+/// How many descriptors this process has open.
+pub(crate) fn descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// A child under observation.
+pub(crate) struct Suspect {
+    pid: u32,
+    number: u64,
+    /// Whoever inherited standard output holds the other end, with or without a marker, in whatever group.
+    stdout: PipeReader,
+}
+
+impl Suspect {
+    pub(crate) fn new(process: &mut Process) -> Suspect {
+        Suspect {
+            pid: process.id(),
+            number: process.number(),
+            stdout: process.take_stdout().unwrap(),
+        }
+    }
+
+    /// What it prints next.
+    pub(crate) async fn says(&mut self, line: &str) {
+        let mut said = Vec::new();
+        while said.last() != Some(&b'\n') {
+            let mut byte = [0];
+            assert_eq!(
+                self.stdout.read(&mut byte).await.unwrap(),
+                1,
+                "it ended, having said {said:?}"
+            );
+            said.push(byte[0]);
+        }
+        assert_eq!(String::from_utf8_lossy(&said).trim(), line);
+    }
+
+    /// Fails if anything is left of it: a process by marker, a zombie, or anyone who still holds its standard output.
+    pub(crate) fn assert_gone(&self) {
+        assert_eq!(of_child(self.number), [], "processes left");
+        assert!(
+            state(self.pid).is_none_or(|(_, parent)| parent != std::process::id()),
+            "not reaped"
+        );
+        let mut buf = [0; 4096];
+        loop {
+            // Not through the reactor: what counts is how it is now. EOF comes with the last holder's death.
+            match rustix::io::read(self.stdout.as_fd(), &mut buf) {
+                Ok(0) => return,
+                Ok(_) => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    panic!("somebody still holds its standard output")
+                }
+                Err(e) => panic!("{e}"),
+            }
+        }
+    }
+}

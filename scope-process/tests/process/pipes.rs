@@ -1,0 +1,124 @@
+//! The pipes to a child.
+
+use std::io::{ErrorKind, IoSlice};
+
+use futures_lite::future::{poll_once, zip};
+use scope_process::{Budgets, Stdio, Tail};
+
+use crate::runtimes::{on_each, within};
+use crate::servers::{self, sh};
+
+#[test]
+fn what_is_written_comes_back() {
+    on_each(async |rt| {
+        let mut process = sh("cat").spawn(&rt).unwrap();
+        let mut input = process.take_stdin().unwrap();
+        let mut output = process.take_stdout().unwrap();
+        assert!(process.take_stdin().is_none() && process.take_stdout().is_none());
+        // Many times what a pipe holds, so that both ends wait for each other.
+        let sent: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let send = async {
+            let mut rest = &sent[..];
+            while !rest.is_empty() {
+                let (a, b) = rest.split_at(rest.len().min(1000));
+                let n = input
+                    .write_vectored(&[IoSlice::new(a), IoSlice::new(b)])
+                    .await
+                    .unwrap();
+                rest = &rest[n..];
+            }
+            drop(input);
+        };
+        let receive = async {
+            let mut received = Vec::new();
+            let mut buf = vec![0; 70_000];
+            loop {
+                match output.read(&mut buf).await.unwrap() {
+                    0 => return received,
+                    n => received.extend_from_slice(&buf[..n]),
+                }
+            }
+        };
+        let ((), received) = within(&rt, "the echo", zip(send, receive)).await;
+        assert!(received == sent);
+        assert!(process.close().await.is_polite());
+    });
+}
+
+#[test]
+fn more_slices_than_the_system_takes_are_no_error() {
+    on_each(async |rt| {
+        let mut process = sh("cat").spawn(&rt).unwrap();
+        let mut input = process.take_stdin().unwrap();
+        let slices = vec![IoSlice::new(b"x"); 5000];
+        assert_eq!(input.write_vectored(&slices).await.unwrap(), 1024);
+        drop(input);
+        process.close().await;
+    });
+}
+
+#[test]
+fn a_server_that_never_reads_makes_the_writer_wait() {
+    on_each(async |rt| {
+        let mut process = sh(servers::NEVER_READS)
+            .budgets(Budgets::NONE)
+            .spawn(&rt)
+            .unwrap();
+        let mut input = process.take_stdin().unwrap();
+        let block = vec![0; 1 << 16];
+        let full = async { while poll_once(input.write(&block)).await.is_some() {} };
+        within(&rt, "the pipe is full", full).await;
+        // A write that is waiting ends when the reader does.
+        let write = async {
+            loop {
+                if let Err(e) = input.write(&block).await {
+                    return e;
+                }
+            }
+        };
+        let (error, report) = within(&rt, "close", zip(write, process.close())).await;
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+        assert!(report.is_complete());
+    });
+}
+
+#[test]
+fn a_read_that_is_given_up_loses_nothing() {
+    on_each(async |rt| {
+        let mut process = sh("cat").spawn(&rt).unwrap();
+        let mut input = process.take_stdin().unwrap();
+        let mut output = process.take_stdout().unwrap();
+        let mut buf = [0; 16];
+        for byte in 0..50_u8 {
+            assert!(poll_once(output.read(&mut buf)).await.is_none());
+            input.write_all(&[byte]).await.unwrap();
+            assert_eq!(
+                within(&rt, "a byte", output.read(&mut buf)).await.unwrap(),
+                1
+            );
+            assert_eq!(buf[0], byte);
+        }
+        drop(input);
+        process.close().await;
+    });
+}
+
+#[test]
+fn the_tail_of_standard_error_is_kept() {
+    on_each(async |rt| {
+        let script = "i=0; while [ $i -lt 100 ]; do echo line $i >&2; i=$((i+1)); done; printf 'last words' >&2; exit 1";
+        let mut process = sh(script).stderr(Stdio::Piped).spawn(&rt).unwrap();
+        let tail = Tail::new();
+        let mut errors = process.take_stderr().unwrap();
+        within(&rt, "the end of standard error", tail.follow(&mut errors))
+            .await
+            .unwrap();
+        let lines = tail.lines();
+        assert_eq!(
+            (lines[0].as_str(), lines[64].as_str()),
+            ("line 36", "last words")
+        );
+        assert_eq!(tail.dropped(), 36);
+        process.close().await;
+    });
+}
