@@ -20,6 +20,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::orphans::Orphans;
+
 /// A task as the runtime gets it: already wrapped, so that its outcome is recorded elsewhere.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send + 'static>>;
 
@@ -124,24 +126,38 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// A runtime, shared.
+/// A runtime, shared, and its orphan root.
 #[derive(Clone)]
-pub struct Handle(Arc<dyn Runtime>);
+pub struct Handle(Arc<Shared<dyn Runtime>>);
+
+struct Shared<R: ?Sized> {
+    orphans: Orphans,
+    runtime: R,
+}
 
 impl Handle {
     /// Shares `runtime`.
     pub fn new(runtime: impl Runtime) -> Self {
-        Handle(Arc::new(runtime))
+        Handle(Arc::new(Shared { orphans: Orphans::default(), runtime }))
     }
 
     /// The runtime as an adapter's own type, if it is one.
     pub fn downcast_ref<R: Runtime>(&self) -> Option<&R> {
-        self.0.as_any().downcast_ref()
+        self.0.runtime.as_any().downcast_ref()
     }
 
     /// Whether both are the same runtime, shared.
     pub fn same(&self, other: &Handle) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    pub(crate) fn orphans(&self) -> &Orphans {
+        &self.0.orphans
+    }
+
+    /// What this runtime's orphan root still has to end: see [`Handle::settled`].
+    pub fn orphaned(&self) -> Vec<crate::ScopeRef> {
+        self.orphans().list()
     }
 
     /// Waits until `at`. Not a [checkpoint](crate::checkpoint): it does not look at the scope it is awaited in.
@@ -161,13 +177,13 @@ impl Deref for Handle {
     type Target = dyn Runtime;
 
     fn deref(&self) -> &Self::Target {
-        &*self.0
+        &self.0.runtime
     }
 }
 
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Handle").field(&self.0.name()).finish()
+        f.debug_tuple("Handle").field(&self.name()).finish()
     }
 }
 

@@ -1,0 +1,142 @@
+//! The end of a scope: children joined, adopted scopes joined, finalizers run.
+//!
+//! Shared by whoever polls a scope to its end: a nursery, a block, or the one who adopted it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use crate::adopt::Adopted;
+use crate::block::{Block, Ended, Outcome};
+use crate::error::{PanicPayload, Path, Segment};
+use crate::event::{self, EventKind};
+use crate::failure::Failure;
+use crate::finalizer::{Exit, Finalizer};
+use crate::name::Name;
+use crate::record::{Record, RecordCause};
+use crate::scope::{Kind, Origin, Scope};
+use crate::task::TaskRef;
+
+type Running = Pin<Box<dyn Future<Output = Outcome<Result<(), Failure>>> + Send>>;
+
+pub(crate) struct Closing {
+    stage: Stage,
+    /// When the clean-up budget ends. Set when the first finalizer starts.
+    until: Option<Instant>,
+    /// Dropped scopes that no runtime could be found for: polled here.
+    foundlings: Vec<Pin<Box<Adopted>>>,
+}
+
+enum Stage {
+    Joining,
+    Finalizing(Option<Current>),
+    Closed,
+}
+
+struct Current {
+    name: Name,
+    record: Record,
+    budget: Duration,
+    running: Running,
+}
+
+impl Closing {
+    pub(crate) const fn new() -> Self {
+        Closing { stage: Stage::Joining, until: None, foundlings: Vec::new() }
+    }
+
+    /// Polls the scopes adopted without a runtime. To be called at each poll of the scope, also while its body runs.
+    pub(crate) fn poll_foundlings(&mut self, scope: &Scope, cx: &mut Context<'_>) {
+        self.foundlings.append(&mut scope.take_mail());
+        self.foundlings.retain_mut(|adopted| adopted.as_mut().poll(cx).is_pending());
+    }
+
+    /// Ready when nothing of the scope is left. `exit` is asked once, when everything has been joined.
+    pub(crate) fn poll(
+        &mut self,
+        scope: &Arc<Scope>,
+        exit: &mut dyn FnMut() -> Exit,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            match &mut self.stage {
+                Stage::Joining => {
+                    scope.register_host(cx.waker());
+                    self.poll_foundlings(scope, cx);
+                    if scope.poll_join(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    self.stage = Stage::Finalizing(None);
+                }
+                Stage::Finalizing(slot @ None) => match scope.pop_finalizer() {
+                    None => self.stage = Stage::Closed,
+                    Some((finalizer, others)) => {
+                        *slot = Some(start(scope, finalizer, others, &mut self.until, exit()));
+                    }
+                },
+                Stage::Finalizing(Some(current)) => {
+                    let Outcome { ended, records, .. } = ready!(current.running.as_mut().poll(cx));
+                    let Stage::Finalizing(Some(Current { name, mut record, budget, .. })) =
+                        std::mem::replace(&mut self.stage, Stage::Finalizing(None))
+                    else {
+                        continue;
+                    };
+                    let failed = match ended {
+                        Ended::Done(Ok(())) => None,
+                        Ended::Done(Err(failure)) => Some(RecordCause::CleanUp(failure)),
+                        Ended::Panicked(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
+                        Ended::Cancelled(_) => Some(RecordCause::Overran { budget }),
+                    };
+                    tell(scope, EventKind::FinalizerEnded { name, ok: failed.is_none() }, &record);
+                    if let Some(cause) = failed {
+                        record.cause = cause;
+                        scope.fail(record, false);
+                    }
+                    for record in records {
+                        scope.fail(record, false);
+                    }
+                }
+                Stage::Closed => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+/// Starts a finalizer: a task of its own in a scope of its own, which nothing but its deadline cancels.
+fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, until: &mut Option<Instant>, exit: Exit) -> Current {
+    let task = TaskRef::fresh(Some(finalizer.name.clone()), finalizer.location);
+    let mut origin = Origin::new(Kind::CleanUp, finalizer.location);
+    origin.name = Some(finalizer.name.clone());
+    origin.parent = Some(scope.clone());
+    let mut budget = scope.budget;
+    // Without a runtime there is no clock to go by, and the finalizer takes the time it needs.
+    if let Some(runtime) = scope.runtime() {
+        let now = runtime.now();
+        let until = *until.get_or_insert_with(|| now.checked_add(scope.budget).unwrap_or(now + FOREVER));
+        budget = finalizer.limit(until.saturating_duration_since(now), others);
+        origin.deadline = now.checked_add(budget);
+    }
+    let mut path = scope.path();
+    path.push(Segment::Finalizer(finalizer.name.clone()));
+    let record = Record {
+        path: Path::new(path),
+        location: finalizer.location,
+        task: Some(task.clone()),
+        cause: RecordCause::Overran { budget },
+    };
+    let name = finalizer.name.clone();
+    tell(scope, EventKind::FinalizerStarted(name.clone()), &record);
+    let run = finalizer.run;
+    let running: Running = Box::pin(Block::as_task(origin, task, async move { run(exit).await }));
+    Current { name, record, budget, running }
+}
+
+const FOREVER: Duration = Duration::from_secs(86400 * 365 * 30);
+
+fn tell(scope: &Scope, kind: EventKind, record: &Record) {
+    if event::observed() {
+        event::tell(kind, scope.id().clone(), record.task.clone(), record.location);
+    }
+}

@@ -1,0 +1,142 @@
+//! Where a child's outcome goes: to its scope, and to its handle if it has one.
+
+use std::any::Any;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::PanicPayload;
+use crate::failure::Fault;
+use crate::handle::{Lost, Slot};
+use crate::raw::frame::Here;
+use crate::record::{Erased, Record, RecordCause};
+use crate::task::TaskRef;
+
+/// How a child ended.
+pub(crate) enum End<O> {
+    Done(O),
+    Panicked(Box<dyn Any + Send>),
+    /// Dropped at an await point: its scope was cancelled.
+    Cancelled,
+    /// Dropped by the runtime.
+    Aborted,
+    /// Never taken by the runtime, never polled.
+    Refused,
+}
+
+impl<O> End<O> {
+    pub(crate) fn map<P>(self, f: impl FnOnce(O) -> P) -> End<P> {
+        match self {
+            End::Done(output) => End::Done(f(output)),
+            End::Panicked(payload) => End::Panicked(payload),
+            End::Cancelled => End::Cancelled,
+            End::Aborted => End::Aborted,
+            End::Refused => End::Refused,
+        }
+    }
+}
+
+/// Takes the outcome of a child whose future is gone, in the child's frame, before the child is counted out.
+pub(crate) trait Deposit<O> {
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<O>);
+}
+
+/// Records what ended a child badly in its scope.
+pub(crate) fn record(here: Here<'_>, task: &TaskRef, cause: RecordCause) {
+    let scope = here.make();
+    let path = scope.child_path(task);
+    scope.fail(Record { path, location: task.location(), task: Some(task.clone()), cause }, true);
+}
+
+pub(crate) fn record_panic(here: Here<'_>, task: &TaskRef, payload: Box<dyn Any + Send>) {
+    record(here, task, RecordCause::Panicked(PanicPayload::new(payload)));
+}
+
+fn record_end<E: Fault>(here: Here<'_>, task: &TaskRef, end: End<E>) {
+    match end {
+        End::Done(error) => record(here, task, RecordCause::Failed(Erased::new(error))),
+        End::Panicked(payload) => record_panic(here, task, payload),
+        End::Aborted => record(here, task, RecordCause::Aborted),
+        End::Cancelled | End::Refused => {}
+    }
+}
+
+/// Of a child that returns nothing and cannot fail.
+pub(crate) struct Runs;
+
+impl Deposit<()> for Runs {
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<()>) {
+        match end {
+            End::Done(()) => {}
+            End::Panicked(payload) => record_panic(here, task, payload),
+            End::Aborted => record(here, task, RecordCause::Aborted),
+            End::Cancelled | End::Refused => {}
+        }
+    }
+}
+
+/// Of a child whose error becomes the nursery's `E`.
+pub(crate) struct Fails<E>(PhantomData<fn() -> E>);
+
+impl<E> Fails<E> {
+    pub(crate) fn new() -> Self {
+        Fails(PhantomData)
+    }
+}
+
+impl<E: Fault, X: Into<E>> Deposit<Result<(), X>> for Fails<E> {
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<(), X>>) {
+        match end {
+            End::Done(Ok(())) => {}
+            other => record_end(here, task, other.map(|output| output.err()).transpose(Into::into)),
+        }
+    }
+}
+
+impl<X> End<Option<X>> {
+    /// Of a child that is known not to have succeeded: one that has is taken for cancelled, which records nothing.
+    fn transpose<E>(self, f: impl FnOnce(X) -> E) -> End<E> {
+        match self {
+            End::Done(None) => End::Cancelled,
+            End::Done(Some(error)) => End::Done(f(error)),
+            End::Panicked(payload) => End::Panicked(payload),
+            End::Cancelled => End::Cancelled,
+            End::Aborted => End::Aborted,
+            End::Refused => End::Refused,
+        }
+    }
+}
+
+/// Of a child with a handle: its value goes there, its error to the nursery.
+pub(crate) struct Handled<T, E> {
+    pub(crate) slot: Slot<T>,
+    pub(crate) error: PhantomData<fn() -> E>,
+}
+
+impl<T, E: Fault> Deposit<Result<T, E>> for Handled<T, E> {
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<T, E>>) {
+        let lost = match end {
+            End::Done(Ok(value)) => {
+                // Nobody may want it: then it is destroyed here, before the child counts itself out.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.slot.fill(Ok(value)))) {
+                    record_panic(here, task, payload);
+                }
+                return;
+            }
+            End::Done(Err(error)) => {
+                record_end(here, task, End::Done(error));
+                Lost::Failed
+            }
+            End::Panicked(payload) => {
+                record_panic(here, task, payload);
+                Lost::Panicked
+            }
+            End::Aborted => {
+                record(here, task, RecordCause::Aborted);
+                Lost::Aborted
+            }
+            End::Cancelled => Lost::Cancelled,
+            End::Refused => Lost::Refused,
+        };
+        self.slot.fill(Err(lost));
+    }
+}

@@ -1,0 +1,159 @@
+//! A handle to a child's result.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::raw::frame::{self, Here};
+use crate::scope::Scope;
+use crate::task::TaskRef;
+
+/// The result of a child, to be awaited anywhere.
+///
+/// Dropping the handle gives up the result and nothing else: the child goes on, and its value is destroyed when it has
+/// made it.
+///
+/// # Cancel safety
+/// Awaiting `&mut handle` and dropping that loses nothing.
+#[must_use = "a handle that is dropped gives up the child's result; use `spawn` for a child without one"]
+pub struct TaskHandle<T> {
+    cell: Arc<Cell<T>>,
+}
+
+/// The child's side.
+pub(crate) struct Slot<T> {
+    cell: Arc<Cell<T>>,
+}
+
+struct Cell<T> {
+    task: TaskRef,
+    scope: Arc<Scope>,
+    state: Mutex<State<T>>,
+}
+
+enum State<T> {
+    Running(Option<Waker>),
+    /// The handle was dropped first.
+    GivenUp,
+    Filled(Result<T, Lost>),
+    Taken,
+}
+
+/// Why a child gave its handle no value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Lost {
+    /// It returned an error, which is the nursery's.
+    Failed,
+    /// It panicked; the panic is the nursery's.
+    Panicked,
+    /// It was cancelled.
+    Cancelled,
+    /// The runtime dropped it before its end.
+    Aborted,
+    /// It was never spawned; the nursery has the reason.
+    Refused,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Lost::Failed => "the task failed; its nursery has the error",
+            Lost::Panicked => "the task panicked; its nursery has the panic",
+            Lost::Cancelled => "the task was cancelled",
+            Lost::Aborted => "the runtime dropped the task before its end",
+            Lost::Refused => "the task was never spawned; its nursery has the reason",
+        })
+    }
+}
+
+impl std::error::Error for Lost {}
+
+pub(crate) fn pair<T>(task: TaskRef, scope: Arc<Scope>) -> (Slot<T>, TaskHandle<T>) {
+    let cell = Arc::new(Cell { task, scope, state: Mutex::new(State::Running(None)) });
+    (Slot { cell: cell.clone() }, TaskHandle { cell })
+}
+
+impl<T> Cell<T> {
+    fn swap(&self, state: State<T>) -> State<T> {
+        std::mem::replace(&mut *self.state.lock().unwrap_or_else(PoisonError::into_inner), state)
+    }
+}
+
+impl<T> Slot<T> {
+    /// Gives the result to the handle; destroys it here if nobody holds one.
+    pub(crate) fn fill(self, result: Result<T, Lost>) {
+        let waker = {
+            let mut state = self.cell.state.lock().unwrap_or_else(PoisonError::into_inner);
+            match &mut *state {
+                State::Running(waker) => {
+                    let waker = waker.take();
+                    *state = State::Filled(result);
+                    waker
+                }
+                _ => {
+                    drop(state);
+                    drop(result);
+                    return;
+                }
+            }
+        };
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<T> TaskHandle<T> {
+    /// The child.
+    pub fn task(&self) -> &TaskRef {
+        &self.cell.task
+    }
+
+    /// Whether the result is there.
+    pub fn is_finished(&self) -> bool {
+        !matches!(*self.cell.state.lock().unwrap_or_else(PoisonError::into_inner), State::Running(_))
+    }
+}
+
+impl<T> Future for TaskHandle<T> {
+    type Output = Result<T, Lost>;
+
+    /// # Panics
+    /// When polled after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if frame::here_is_cancelled() {
+            return Poll::Pending;
+        }
+        let fresh = cx.waker().clone();
+        let mut state = self.cell.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let State::Running(waker) = &mut *state {
+            let old = waker.replace(fresh);
+            drop(state);
+            drop(old);
+            return Poll::Pending;
+        }
+        let filled = std::mem::replace(&mut *state, State::Taken);
+        drop(state);
+        match filled {
+            State::Filled(result) => Poll::Ready(result),
+            _ => panic!("a task handle was polled after it had given its result"),
+        }
+    }
+}
+
+impl<T> Drop for TaskHandle<T> {
+    fn drop(&mut self) {
+        // An untaken value is destroyed as the task that made it.
+        let state = self.cell.swap(State::GivenUp);
+        frame::enter(&self.cell.task, Here::Made(&self.cell.scope), || drop(state));
+    }
+}
+
+impl<T> fmt::Debug for TaskHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle").field("task", &self.cell.task).field("finished", &self.is_finished()).finish()
+    }
+}

@@ -1,0 +1,295 @@
+//! What a service's task and its handles share.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Poll;
+
+use async_channel::{Receiver, Sender};
+use event_listener::{Event, Listener as _};
+
+use crate::error::SpawnError;
+use crate::failure::Failure;
+use crate::name::Name;
+use crate::raw::frame;
+use crate::reason::CancelReason;
+use crate::rt;
+use crate::scope::{Closable, Scope};
+use crate::service::{CloseError, Service, ServiceError};
+use crate::task::at_checkpoint;
+
+/// Why a service ended, or did not answer.
+#[derive(Clone)]
+pub(crate) enum Why {
+    Asked,
+    OpenFailed(Arc<Failure>),
+    Failed(Arc<Failure>),
+    Panicked(Name),
+    Cancelled(CancelReason),
+    NotStarted(SpawnError),
+    Aborted,
+    Unanswered,
+}
+
+impl Why {
+    pub(crate) fn error(self, name: &Name) -> ServiceError {
+        ServiceError::new(name.clone(), self)
+    }
+}
+
+pub(crate) struct End<R> {
+    pub(crate) why: Why,
+    pub(crate) report: Option<Arc<R>>,
+}
+
+impl<R> Clone for End<R> {
+    fn clone(&self) -> Self {
+        End { why: self.why.clone(), report: self.report.clone() }
+    }
+}
+
+impl<R> End<R> {
+    pub(crate) fn report(self, name: &Name) -> Result<Arc<R>, CloseError> {
+        let why = self.why;
+        self.report.ok_or_else(|| CloseError::no_report(name.clone(), why))
+    }
+}
+
+/// The shared part. `closing` is set before `asked` is notified, `state` changes before `changed` is.
+pub(crate) struct Core<S: Service> {
+    pub(crate) name: Name,
+    pub(crate) runtime: Option<rt::Handle>,
+    pub(crate) requests: Sender<S::Request>,
+    stop: Arc<Stop>,
+    changed: Event,
+    state: Mutex<State<S>>,
+    /// The service's own scope, to tell whether a caller is within it.
+    scope: OnceLock<Arc<Scope>>,
+}
+
+struct State<S: Service> {
+    info: Option<Arc<S::Info>>,
+    end: Option<End<S::Report>>,
+}
+
+struct Stop {
+    closing: AtomicBool,
+    asked: Event,
+}
+
+impl Stop {
+    fn is_asked(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+
+    async fn asked(&self) {
+        while !self.is_asked() {
+            let asked = self.asked.listen();
+            if self.is_asked() {
+                return;
+            }
+            asked.await;
+        }
+    }
+}
+
+pub(crate) fn pair<S: Service>(
+    name: Name,
+    backlog: usize,
+    runtime: Option<rt::Handle>,
+) -> (Arc<Core<S>>, Inbox<S::Request>) {
+    let (requests, queue) = async_channel::bounded(backlog.max(1));
+    let stop = Arc::new(Stop { closing: AtomicBool::new(false), asked: Event::new() });
+    let core = Core {
+        name,
+        runtime,
+        requests,
+        stop: stop.clone(),
+        changed: Event::new(),
+        state: Mutex::new(State { info: None, end: None }),
+        scope: OnceLock::new(),
+    };
+    (Arc::new(core), Inbox { queue, stop })
+}
+
+impl<S: Service> Closable for Core<S> {
+    fn begin_close(&self) {
+        Core::begin_close(self);
+    }
+}
+
+impl<S: Service> Core<S> {
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn begin_close(&self) {
+        self.stop.closing.store(true, Ordering::Release);
+        // A request that is not in the queue yet will not be: who waits for a place is told.
+        self.requests.close();
+        self.stop.asked.notify(usize::MAX);
+    }
+
+    pub(crate) async fn closing(&self) {
+        self.stop.asked().await;
+    }
+
+    pub(crate) fn set_scope(&self, scope: Arc<Scope>) {
+        let _ = self.scope.set(scope);
+    }
+
+    pub(crate) fn opened(&self, info: S::Info) {
+        self.lock().info = Some(Arc::new(info));
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn end(&self, why: Why, report: Option<S::Report>) {
+        self.begin_close();
+        {
+            let mut state = self.lock();
+            if state.end.is_some() {
+                return;
+            }
+            state.end = Some(End { why, report: report.map(Arc::new) });
+        }
+        self.changed.notify(usize::MAX);
+    }
+
+    pub(crate) fn info(&self) -> Option<Arc<S::Info>> {
+        self.lock().info.clone()
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
+    pub(crate) fn state_name(&self) -> &'static str {
+        let state = self.lock();
+        match (&state.end, &state.info) {
+            (Some(_), _) => "ended",
+            (None, _) if self.stop.is_asked() => "closing",
+            (None, Some(_)) => "open",
+            (None, None) => "opening",
+        }
+    }
+
+    /// What one who asks now is told.
+    pub(crate) fn error(&self) -> ServiceError {
+        let why = self.lock().end.as_ref().map_or(Why::Asked, |end| end.why.clone());
+        ServiceError::new(self.name.clone(), why)
+    }
+
+    /// What one whose reply was dropped is told: why the service ended, if that is the reason.
+    pub(crate) async fn unanswered(&self) -> ServiceError {
+        if self.stop.is_asked() {
+            return self.ended().await.why.error(&self.name);
+        }
+        ServiceError::new(self.name.clone(), Why::Unanswered)
+    }
+
+    async fn wait<T>(&self, mut look: impl FnMut(&State<S>) -> Option<T>) -> T {
+        loop {
+            if let Some(found) = look(&self.lock()) {
+                return found;
+            }
+            let changed = self.changed.listen();
+            if let Some(found) = look(&self.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+
+    pub(crate) async fn ready(&self) -> Result<Arc<S::Info>, ServiceError> {
+        self.wait(|state| match (&state.end, &state.info) {
+            (Some(end), _) => Some(Err(end.why.clone().error(&self.name))),
+            (None, Some(info)) => Some(Ok(info.clone())),
+            (None, None) => None,
+        })
+        .await
+    }
+
+    pub(crate) async fn ended(&self) -> End<S::Report> {
+        self.wait(|state| state.end.clone()).await
+    }
+
+    pub(crate) fn ended_blocking(&self) -> End<S::Report> {
+        loop {
+            let changed = self.changed.listen();
+            if let Some(end) = self.lock().end.clone() {
+                return end;
+            }
+            changed.wait();
+        }
+    }
+
+    /// Whether the caller runs in the service's own subtree, and would wait for itself.
+    pub(crate) fn check_not_within(&self) -> Result<(), CloseError> {
+        let Some(own) = self.scope.get() else { return Ok(()) };
+        let mut at = frame::with(|top| top.map(|frame| frame.scope().make()));
+        while let Some(scope) = at {
+            if Arc::ptr_eq(&scope, own) {
+                return Err(CloseError::from_within(self.name.clone()));
+            }
+            at = scope.parent().cloned();
+        }
+        Ok(())
+    }
+}
+
+/// The requests of a service, for the one task that serves them.
+pub struct Inbox<R> {
+    queue: Receiver<R>,
+    stop: Arc<Stop>,
+}
+
+impl<R> Inbox<R> {
+    /// The next request; `None` once the end has been asked for: by a handle, by the last handle's drop, or by the scope.
+    /// Requests that wait then are refused.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, no request is lost.
+    pub async fn next(&mut self) -> Option<R> {
+        let mut asked = pin!(self.stop.asked());
+        let mut next = pin!(self.queue.recv());
+        at_checkpoint(poll_fn(|cx| {
+            if asked.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(None);
+            }
+            next.as_mut().poll(cx).map(Result::ok)
+        }))
+        .await
+    }
+
+    /// The next request if one waits.
+    pub fn try_next(&mut self) -> Option<R> {
+        if self.is_closing() { None } else { self.queue.try_recv().ok() }
+    }
+
+    /// Whether the end has been asked for.
+    pub fn is_closing(&self) -> bool {
+        self.stop.is_asked()
+    }
+
+    /// Waits until the end has been asked for.
+    ///
+    /// # Cancel safety
+    /// Nothing to lose.
+    pub async fn closing(&self) {
+        self.stop.asked().await;
+    }
+
+    /// Refuses what waits.
+    pub(crate) fn shut(&mut self) {
+        self.queue.close();
+        while self.queue.try_recv().is_ok() {}
+    }
+}
+
+impl<R> fmt::Debug for Inbox<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbox").field("waiting", &self.queue.len()).field("closing", &self.is_closing()).finish()
+    }
+}

@@ -1,0 +1,354 @@
+//! Spawning parallel children: from a nursery, from a handle on one, and for adapters.
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::panic::Location;
+use std::sync::Arc;
+
+use crate::cancel::Canceller;
+use crate::deposit::{Deposit, End, Fails, Handled, Runs};
+use crate::error::SpawnError;
+use crate::event::{self, EventKind};
+use crate::failure::{Failure, Fault};
+use crate::handle::{self, TaskHandle};
+use crate::name::Name;
+use crate::raw::child::{self, Child};
+use crate::raw::frame::{self, Here};
+use crate::rt::{self, Refused};
+use crate::scope::{Part, Scope, ScopeRef};
+use crate::service::{self, Service, ServiceError, ServiceHandle};
+use crate::task::TaskRef;
+
+/// A handle on a nursery that spawns parallel children into it: `'static`, `Clone`, `Send`. It keeps the nursery open for
+/// nobody: once that has ended, spawning is refused.
+///
+/// A child's parent for cancellation is the nursery, whoever spawns it.
+pub struct Spawner<E: Fault = Failure> {
+    scope: Arc<Scope>,
+    name: Option<Name>,
+    error: PhantomData<fn(E) -> E>,
+}
+
+impl<E: Fault> Spawner<E> {
+    pub(crate) fn new(scope: Arc<Scope>) -> Self {
+        Spawner { scope, name: None, error: PhantomData }
+    }
+
+    /// One that gives its children this name.
+    pub fn task(&self, name: impl Into<Name>) -> Self {
+        Spawner { scope: self.scope.clone(), name: Some(name.into()), error: PhantomData }
+    }
+
+    /// The scope that the children are of.
+    pub fn scope(&self) -> &ScopeRef {
+        self.scope.id()
+    }
+
+    /// A handle that cancels the scope.
+    pub fn canceller(&self) -> Canceller {
+        Canceller::new(self.scope.clone())
+    }
+
+    /// The runtime that the children run on.
+    ///
+    /// # Errors
+    /// [`NoRuntime`](rt::NoRuntime) where none is known.
+    pub fn runtime(&self) -> Result<rt::Handle, rt::NoRuntime> {
+        self.scope.runtime().cloned().ok_or(rt::NoRuntime::new())
+    }
+}
+
+impl<E: Fault> Clone for Spawner<E> {
+    fn clone(&self) -> Self {
+        Spawner { scope: self.scope.clone(), name: self.name.clone(), error: PhantomData }
+    }
+}
+
+impl<E: Fault> fmt::Debug for Spawner<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Spawner").field("scope", self.scope.id()).field("name", &self.name).finish()
+    }
+}
+
+impl<E: Fault> Spawns for Spawner<E> {
+    type Error = E;
+    type Answer<T> = Result<T, SpawnError>;
+
+    fn place(&self) -> Place<E> {
+        Place::new(self.scope.clone(), self.name.clone())
+    }
+
+    fn answer<T>(&self, spawned: T, result: Result<(), SpawnError>) -> Result<T, SpawnError> {
+        result.map(|()| spawned)
+    }
+}
+
+/// What parallel children can be spawned into: a [`Nursery`](crate::Nursery), a named task of it, a [`Spawner`].
+///
+/// The methods here box the child's future, so that they work on any runtime. An adapter's `spawn`, `spawn_into`, `run`
+/// and `spawn_with_handle` do the same without.
+///
+/// A child that cannot be spawned (the scope has closed, the runtime has shut down, no runtime is known) is dropped,
+/// unpolled; a nursery then fails with that error, a spawner returns it.
+pub trait Spawns {
+    /// What the children fail with.
+    type Error: Fault;
+
+    /// What the spawning methods return: `T` itself from a nursery, which has the error; a `Result` from a spawner.
+    type Answer<T>;
+
+    /// For adapters: where the child goes.
+    fn place(&self) -> Place<Self::Error>;
+
+    /// For adapters: what to return.
+    #[track_caller]
+    fn answer<T>(&self, spawned: T, result: Result<(), SpawnError>) -> Self::Answer<T>;
+
+    /// Spawns a parallel child on whatever runtime the scope has.
+    #[track_caller]
+    fn spawn_erased<F>(&self, future: F) -> Self::Answer<()>
+    where
+        F: Future<Output = Result<(), Self::Error>> + Send + 'static,
+    {
+        self.answer((), self.place().spawn(Erased, future))
+    }
+
+    /// The same for a child whose error converts into the scope's.
+    #[track_caller]
+    fn spawn_erased_into<F, X>(&self, future: F) -> Self::Answer<()>
+    where
+        F: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<Self::Error> + 'static,
+    {
+        self.answer((), self.place().spawn_into(Erased, future))
+    }
+
+    /// The same for a child that cannot fail.
+    #[track_caller]
+    fn run_erased<F>(&self, future: F) -> Self::Answer<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.answer((), self.place().run(Erased, future))
+    }
+
+    /// The same for a child whose value is wanted. Its error is the scope's.
+    #[track_caller]
+    fn spawn_erased_with_handle<F, T>(&self, future: F) -> Self::Answer<TaskHandle<T>>
+    where
+        F: Future<Output = Result<T, Self::Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (handle, result) = self.place().spawn_with_handle(Erased, future);
+        self.answer(handle, result)
+    }
+
+    /// Starts a service in the scope, and does not wait for it to open.
+    ///
+    /// The service ends when a handle asks for it, when the last handle is dropped, when the body and all other children of
+    /// the scope have ended, or when the scope is cancelled; the scope waits for its end. A failure of the service cancels
+    /// nobody: those who ask are told.
+    #[track_caller]
+    fn serve<S: Service>(&self, service: S) -> Self::Answer<ServiceHandle<S>> {
+        let (handle, result) = service::serve(self.place(), service, Location::caller());
+        self.answer(handle, result)
+    }
+
+    /// Starts a service in the scope, and waits until it is open.
+    ///
+    /// # Errors
+    /// [`ServiceError`] with the cause when it could not be opened, or not started.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the service is asked to end, and the scope waits for that.
+    #[track_caller]
+    fn open<S: Service>(
+        &self,
+        service: S,
+    ) -> impl Future<Output = Result<ServiceHandle<S>, ServiceError>> + Send + use<Self, S> {
+        // A service that was not started says why to those who wait for it.
+        let (handle, _) = service::serve(self.place(), service, Location::caller());
+        async move {
+            handle.ready().await?;
+            Ok(handle)
+        }
+    }
+}
+
+/// For adapters: gives a child, as the concrete future it is, to a runtime.
+pub trait Launch {
+    /// Runs `task` to its end, detached, on `runtime`, which is the scope's.
+    ///
+    /// # Errors
+    /// [`LaunchError`]; `task` has been dropped then, unpolled.
+    fn launch<F>(self, runtime: &rt::Handle, task: F) -> Result<(), LaunchError>
+    where
+        F: Future<Output = ()> + Send + 'static;
+}
+
+/// For adapters: why a child was not launched.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum LaunchError {
+    /// The runtime has shut down.
+    Refused(Refused),
+    /// The scope runs on another runtime than this adapter's.
+    OtherRuntime,
+}
+
+impl From<Refused> for LaunchError {
+    fn from(refused: Refused) -> Self {
+        LaunchError::Refused(refused)
+    }
+}
+
+/// The launch that works on any runtime: it boxes.
+struct Erased;
+
+impl Launch for Erased {
+    fn launch<F>(self, runtime: &rt::Handle, task: F) -> Result<(), LaunchError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Ok(runtime.spawn(Box::pin(task))?)
+    }
+}
+
+/// For adapters: where a child goes. Each method wraps the future, counts it in, and launches it.
+pub struct Place<E: Fault = Failure> {
+    scope: Arc<Scope>,
+    name: Option<Name>,
+    error: PhantomData<fn(E) -> E>,
+}
+
+impl<E: Fault> Place<E> {
+    pub(crate) fn new(scope: Arc<Scope>, name: Option<Name>) -> Self {
+        Place { scope, name, error: PhantomData }
+    }
+
+    pub(crate) fn into_scope(self) -> Arc<Scope> {
+        self.scope
+    }
+
+    /// The runtime that the child would run on.
+    pub fn runtime(&self) -> Option<&rt::Handle> {
+        self.scope.runtime()
+    }
+
+    /// As [`Spawns::spawn_erased`].
+    ///
+    /// # Errors
+    /// [`SpawnError`].
+    #[track_caller]
+    pub fn spawn<F>(self, launch: impl Launch, future: F) -> Result<(), SpawnError>
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+    {
+        let task = TaskRef::fresh(self.name, Location::caller());
+        start(self.scope, task, Part::Child, launch, Fails::<E>::new(), future)
+    }
+
+    /// As [`Spawns::spawn_erased_into`].
+    ///
+    /// # Errors
+    /// [`SpawnError`].
+    #[track_caller]
+    pub fn spawn_into<F, X>(self, launch: impl Launch, future: F) -> Result<(), SpawnError>
+    where
+        F: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<E> + 'static,
+    {
+        let task = TaskRef::fresh(self.name, Location::caller());
+        start(self.scope, task, Part::Child, launch, Fails::<E>::new(), future)
+    }
+
+    /// As [`Spawns::run_erased`].
+    ///
+    /// # Errors
+    /// [`SpawnError`].
+    #[track_caller]
+    pub fn run<F>(self, launch: impl Launch, future: F) -> Result<(), SpawnError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let task = TaskRef::fresh(self.name, Location::caller());
+        start(self.scope, task, Part::Child, launch, Runs, future)
+    }
+
+    /// As [`Spawns::spawn_erased_with_handle`]. The handle of a child that was not spawned says so.
+    #[track_caller]
+    pub fn spawn_with_handle<F, T>(self, launch: impl Launch, future: F) -> (TaskHandle<T>, Result<(), SpawnError>)
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let task = TaskRef::fresh(self.name, Location::caller());
+        let (slot, handle) = handle::pair(task.clone(), self.scope.clone());
+        let deposit = Handled { slot, error: PhantomData::<fn() -> E> };
+        let result = start(self.scope, task, Part::Child, launch, deposit, future);
+        (handle, result)
+    }
+}
+
+impl<E: Fault> fmt::Debug for Place<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("scope", self.scope.id()).field("name", &self.name).finish()
+    }
+}
+
+/// Starts a service's task.
+pub(crate) fn start_service<F>(scope: Arc<Scope>, task: TaskRef, future: F) -> Result<(), SpawnError>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    start(scope, task, Part::Service, Erased, Runs, future)
+}
+
+fn start<F, D>(
+    scope: Arc<Scope>,
+    task: TaskRef,
+    part: Part,
+    launch: impl Launch,
+    deposit: D,
+    future: F,
+) -> Result<(), SpawnError>
+where
+    F: Future + Send + 'static,
+    D: Deposit<F::Output> + Send + 'static,
+{
+    if let Err(error) = scope.admit(part) {
+        frame::enter(&task, Here::Made(&scope), || {
+            drop(future);
+            deposit.deposit(Here::Made(&scope), &task, End::Refused);
+        });
+        return Err(error);
+    }
+    // Held until the child has been told: it may end, and close the scope, before `launch` returns.
+    let kept = scope.clone();
+    let (id, location) = (task.id(), task.location());
+    if event::observed() {
+        event::tell(EventKind::Spawned, kept.id().clone(), Some(task.clone()), location);
+    }
+    let child = Child::new(task, scope, part, deposit, future);
+    let Some(runtime) = kept.runtime() else {
+        child::launching(id, move || {
+            drop(child);
+            false
+        });
+        return Err(SpawnError::no_runtime(kept.id().clone()));
+    };
+    let mut error = None;
+    let taken = child::launching(id, || match launch.launch(runtime, child) {
+        Ok(()) => true,
+        Err(failed) => {
+            error = Some(failed);
+            false
+        }
+    });
+    match error {
+        _ if taken => Ok(()),
+        Some(LaunchError::OtherRuntime) => Err(SpawnError::other_runtime(kept.id().clone(), runtime.name())),
+        _ => Err(SpawnError::refused(kept.id().clone())),
+    }
+}

@@ -1,0 +1,94 @@
+//! Deadlines of scopes, and sleeping in one.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use crate::raw::frame;
+use crate::rt::{self, NoRuntime, Sleep};
+use crate::scope::Scope;
+
+/// The timer behind a scope's deadline, armed by whoever polls the scope.
+#[derive(Default)]
+pub(crate) struct DeadlineTimer {
+    armed: Option<(Instant, Sleep)>,
+}
+
+impl DeadlineTimer {
+    /// Whether the scope's deadline, wherever it stands by now, has passed.
+    pub(crate) fn poll(&mut self, scope: &Scope, cx: &mut Context<'_>) -> Result<bool, NoRuntime> {
+        let Some(at) = scope.deadline() else {
+            self.armed = None;
+            return Ok(false);
+        };
+        match &mut self.armed {
+            Some((armed, _)) if *armed == at => {}
+            Some((armed, sleep)) => {
+                sleep.reset(at);
+                *armed = at;
+            }
+            None => {
+                let runtime = scope.runtime().ok_or(NoRuntime::new())?;
+                self.armed = Some((at, runtime.sleep_until(at)));
+            }
+        }
+        Ok(self.armed.as_mut().is_some_and(|(_, sleep)| Pin::new(sleep).poll(cx).is_ready()))
+    }
+}
+
+/// Waits for `duration`, counted from the first poll.
+///
+/// A [checkpoint](crate::checkpoint): in a cancelled scope it never ends. A zero duration is ready at once.
+///
+/// # Errors
+/// [`NoRuntime`] where no runtime is known.
+///
+/// # Cancel safety
+/// Nothing to lose.
+pub fn sleep(duration: Duration) -> Sleeping {
+    Sleeping { until: Until::After(duration), timer: None }
+}
+
+/// Waits until `at`, by the clock of the runtime. See [`sleep`].
+///
+/// # Errors
+/// [`NoRuntime`] where no runtime is known.
+pub fn sleep_until(at: Instant) -> Sleeping {
+    Sleeping { until: Until::At(at), timer: None }
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Sleeping {
+    until: Until,
+    timer: Option<Sleep>,
+}
+
+#[derive(Debug)]
+enum Until {
+    After(Duration),
+    At(Instant),
+}
+
+impl Future for Sleeping {
+    type Output = Result<(), NoRuntime>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if frame::here_is_cancelled() {
+            return Poll::Pending;
+        }
+        if self.timer.is_none() {
+            let runtime = rt::current()?;
+            self.timer = Some(match self.until {
+                Until::After(duration) => runtime.sleep(duration),
+                Until::At(at) => runtime.sleep_until(at),
+            });
+        }
+        match &mut self.timer {
+            Some(timer) => Pin::new(timer).poll(cx).map(Ok),
+            None => Poll::Pending,
+        }
+    }
+}
