@@ -227,7 +227,7 @@ impl<F: Future> Future for FailAfter<F> {
                 adopt::bequeath(&scope, records);
                 resume_unwind(payload)
             }
-            Ended::Cancelled(_) if scope.is_cancelled_above() => {
+            Ended::Cancelled(_) if scope.is_moot() => {
                 adopt::bequeath(&scope, records);
                 *this.gone = true;
                 Poll::Pending

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -346,10 +346,11 @@ impl<E: Fault> Error for ScopeError<E> {
 
 /// What a panic carried.
 ///
-/// Most payloads are `Send` but not `Sync`; this is both.
+/// Most payloads are `Send` but not `Sync`; this is both. Dropping one whose own destructor panics is quiet: that panic
+/// would come on top of the one it tells of.
 pub struct PanicPayload {
     text: Box<str>,
-    payload: Mutex<Box<dyn Any + Send>>,
+    payload: Mutex<Option<Box<dyn Any + Send>>>,
 }
 
 impl PanicPayload {
@@ -358,7 +359,11 @@ impl PanicPayload {
             Some(text) => *text,
             None => payload.downcast_ref::<String>().map_or("(a payload that is no text)", String::as_str),
         };
-        PanicPayload { text: text.into(), payload: Mutex::new(payload) }
+        PanicPayload { text: text.into(), payload: Mutex::new(Some(payload)) }
+    }
+
+    fn take(&mut self) -> Option<Box<dyn Any + Send>> {
+        self.payload.get_mut().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// The panic's message.
@@ -367,8 +372,19 @@ impl PanicPayload {
     }
 
     /// The payload, for [`resume_unwind`](std::panic::resume_unwind).
-    pub fn into_payload(self) -> Box<dyn Any + Send> {
-        self.payload.into_inner().unwrap_or_else(PoisonError::into_inner)
+    pub fn into_payload(mut self) -> Box<dyn Any + Send> {
+        // It is taken only here and in `drop`.
+        self.take().unwrap_or_else(|| Box::new(self.text.to_string()))
+    }
+}
+
+impl Drop for PanicPayload {
+    fn drop(&mut self) {
+        let payload = self.take();
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            // What a destructor of a payload panics with is not dropped at all: it could go on like this.
+            std::mem::forget(again);
+        }
     }
 }
 

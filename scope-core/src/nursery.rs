@@ -60,23 +60,33 @@ impl<E: Fault, K> Nursery<'_, '_, E, K> {
 /// been destroyed, and the finalizers have run.
 ///
 /// ```
-/// # futures_lite_doc::block_on(async {
-/// let mut parts = [0; 3];
-/// let sum = scope_core::nursery(async |n| {
-///     for (number, part) in parts.iter_mut().enumerate() {
+/// # fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// #     let mut future = std::pin::pin!(future);
+/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+/// #     loop {
+/// #         if let std::task::Poll::Ready(out) = future.as_mut().poll(&mut cx) {
+/// #             return out;
+/// #         }
+/// #     }
+/// # }
+/// # block_on(async {
+/// let mut squares = [0; 3];
+/// let count = scope_core::nursery(async |n| {
+///     let mut count = 0;
+///     for (number, square) in squares.iter_mut().enumerate() {
 ///         n.spawn_local(async move {
-///             *part = number * number;
+///             *square = number * number;
 ///             Ok(())
 ///         });
+///         count += 1;
 ///     }
-///     Ok(parts.len())
+///     Ok(count)
 /// })
 /// .await?;
-/// # assert_eq!(sum, 3); assert_eq!(parts, [0, 1, 4]);
-/// # Ok::<(), scope_core::ScopeError>(()) }).unwrap();
-/// # mod futures_lite_doc { pub fn block_on<T>(f: impl Future<Output = T>) -> T {
-/// #   let mut f = std::pin::pin!(f); let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-/// #   loop { if let std::task::Poll::Ready(out) = f.as_mut().poll(&mut cx) { return out; } } } }
+/// assert_eq!((count, squares), (3, [0, 1, 4]));
+/// # Ok::<(), scope_core::ScopeError>(())
+/// # })
+/// # .unwrap();
 /// ```
 ///
 /// Write the body as `async |n| { .. }`: a plain closure that returns an async block (`|n| async move { .. }`) cannot

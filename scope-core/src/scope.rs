@@ -323,9 +323,10 @@ impl Scope {
         self.flags.load(Ordering::Acquire) & (SELF | ABOVE) != 0
     }
 
-    /// Whether the cancellation comes from further out: this scope does not absorb it.
-    pub(crate) fn is_cancelled_above(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & ABOVE != 0
+    /// Whether a cancellation from further out has made this scope's own end moot: whoever absorbs it drops this scope's
+    /// future. Not so where the scope around has ended already, because the future was carried out of it.
+    pub(crate) fn is_moot(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & ABOVE != 0 && self.parent.as_ref().is_none_or(|parent| !parent.is_over())
     }
 
     pub(crate) fn reason(&self) -> Option<CancelReason> {

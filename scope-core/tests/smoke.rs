@@ -24,7 +24,7 @@ fn assert_send<T: Send>(t: T) -> T {
 #[test]
 fn children_borrow_from_outside() {
     let mut count = 0;
-    let list = vec![1, 2, 3];
+    let list = [1, 2, 3];
     let total = block_on(assert_send(nursery(async |n| {
         n.spawn_local(async {
             count += 1;

@@ -59,6 +59,11 @@ pub(crate) fn launching(id: TaskId, launch: impl FnOnce() -> bool) -> bool {
     taken && !matches!(LAUNCHING.get(), Some((_, true)))
 }
 
+/// What a waker is told by, without holding it.
+fn numbers(waker: &Waker) -> (usize, usize) {
+    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
+}
+
 impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
     /// A child that `scope` has counted in already, as `part`.
     pub(crate) fn new(task: TaskRef, scope: Arc<Scope>, part: Part, deposit: D, future: F) -> Self {
@@ -83,13 +88,13 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
     /// # Safety
     /// `self` is pinned.
     unsafe fn park(&mut self, waker: &Waker) -> bool {
-        let waker_now = (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr());
-        if self.registered == waker_now {
+        if self.registered == numbers(waker) {
             // Listed with this waker: a cancel that comes after this look wakes it.
             return self.scope.is_cancelled() && self.is_delivered_to();
         }
-        self.registered = waker_now;
         let waker = waker.clone();
+        // Of the clone, which is kept alive in the entry: no other waker can have these numbers meanwhile.
+        self.registered = numbers(&waker);
         // SAFETY: `self` is pinned by the caller's promise.
         let entry = unsafe { Pin::new_unchecked(&self.entry) };
         let (old, cancelled) = self.scope.with_parked(|parked, cancelled| {
@@ -119,10 +124,14 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
                 let waker = scope.with_parked(|parked, _| unsafe { parked.remove(entry) });
                 drop(waker);
             }
-            if let Some(deposit) = self.deposit.take() {
-                deposit.deposit(Here::Made(scope), task, end);
-            }
-            if let Err(payload) = dropped {
+            // It may panic too: it converts and prints errors of the user's.
+            let deposit = self.deposit.take();
+            let deposited = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(deposit) = deposit {
+                    deposit.deposit(Here::Made(scope), task, end);
+                }
+            }));
+            for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
                 record_panic(Here::Made(scope), task, payload);
             }
         });

@@ -227,7 +227,11 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
                     self.value = Some(value);
                     None
                 }
-                Err(error) => Some(RecordCause::Failed(Erased::new(error))),
+                // Printing an error of the user's may panic.
+                Err(error) => match catch_unwind(AssertUnwindSafe(|| Erased::new(error))) {
+                    Ok(erased) => Some(RecordCause::Failed(erased)),
+                    Err(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
+                },
             },
             Err(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
         };
@@ -253,7 +257,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         scope.ended();
         let mut records = scope.take_records();
         let failed = !records.is_empty();
-        if scope.is_cancelled_above() && (self.cut || failed) {
+        if scope.is_moot() && (self.cut || failed) {
             // Whoever was cancelled absorbs it, and drops this future. What failed here goes there.
             adopt::bequeath(scope, records);
             return Poll::Pending;

@@ -189,8 +189,9 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
         frame::enter(task, here, || {
             // SAFETY: dropped in place, once.
             let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
-            deposit.deposit(here, task, end);
-            if let Err(payload) = dropped {
+            // It may panic too: it converts and prints errors of the user's.
+            let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end)));
+            for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
                 record_panic(here, task, payload);
             }
         });
@@ -394,7 +395,9 @@ impl Locals {
             unsafe {
                 if (*header).stage.get() != Stage::Ended {
                     self.host().list(header);
-                    (*header).queued.store(false, Ordering::Release);
+                    // A swap, not a store: it must be in order with what the child reads when it is polled, or a wake that
+                    // comes between the two would see it as queued still, and be lost.
+                    (*header).queued.swap(false, Ordering::AcqRel);
                     let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
                     let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
                     if !over && scope.is_cancelled() {
