@@ -16,8 +16,8 @@ use crate::task::TaskRef;
 
 /// A nursery or block that did not end well: every error in it, the first cause first.
 ///
-/// One shape whether one thing failed or many. [`cause`](ScopeError::cause) is what to match on; [`leaves`]
-/// (ScopeError::leaves) has all that failed, each with its path of scope and task names. A cancellation is never a leaf.
+/// One shape whether one thing failed or many. [`cause`](ScopeError::cause) is what to match on; [`leaves`](ScopeError::leaves)
+/// has all that failed, each with its path of scope and task names. A cancellation is never a leaf.
 ///
 /// `{}` prints one line: the scope and its first cause. `{:?}` prints all leaves, a line each: what a `main` that returns
 /// this error shows.

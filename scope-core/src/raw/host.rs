@@ -194,21 +194,44 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         }
     }
 
-    /// Polls the body if it is due. The stage is `Body`.
-    fn poll_body(&mut self, cx: &mut Context<'_>) {
+    /// Arms the deadline's timer, and cancels the scope if it has passed.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) {
+        let nursery = self.nursery();
+        let Some(scope) = nursery.scope.get() else { return };
+        match self.timer.poll(scope, cx) {
+            Ok(false) => {}
+            Ok(true) => {
+                scope.cancel(CancelCause::Deadline, Name::new(""), scope.id().location());
+            }
+            Err(error) => {
+                scope.set_deadline(None);
+                record(&nursery.scope, RecordCause::NoRuntime(error), true);
+            }
+        }
+    }
+
+    /// Ends the body at the await point it waits at.
+    fn cut_body(&mut self) {
+        self.cut = true;
+        self.drop_body();
+        self.stage = Stage::Children;
+    }
+
+    /// Polls the body if it is due; true if it was. The stage is `Body`.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> bool {
         let nursery = self.nursery();
         let scope = &nursery.scope;
         let cancelled = scope.is_cancelled();
         let due = self.wakes.with_outer | nursery.locals.take_body_wake() | (cancelled && !self.wakes.told);
         if !due {
-            return;
+            return false;
         }
         self.wakes.told |= cancelled;
         if self.wakes.own.is_none() {
             self.wakes.own = nursery.locals.queue().map(|queue| queue.body_waker());
         }
         self.wakes.with_outer = self.wakes.own.is_none();
-        let Some(body) = &mut self.body else { return };
+        let Some(body) = &mut self.body else { return false };
         // SAFETY: `self` is pinned, and the body is dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
         let own = self.wakes.own.clone();
@@ -216,11 +239,10 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         let polled = in_frame(scope, || catch_unwind(AssertUnwindSafe(|| body.poll(&mut own_cx))));
         let failed = match polled {
             Ok(Poll::Pending) => {
-                if !scope.is_cancelled() {
-                    return;
+                if scope.is_cancelled() {
+                    self.cut_body();
                 }
-                self.cut = true;
-                None
+                return true;
             }
             Ok(Poll::Ready(output)) => match M::split(output) {
                 Ok(value) => {
@@ -240,6 +262,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         }
         self.drop_body();
         self.stage = Stage::Children;
+        true
     }
 
     /// What comes out, once nothing is left.
@@ -345,38 +368,31 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<
                 scope.register_host(cx.waker());
                 this.closing.poll_foundlings(scope, cx);
             }
-            if this.stage == Stage::Body {
-                this.poll_body(cx);
-            }
+            // Before the body, so that one whose deadline has passed already ends at its first await point.
+            this.poll_deadline(cx);
+            let polled = this.stage == Stage::Body && this.poll_body(cx);
             // SAFETY: this future is the host.
             let children = unsafe { nursery.locals.poll(&nursery.scope, cx) };
-            let Some(scope) = nursery.scope.get() else {
-                if nursery.scope.is_cancelled() && this.stage == Stage::Body && !this.wakes.told {
+            // The scope may have been allocated just now; whoever could wake us does so from here on.
+            if let Some(scope) = nursery.scope.get() {
+                scope.register_host(cx.waker());
+            }
+            this.poll_deadline(cx);
+            if this.stage == Stage::Body {
+                if !nursery.scope.is_cancelled() {
+                    return Poll::Pending;
+                }
+                if !polled {
+                    // Cancelled while it waited: it is polled once more, for what may have come at the same time.
                     continue;
                 }
-                if this.stage == Stage::Children && children.is_ready() {
-                    return this.conclude();
-                }
-                return Poll::Pending;
-            };
-            // It may have been allocated just now; whoever could wake us does so from here on.
-            scope.register_host(cx.waker());
-            match this.timer.poll(scope, cx) {
-                Ok(false) => {}
-                Ok(true) => {
-                    scope.cancel(CancelCause::Deadline, Name::new(""), scope.id().location());
-                }
-                Err(error) => {
-                    scope.set_deadline(None);
-                    record(&nursery.scope, RecordCause::NoRuntime(error), true);
-                }
-            }
-            if scope.is_cancelled() && this.stage == Stage::Body && !this.wakes.told {
+                this.cut_body();
                 continue;
             }
-            if this.stage == Stage::Body || children.is_pending() {
+            if children.is_pending() {
                 return Poll::Pending;
             }
+            let Some(scope) = nursery.scope.get() else { return this.conclude() };
             let cut = this.cut;
             if this.closing.poll(scope, &mut || exit_of(scope, cut), cx).is_pending() {
                 return Poll::Pending;
