@@ -4,8 +4,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::{self, Future};
 use std::num::NonZero;
-use std::panic::catch_unwind;
-use std::sync::{LazyLock, Weak};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock, Weak};
 use std::thread;
 
 use async_executor::Executor;
@@ -27,11 +27,7 @@ impl Home {
     {
         match self {
             Home::Static(executor) => executor.spawn(future).detach(),
-            Home::Shared(executor) => executor
-                .upgrade()
-                .ok_or(Refused::new())?
-                .spawn(future)
-                .detach(),
+            Home::Shared(executor) => executor.upgrade().ok_or(Refused::new())?.spawn(future).detach(),
         }
         Ok(())
     }
@@ -53,7 +49,7 @@ impl Home {
     }
 
     /// Unique while any handle exists: a weak reference keeps the address taken.
-    fn address(&self) -> usize {
+    pub(crate) fn address(&self) -> usize {
         match self {
             Home::Static(executor) => std::ptr::from_ref(*executor).addr(),
             Home::Shared(executor) => executor.as_ptr().addr(),
@@ -76,6 +72,11 @@ thread_local! {
     static RUNNING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
+/// The address of the innermost executor that we have put this thread to running.
+pub(crate) fn running_here() -> Option<usize> {
+    RUNNING.with_borrow(|running| running.last().copied())
+}
+
 /// Drives `executor` on this thread until `until` is ready.
 pub(crate) fn drive<T>(executor: &Executor<'static>, until: impl Future<Output = T>) -> T {
     struct Leave;
@@ -91,9 +92,7 @@ pub(crate) fn drive<T>(executor: &Executor<'static>, until: impl Future<Output =
 
 /// How many threads an executor of ours gets when nobody says: smol's own variable, else one per processor.
 pub(crate) fn default_threads() -> usize {
-    let asked = std::env::var("SMOL_THREADS")
-        .ok()
-        .and_then(|n| n.parse().ok());
+    let asked = std::env::var("SMOL_THREADS").ok().and_then(|n| n.parse().ok());
     let given = asked.or_else(|| thread::available_parallelism().ok());
     given.map_or(1, NonZero::get)
 }
@@ -109,15 +108,45 @@ pub(crate) fn global() -> Result<&'static Executor<'static>, Refused> {
             };
             thread::Builder::new().name("scope-smol".into()).spawn(run)
         };
-        (0..default_threads())
-            .map(forever)
-            .filter(Result::is_ok)
-            .count()
+        (0..default_threads()).map(forever).filter(Result::is_ok).count()
     });
     // Without a single thread a task would wait for ever, in silence.
-    if *STARTED == 0 {
-        Err(Refused::new())
-    } else {
-        Ok(&EXECUTOR)
+    if *STARTED == 0 { Err(Refused::new()) } else { Ok(&EXECUTOR) }
+}
+
+/// Threads that run an executor until this is dropped; dropping it waits for them.
+pub(crate) struct Crew {
+    stop: Option<async_channel::Sender<std::convert::Infallible>>,
+    threads: Vec<thread::JoinHandle<()>>,
+}
+
+impl Crew {
+    /// Starts `n` threads, or as many of them as the system has to give.
+    pub(crate) fn start(executor: &Arc<Executor<'static>>, n: usize) -> Self {
+        let (stop, stopped) = async_channel::bounded(1);
+        let mut threads = Vec::with_capacity(n);
+        for _ in 0..n {
+            let (executor, stopped) = (executor.clone(), stopped.clone());
+            let run = move || {
+                while catch_unwind(AssertUnwindSafe(|| drive(&executor, stopped.recv()))).is_err() {}
+            };
+            match thread::Builder::new().name("scope-smol".into()).spawn(run) {
+                Ok(thread) => threads.push(thread),
+                // The caller's own thread runs the executor too, so what there is suffices.
+                Err(_) => break,
+            }
+        }
+        Crew { stop: Some(stop), threads }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        // Closes the channel, which is what they wait for.
+        self.stop = None;
+        for thread in self.threads.drain(..) {
+            // They catch what they run; there is nothing to hear from them.
+            let _ = thread.join();
+        }
     }
 }

@@ -20,6 +20,8 @@ use crate::timer::Timer;
 #[derive(Clone, Debug)]
 pub struct SmolRuntime {
     home: Home,
+    /// Run by nobody but the threads of this crate.
+    ours: bool,
 }
 
 impl SmolRuntime {
@@ -29,7 +31,7 @@ impl SmolRuntime {
     /// # Errors
     /// [`Refused`] when the system gave not even one thread.
     pub fn global() -> Result<Self, Refused> {
-        executor::global().map(Self::on_static)
+        executor::global().map(|executor| Self::ours(Home::Static(executor)))
     }
 
     /// An executor that somebody else runs, and ends: this handle does not keep it alive, and once it is gone spawning
@@ -38,16 +40,12 @@ impl SmolRuntime {
     /// Which threads run it cannot be known here. So the blocking calls of scope-core are refused in every task of a
     /// nursery, but not in other tasks: there, blocking the only thread that runs the executor is yours to avoid.
     pub fn on(executor: &Arc<Executor<'static>>) -> Self {
-        SmolRuntime {
-            home: Home::Shared(Arc::downgrade(executor)),
-        }
+        SmolRuntime { home: Home::Shared(Arc::downgrade(executor)), ours: false }
     }
 
     /// As [`on`](SmolRuntime::on), for an executor that lives as long as the process.
     pub fn on_static(executor: &'static Executor<'static>) -> Self {
-        SmolRuntime {
-            home: Home::Static(executor),
-        }
+        SmolRuntime { home: Home::Static(executor), ours: false }
     }
 
     /// Whether tasks of both run on the same executor.
@@ -64,6 +62,20 @@ impl SmolRuntime {
         F: Future<Output = ()> + Send + 'static,
     {
         self.home.spawn(future)
+    }
+}
+
+impl SmolRuntime {
+    pub(crate) fn ours(home: Home) -> Self {
+        SmolRuntime { home, ours: true }
+    }
+
+    pub(crate) fn is_gone(&self) -> bool {
+        self.home.is_gone()
+    }
+
+    pub(crate) fn is_at(&self, address: usize) -> bool {
+        self.home.address() == address
     }
 }
 
@@ -94,15 +106,14 @@ impl rt::Runtime for SmolRuntime {
 
     #[cfg(unix)]
     fn watch(&self, fd: std::os::fd::OwnedFd) -> io::Result<Box<dyn rt::Io>> {
-        Ok(Box::new(crate::watch::Watched(
-            async_io::Async::new_nonblocking(fd)?,
-        )))
+        Ok(Box::new(crate::watch::Watched(async_io::Async::new_nonblocking(fd)?)))
     }
 
     /// `false` on every thread that this crate has put to running the executor, however many there are: if each of them
-    /// waited for a task of that executor, none would be left to run it.
+    /// waited for a task of that executor, none would be left to run it. On another's executor also `false` in any task of
+    /// a nursery.
     fn can_block(&self) -> bool {
-        !self.home.runs_here()
+        !self.home.runs_here() && (self.ours || scope_core::task::id().is_none())
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -48,10 +48,7 @@ impl Signals {
     /// # Errors
     /// The handlers cannot be installed, or there are no descriptors left.
     pub fn new() -> io::Result<Self> {
-        Ok(Signals {
-            interrupt: Listener::new(SIGINT)?,
-            terminate: Listener::new(SIGTERM)?,
-        })
+        Ok(Signals { interrupt: Listener::new(SIGINT)?, terminate: Listener::new(SIGTERM)? })
     }
 
     /// Waits for the next one.
@@ -87,10 +84,7 @@ impl Listener {
         // The handler must never wait for us to read.
         write.set_nonblocking(true)?;
         let pipe = Async::new(read)?;
-        Ok(Listener {
-            pipe,
-            handler: low_level::pipe::register(signal, write)?,
-        })
+        Ok(Listener { pipe, handler: low_level::pipe::register(signal, write)? })
     }
 
     fn poll_came(&self, cx: &mut Context<'_>) -> Poll<()> {

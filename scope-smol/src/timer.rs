@@ -15,10 +15,7 @@ pub(crate) struct Timer {
 
 impl Timer {
     pub(crate) fn new(at: Instant) -> Self {
-        Timer {
-            inner: async_io::Timer::at(at),
-            elapsed: false,
-        }
+        Timer { inner: async_io::Timer::at(at), elapsed: false }
     }
 }
 

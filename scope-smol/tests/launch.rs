@@ -35,10 +35,7 @@ impl Seen {
     }
 
     fn counts(&self) -> (usize, usize) {
-        (
-            self.polled.load(Ordering::SeqCst),
-            self.dropped.load(Ordering::SeqCst),
-        )
+        (self.polled.load(Ordering::SeqCst), self.dropped.load(Ordering::SeqCst))
     }
 }
 
@@ -50,17 +47,13 @@ fn tasks_and_blocking_work_run_wherever_they_come_from() {
         let on = on.clone();
         move |tx: mpsc::Sender<u8>| {
             let other = tx.clone();
-            on.spawn(Box::pin(async move { other.send(1).unwrap() }))
-                .unwrap();
-            on.spawn_blocking(Box::new(move || tx.send(2).unwrap()))
-                .unwrap();
+            on.spawn(Box::pin(async move { other.send(1).unwrap() })).unwrap();
+            on.spawn_blocking(Box::new(move || tx.send(2).unwrap())).unwrap();
         }
     };
     spawn_all(tx.clone());
     let (spawn_there, sender) = (spawn_all.clone(), tx.clone());
-    std::thread::spawn(move || spawn_there(sender))
-        .join()
-        .unwrap();
+    std::thread::spawn(move || spawn_there(sender)).join().unwrap();
     on.spawn(Box::pin(async move { spawn_all(tx) })).unwrap();
     let mut all: Vec<u8> = (0..6).map(|_| rx.recv_timeout(HANG).unwrap()).collect();
     all.sort_unstable();
@@ -181,18 +174,13 @@ fn a_panic_in_a_task_costs_no_thread() {
 fn a_thread_of_the_executor_may_not_block_and_others_may() {
     let on = SmolRuntime::global().unwrap();
     assert!(on.can_block());
-    assert!(
-        async_io::block_on(async { on.can_block() }),
-        "nobody but this future needs this thread"
-    );
+    assert!(async_io::block_on(async { on.can_block() }), "nobody but this future needs this thread");
     let (tx, rx) = mpsc::channel();
     let (task, there) = (on.clone(), tx.clone());
-    on.launch(async move { there.send(task.can_block()).unwrap() })
-        .unwrap();
+    on.launch(async move { there.send(task.can_block()).unwrap() }).unwrap();
     assert!(!rx.recv_timeout(HANG).unwrap());
     let work = on.clone();
-    on.spawn_blocking(Box::new(move || tx.send(work.can_block()).unwrap()))
-        .unwrap();
+    on.spawn_blocking(Box::new(move || tx.send(work.can_block()).unwrap())).unwrap();
     assert!(rx.recv_timeout(HANG).unwrap());
 }
 

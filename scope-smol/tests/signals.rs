@@ -42,11 +42,7 @@ async fn told() {
     let mut second = Signals::new().unwrap();
     send(Kernel::INT);
     assert_eq!(next(&mut second).await, Signal::Interrupt);
-    assert_eq!(
-        next(&mut first).await,
-        Signal::Interrupt,
-        "every listener is told"
-    );
+    assert_eq!(next(&mut first).await, Signal::Interrupt, "every listener is told");
 
     // Sent while nobody waits.
     send(Kernel::INT);
@@ -68,8 +64,5 @@ async fn told() {
     assert!(nothing_came(&mut third), "what came before does not count");
     send(Kernel::TERM);
     assert_eq!(next(&mut third).await, Signal::Terminate);
-    assert_eq!(
-        [Signal::Interrupt, Signal::Terminate].map(|s| s.to_string()),
-        ["SIGINT", "SIGTERM"]
-    );
+    assert_eq!([Signal::Interrupt, Signal::Terminate].map(|s| s.to_string()), ["SIGINT", "SIGTERM"]);
 }

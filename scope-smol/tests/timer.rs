@@ -15,9 +15,7 @@ const SHORT: Duration = Duration::from_millis(20);
 const LONG: Duration = Duration::from_secs(3600);
 
 fn poll_once(timer: &mut Pin<Box<dyn Timer>>) -> Poll<()> {
-    timer
-        .as_mut()
-        .poll_elapsed(&mut Context::from_waker(Waker::noop()))
+    timer.as_mut().poll_elapsed(&mut Context::from_waker(Waker::noop()))
 }
 
 fn wait_for(timer: &mut Pin<Box<dyn Timer>>) {
@@ -31,10 +29,7 @@ fn elapses_at_its_time() {
     let mut timer = on.timer(at);
     wait_for(&mut timer);
     assert!(on.now() >= at);
-    assert!(
-        poll_once(&mut timer).is_ready(),
-        "stays ready until it is reset"
-    );
+    assert!(poll_once(&mut timer).is_ready(), "stays ready until it is reset");
 }
 
 #[test]
@@ -88,12 +83,7 @@ fn dropping_it_disarms_it() {
     let held = Arc::new(Quiet);
     let waker = Waker::from(held.clone());
     let mut timer = on.timer(on.now() + LONG);
-    assert!(
-        timer
-            .as_mut()
-            .poll_elapsed(&mut Context::from_waker(&waker))
-            .is_pending()
-    );
+    assert!(timer.as_mut().poll_elapsed(&mut Context::from_waker(&waker)).is_pending());
     drop(waker);
     assert!(Arc::strong_count(&held) > 1);
     drop(timer);

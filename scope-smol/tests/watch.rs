@@ -180,12 +180,9 @@ fn an_error_of_the_operation_is_passed_on() {
     with_runtime(async |on| {
         let (a, _b) = pair();
         let a = on.watch(a.into()).unwrap();
-        let failed = poll_fn(|cx| {
-            a.poll_io(Interest::Write, cx, &mut |_| {
-                Err(io::Error::from(io::ErrorKind::InvalidData))
-            })
-        })
-        .await;
+        let failed =
+            poll_fn(|cx| a.poll_io(Interest::Write, cx, &mut |_| Err(io::Error::from(io::ErrorKind::InvalidData))))
+                .await;
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::InvalidData);
     });
 }
@@ -212,10 +209,7 @@ fn dropping_it_closes_the_descriptor() {
 fn a_pidfd_becomes_readable_when_the_process_exits() {
     use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
     with_runtime(async |on| {
-        let mut child = std::process::Command::new("cat")
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let pidfd: OwnedFd = pidfd_open(pid, PidfdFlags::NONBLOCK).unwrap();
         let pidfd = on.watch(pidfd).unwrap();
@@ -226,16 +220,10 @@ fn a_pidfd_becomes_readable_when_the_process_exits() {
                 None => Err(io::ErrorKind::WouldBlock.into()),
             }
         };
-        let early = pidfd.poll_io(
-            Interest::Read,
-            &mut Context::from_waker(Waker::noop()),
-            &mut exited,
-        );
+        let early = pidfd.poll_io(Interest::Read, &mut Context::from_waker(Waker::noop()), &mut exited);
         assert!(early.is_pending(), "it waits for its input");
         drop(child.stdin.take());
-        poll_fn(|cx| pidfd.poll_io(Interest::Read, cx, &mut exited))
-            .await
-            .unwrap();
+        poll_fn(|cx| pidfd.poll_io(Interest::Read, cx, &mut exited)).await.unwrap();
         assert!(child.wait().unwrap().success());
     });
 }
@@ -247,13 +235,8 @@ fn works_after_the_executor_has_gone_and_from_any_thread() {
     let (a, b) = pair();
     let before = on.watch(a.into()).unwrap();
     drop(executor);
-    let after = std::thread::spawn(move || on.watch(b.into()).unwrap())
-        .join()
-        .unwrap();
+    let after = std::thread::spawn(move || on.watch(b.into()).unwrap()).join().unwrap();
     let mut buf = [0; 8];
-    let (got, sent) = async_io::block_on(zip(
-        read_from(&*after, &mut buf),
-        write_to(&*before, b"bye"),
-    ));
+    let (got, sent) = async_io::block_on(zip(read_from(&*after, &mut buf), write_to(&*before, b"bye")));
     assert_eq!((got.unwrap(), sent.unwrap()), (3, 3));
 }

@@ -24,11 +24,7 @@ struct State {
 }
 
 static CLOCK: Clock = Clock {
-    state: Mutex::new(State {
-        waiting: BTreeMap::new(),
-        next: 0,
-        thread_runs: false,
-    }),
+    state: Mutex::new(State { waiting: BTreeMap::new(), next: 0, thread_runs: false }),
     changed: Condvar::new(),
 };
 
@@ -42,19 +38,13 @@ impl Clock {
     fn insert(&'static self, at: Instant, waker: Waker) -> Option<Key> {
         let mut state = self.lock();
         if !state.thread_runs {
-            thread::Builder::new()
-                .name("scope-tokio-alarm".into())
-                .spawn(|| self.serve())
-                .ok()?;
+            thread::Builder::new().name("scope-tokio-alarm".into()).spawn(|| self.serve()).ok()?;
             state.thread_runs = true;
         }
         let key = (at, state.next);
         state.next += 1;
         state.waiting.insert(key, waker);
-        let earliest = state
-            .waiting
-            .first_key_value()
-            .is_some_and(|(first, _)| *first == key);
+        let earliest = state.waiting.first_key_value().is_some_and(|(first, _)| *first == key);
         drop(state);
         if earliest {
             self.changed.notify_one();

@@ -23,23 +23,14 @@ fn refused(hand_over: impl FnOnce()) -> Result<(), Refused> {
     // Saved, because the destructor of refused work may itself spawn.
     let before = DROPPED.replace(false);
     hand_over();
-    if DROPPED.replace(before) {
-        Err(Refused::new())
-    } else {
-        Ok(())
-    }
+    if DROPPED.replace(before) { Err(Refused::new()) } else { Ok(()) }
 }
 
 pub(crate) fn task<F>(handle: &Handle, future: F) -> Result<(), Refused>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    refused(|| {
-        drop(handle.spawn(Tracked {
-            future,
-            polled: false,
-        }))
-    })
+    refused(|| drop(handle.spawn(Tracked { future, polled: false })))
 }
 
 pub(crate) fn blocking(handle: &Handle, work: Box<dyn FnOnce() + Send>) -> Result<(), Refused> {

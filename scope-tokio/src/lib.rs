@@ -1,16 +1,62 @@
-//! scope-core on tokio.
+//! scope-core on tokio: nurseries, cancel scopes, finalizers and services, with tokio underneath.
+//!
+//! [`run`] is a whole program: it makes a runtime, runs a nursery on it, and returns when nothing is left.
+//!
+//! ```
+//! use scope_tokio::SpawnExt;
+//!
+//! let sum = scope_tokio::run(async |n| {
+//!     let (tx, mut rx) = tokio::sync::mpsc::channel(2);
+//!     for number in 1..=3 {
+//!         let tx = tx.clone();
+//!         n.spawn(async move { Ok(tx.send(number).await?) });
+//!     }
+//!     drop(tx);
+//!     let mut sum = 0;
+//!     while let Some(number) = rx.recv().await {
+//!         sum += number;
+//!     }
+//!     Ok(sum)
+//! })?;
+//! assert_eq!(sum, 6);
+//! # Ok::<(), scope_core::ScopeError>(())
+//! ```
+//!
+//! Inside `#[tokio::main]`, or anywhere else on tokio, it is [`nursery`], and nothing else changes. Libraries name only
+//! scope-core: a nursery of theirs that is awaited somewhere inside one of ours runs on the same runtime, as do their
+//! timers, descriptors and blocking work.
+//!
+//! # What is needed of the runtime
+//! Either flavour. Timers want `enable_time`, and have a thread of their own where it is missing; processes and whatever
+//! else watches a descriptor want `enable_io`, and get an error where it is missing. `run` enables both.
+//!
+//! A worker never blocks: the blocking calls of scope-core are refused there. [`block_in_place`] and
+//! `tokio::task::spawn_blocking` are the places for them.
+//!
+//! # What it leaves in a runtime
+//! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed.
 
 mod alarm;
 mod blocking;
+mod known;
 mod launch;
+mod nursery;
+mod run;
 mod runtime;
+mod settle;
 #[cfg(unix)]
 mod signals;
+mod spawn;
 mod timer;
 #[cfg(unix)]
 mod watch;
 
 pub use blocking::block_in_place;
+pub use known::runtime_here;
+pub use nursery::{nursery, nursery_local, try_nursery};
+pub use run::{run, run_current_thread, run_on};
 pub use runtime::TokioRuntime;
+pub use settle::{Unsettled, settle};
 #[cfg(unix)]
 pub use signals::{Signal, Signals};
+pub use spawn::SpawnExt;

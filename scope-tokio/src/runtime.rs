@@ -40,10 +40,7 @@ struct Missing {
 impl TokioRuntime {
     /// The runtime behind `handle`.
     pub fn new(handle: Handle) -> Self {
-        TokioRuntime {
-            handle,
-            missing: Arc::default(),
-        }
+        TokioRuntime { handle, missing: Arc::default() }
     }
 
     /// The runtime this thread is in.
@@ -140,15 +137,11 @@ impl rt::Runtime for TokioRuntime {
         if self.missing.io.load(Ordering::Relaxed) {
             return Err(no_reactor());
         }
-        let _guard = self
-            .enter()
-            .ok_or_else(|| io::Error::other("this thread is ending: tokio cannot be used on it"))?;
+        let _guard =
+            self.enter().ok_or_else(|| io::Error::other("this thread is ending: tokio cannot be used on it"))?;
         // tokio replaced it by an unsafe one, because an arbitrary type may lie about its descriptor or give it away. An
         // OwnedFd does neither, and nobody but us ever holds this one.
-        #[expect(
-            deprecated,
-            reason = "sound with an OwnedFd, and its successor is unsafe"
-        )]
+        #[expect(deprecated, reason = "sound with an OwnedFd, and its successor is unsafe")]
         let register = AsyncFd::new;
         match catch_unwind(AssertUnwindSafe(|| register(fd))) {
             Ok(watched) => Ok(Box::new(crate::watch::Watched(watched?))),

@@ -49,10 +49,7 @@ impl Signals {
         Handle::try_current().map_err(io::Error::other)?;
         // tokio's only way to say that there is no driver is a panic.
         catch_unwind(|| {
-            Ok(Signals {
-                interrupt: signal(SignalKind::interrupt())?,
-                terminate: signal(SignalKind::terminate())?,
-            })
+            Ok(Signals { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
         })
         .unwrap_or_else(|_| Err(crate::runtime::no_reactor()))
     }

@@ -27,12 +27,7 @@ pin_project! {
 impl Timer {
     pub(crate) fn new(runtime: TokioRuntime, at: Instant) -> Pin<Box<Self>> {
         let sleep = runtime.sleep_until(at);
-        let mut timer = Box::pin(Timer {
-            runtime,
-            at,
-            sleep,
-            alarm: None,
-        });
+        let mut timer = Box::pin(Timer { runtime, at, sleep, alarm: None });
         if let Some(sleep) = timer.as_mut().project().sleep.as_pin_mut() {
             // Registers it at once. From then on tokio marks it as elapsed when the runtime shuts down, which is how
             // that can be seen without polling it: a poll after shutdown panics.
@@ -59,9 +54,7 @@ impl rt::Timer for Timer {
             // Ended before its time: the runtime has shut down.
             this.sleep.set(None);
         }
-        this.alarm
-            .get_or_insert_with(|| Alarm::new(*this.at))
-            .poll(cx)
+        this.alarm.get_or_insert_with(|| Alarm::new(*this.at)).poll(cx)
     }
 
     fn reset(self: Pin<&mut Self>, at: Instant) {

@@ -15,16 +15,8 @@ const HANG: Duration = Duration::from_secs(20);
 fn runtimes() -> Vec<tokio::runtime::Runtime> {
     vec![
         Builder::new_current_thread().enable_all().build().unwrap(),
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap(),
-        Builder::new_multi_thread()
-            .worker_threads(3)
-            .enable_all()
-            .build()
-            .unwrap(),
+        Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap(),
+        Builder::new_multi_thread().worker_threads(3).enable_all().build().unwrap(),
     ]
 }
 
@@ -55,10 +47,7 @@ impl Seen {
     }
 
     fn counts(&self) -> (usize, usize) {
-        (
-            self.polled.load(Ordering::SeqCst),
-            self.dropped.load(Ordering::SeqCst),
-        )
+        (self.polled.load(Ordering::SeqCst), self.dropped.load(Ordering::SeqCst))
     }
 }
 
@@ -71,17 +60,13 @@ fn tasks_and_blocking_work_run_wherever_they_come_from() {
             let on = on.clone();
             move |tx: mpsc::Sender<u8>| {
                 let other = tx.clone();
-                on.spawn(Box::pin(async move { other.send(1).unwrap() }))
-                    .unwrap();
-                on.spawn_blocking(Box::new(move || tx.send(2).unwrap()))
-                    .unwrap();
+                on.spawn(Box::pin(async move { other.send(1).unwrap() })).unwrap();
+                on.spawn_blocking(Box::new(move || tx.send(2).unwrap())).unwrap();
             }
         };
         spawn_all(tx.clone());
         let (spawn_there, sender) = (spawn_all.clone(), tx.clone());
-        std::thread::spawn(move || spawn_there(sender))
-            .join()
-            .unwrap();
+        std::thread::spawn(move || spawn_there(sender)).join().unwrap();
         let collected = rt.block_on(async move {
             spawn_all(tx);
             tokio::task::spawn_blocking(move || {
@@ -102,10 +87,7 @@ fn after_shutdown_work_is_refused_and_dropped_unstarted() {
         let on = adapter(&rt);
         drop(rt);
         let seen = Seen::default();
-        assert_eq!(
-            on.spawn(Box::pin(seen.task())).map_err(|e| e.to_string()),
-            Err(refusal())
-        );
+        assert_eq!(on.spawn(Box::pin(seen.task())).map_err(|e| e.to_string()), Err(refusal()));
         assert_eq!(seen.counts(), (0, 1));
         assert!(on.launch(seen.task()).is_err());
         assert_eq!(seen.counts(), (0, 2));
@@ -138,10 +120,7 @@ fn refused_from_within_another_runtime_too() {
 
 #[test]
 fn a_task_that_ends_during_the_call_was_not_refused() {
-    let rt = Builder::new_multi_thread()
-        .worker_threads(3)
-        .build()
-        .unwrap();
+    let rt = Builder::new_multi_thread().worker_threads(3).build().unwrap();
     let on = adapter(&rt);
     let seen = Seen::default();
     for _ in 0..5_000 {
@@ -156,10 +135,7 @@ fn a_task_that_ends_during_the_call_was_not_refused() {
 #[test]
 fn every_task_is_run_or_refused_or_dropped_while_the_runtime_shuts_down() {
     for round in 0..20 {
-        let rt = Builder::new_multi_thread()
-            .worker_threads(2)
-            .build()
-            .unwrap();
+        let rt = Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let on = adapter(&rt);
         let seen = Seen::default();
         let (started, go) = mpsc::channel();
@@ -239,11 +215,7 @@ fn nothing_panics_in_the_destructors_of_a_threads_locals() {
     }
     thread_local!(static LATE: Late = const { Late(RefCell::new(None)) });
     for shut_down in [false, true] {
-        let rt = Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
+        let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let on = adapter(&rt);
         let rt = if shut_down {
             drop(rt);
@@ -264,10 +236,7 @@ fn nothing_panics_in_the_destructors_of_a_threads_locals() {
             })
             .join()
             .unwrap();
-            assert!(
-                rx.recv_timeout(HANG).unwrap(),
-                "shut down: {shut_down}, local first: {late_first}"
-            );
+            assert!(rx.recv_timeout(HANG).unwrap(), "shut down: {shut_down}, local first: {late_first}");
         }
         drop(rt);
     }
@@ -280,29 +249,16 @@ fn a_worker_may_not_block_and_other_threads_may() {
         assert!(on.can_block(), "a thread outside");
         let multi = rt.handle().runtime_flavor() == tokio::runtime::RuntimeFlavor::MultiThread;
         let in_root = rt.block_on(async { on.can_block() });
-        assert_eq!(
-            in_root, multi,
-            "a current-thread runtime runs in block_on, the other does not"
-        );
+        assert_eq!(in_root, multi, "a current-thread runtime runs in block_on, the other does not");
         let task = on.clone();
-        assert!(
-            !rt.block_on(async { tokio::spawn(async move { task.can_block() }).await.unwrap() })
-        );
+        assert!(!rt.block_on(async { tokio::spawn(async move { task.can_block() }).await.unwrap() }));
         let blocking = on.clone();
-        assert!(rt.block_on(async {
-            tokio::task::spawn_blocking(move || blocking.can_block())
-                .await
-                .unwrap()
-        }));
+        assert!(rt.block_on(async { tokio::task::spawn_blocking(move || blocking.can_block()).await.unwrap() }));
         let (ours, (tx, rx)) = (on.clone(), mpsc::channel());
-        on.spawn_blocking(Box::new(move || tx.send(ours.can_block()).unwrap()))
-            .unwrap();
+        on.spawn_blocking(Box::new(move || tx.send(ours.can_block()).unwrap())).unwrap();
         assert!(rx.recv_timeout(HANG).unwrap());
         let other = Builder::new_current_thread().build().unwrap();
-        assert!(
-            other.block_on(async { on.can_block() }),
-            "another runtime's thread does not stop this one"
-        );
+        assert!(other.block_on(async { on.can_block() }), "another runtime's thread does not stop this one");
     }
 }
 
@@ -315,19 +271,12 @@ fn the_adapter_is_found_again() {
     assert_eq!(found.handle().id(), rt.handle().id());
     assert!(TokioRuntime::current().is_err());
     let _guard = rt.enter();
-    assert_eq!(
-        TokioRuntime::current().unwrap().handle().id(),
-        rt.handle().id()
-    );
+    assert_eq!(TokioRuntime::current().unwrap().handle().id(), rt.handle().id());
 }
 
 #[test]
 fn a_worker_may_block_in_place() {
-    let rt = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let on = Handle::new(adapter(&rt));
     let outcome = rt.block_on(async {
         tokio::spawn(async move {
@@ -335,8 +284,7 @@ fn a_worker_may_block_in_place() {
                 assert!(on.can_block());
                 // It is true what it says: a task of the runtime's only worker, woken from here, runs.
                 let (tx, rx) = mpsc::channel();
-                on.spawn(Box::pin(async move { tx.send(()).unwrap() }))
-                    .unwrap();
+                on.spawn(Box::pin(async move { tx.send(()).unwrap() })).unwrap();
                 rx.recv_timeout(HANG)
             });
             (inside, on.can_block())

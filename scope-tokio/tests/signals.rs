@@ -18,23 +18,16 @@ fn nothing_came(signals: &mut Signals) -> bool {
 }
 
 async fn next(signals: &mut Signals) -> Signal {
-    tokio::time::timeout(HANG, signals.next())
-        .await
-        .expect("no signal came")
+    tokio::time::timeout(HANG, signals.next()).await.expect("no signal came")
 }
 
 #[test]
 fn signals_are_told_to_every_listener_and_do_not_end_the_process() {
     assert!(Signals::new().is_err(), "outside of a runtime");
-    let bare = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
+    let bare = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let error = bare.block_on(async { Signals::new().unwrap_err() });
     assert!(error.to_string().contains("enable_io"), "{error}");
-    let rt = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+    let rt = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     rt.block_on(told());
 }
 
@@ -48,11 +41,7 @@ async fn told() {
     let mut second = Signals::new().unwrap();
     send(Kernel::INT);
     assert_eq!(next(&mut second).await, Signal::Interrupt);
-    assert_eq!(
-        next(&mut first).await,
-        Signal::Interrupt,
-        "every listener is told"
-    );
+    assert_eq!(next(&mut first).await, Signal::Interrupt, "every listener is told");
 
     // Sent while nobody waits.
     send(Kernel::INT);
@@ -74,8 +63,5 @@ async fn told() {
     send(Kernel::TERM);
     // tokio tells the listeners that exist when its driver gets round to it.
     while next(&mut third).await != Signal::Terminate {}
-    assert_eq!(
-        [Signal::Interrupt, Signal::Terminate].map(|s| s.to_string()),
-        ["SIGINT", "SIGTERM"]
-    );
+    assert_eq!([Signal::Interrupt, Signal::Terminate].map(|s| s.to_string()), ["SIGINT", "SIGTERM"]);
 }

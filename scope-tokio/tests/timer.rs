@@ -18,17 +18,11 @@ fn adapter(rt: &tokio::runtime::Runtime) -> TokioRuntime {
 
 /// A runtime whose clock stands still unless everybody waits.
 fn paused() -> tokio::runtime::Runtime {
-    Builder::new_current_thread()
-        .enable_all()
-        .start_paused(true)
-        .build()
-        .unwrap()
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
 fn poll_once(timer: &mut std::pin::Pin<Box<dyn Timer>>) -> Poll<()> {
-    timer
-        .as_mut()
-        .poll_elapsed(&mut Context::from_waker(Waker::noop()))
+    timer.as_mut().poll_elapsed(&mut Context::from_waker(Waker::noop()))
 }
 
 #[test]
@@ -41,10 +35,7 @@ fn elapses_at_its_time_by_the_runtimes_clock() {
         assert!(poll_once(&mut timer).is_pending());
         poll_fn(|cx| timer.as_mut().poll_elapsed(cx)).await;
         assert!(on.now() >= start + LONG);
-        assert!(
-            poll_once(&mut timer).is_ready(),
-            "stays ready until it is reset"
-        );
+        assert!(poll_once(&mut timer).is_ready(), "stays ready until it is reset");
     });
 }
 
@@ -108,11 +99,7 @@ fn works_where_the_runtime_has_no_time_driver() {
 
 #[test]
 fn works_on_a_thread_outside_of_the_runtime() {
-    let rt = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let on = Handle::new(adapter(&rt));
     let start = Instant::now();
     let other = Builder::new_current_thread().build().unwrap();
@@ -129,10 +116,7 @@ fn keeps_its_time_when_the_runtime_shuts_down_before_it_is_polled() {
     let mut far = on.timer(start + LONG);
     drop(rt);
     let mut after = on.timer(start + 2 * SHORT);
-    assert!(
-        poll_once(&mut far).is_pending(),
-        "shutdown is not the end of the hour"
-    );
+    assert!(poll_once(&mut far).is_pending(), "shutdown is not the end of the hour");
     let other = Builder::new_current_thread().build().unwrap();
     other.block_on(poll_fn(|cx| before.as_mut().poll_elapsed(cx)));
     assert!(start.elapsed() >= SHORT);
@@ -144,11 +128,7 @@ fn keeps_its_time_when_the_runtime_shuts_down_before_it_is_polled() {
 
 #[test]
 fn keeps_its_time_when_the_runtime_shuts_down_while_it_is_waited_for() {
-    let rt = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let on = adapter(&rt);
     let start = Instant::now();
     let mut timer = on.timer(start + 5 * SHORT);
@@ -202,19 +182,10 @@ fn dropping_it_disarms_it() {
         let held = Arc::new(Quiet);
         let waker = Waker::from(held.clone());
         let mut timer = on.timer(Instant::now() + LONG);
-        assert!(
-            timer
-                .as_mut()
-                .poll_elapsed(&mut Context::from_waker(&waker))
-                .is_pending()
-        );
+        assert!(timer.as_mut().poll_elapsed(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
         assert_eq!(Arc::strong_count(&held), 2);
         drop(timer);
-        assert_eq!(
-            Arc::strong_count(&held),
-            1,
-            "nothing is left that could be woken"
-        );
+        assert_eq!(Arc::strong_count(&held), 1, "nothing is left that could be woken");
     }
 }

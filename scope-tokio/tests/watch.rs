@@ -18,11 +18,7 @@ const HANG: Duration = Duration::from_secs(20);
 fn with_runtime(f: impl AsyncFn(TokioRuntime)) {
     for multi in [false, true] {
         let rt = if multi {
-            Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .build()
-                .unwrap()
+            Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
         } else {
             Builder::new_current_thread().enable_all().build().unwrap()
         };
@@ -164,12 +160,11 @@ fn both_directions_can_be_waited_for_at_once() {
         while write(a.fd(), &[0; 4096]).is_ok() {}
         let mut buf = [0; 4096];
         let mut into = [0; 8];
-        let (wrote, got, ()) =
-            tokio::join!(write_to(&*a, b"x"), read_from(&*a, &mut into), async {
-                tokio::task::yield_now().await;
-                write(b.as_fd(), b"up").unwrap();
-                while read(b.as_fd(), &mut buf).is_ok() {}
-            });
+        let (wrote, got, ()) = tokio::join!(write_to(&*a, b"x"), read_from(&*a, &mut into), async {
+            tokio::task::yield_now().await;
+            write(b.as_fd(), b"up").unwrap();
+            while read(b.as_fd(), &mut buf).is_ok() {}
+        });
         assert_eq!((wrote.unwrap(), got.unwrap()), (1, 2));
     });
 }
@@ -179,12 +174,9 @@ fn an_error_of_the_operation_is_passed_on() {
     with_runtime(async |on| {
         let (a, _b) = pair();
         let a = on.watch(a.into()).unwrap();
-        let failed = poll_fn(|cx| {
-            a.poll_io(Interest::Write, cx, &mut |_| {
-                Err(io::Error::from(io::ErrorKind::InvalidData))
-            })
-        })
-        .await;
+        let failed =
+            poll_fn(|cx| a.poll_io(Interest::Write, cx, &mut |_| Err(io::Error::from(io::ErrorKind::InvalidData))))
+                .await;
         assert_eq!(failed.unwrap_err().kind(), io::ErrorKind::InvalidData);
     });
 }
@@ -211,10 +203,7 @@ fn dropping_it_closes_the_descriptor() {
 fn a_pidfd_becomes_readable_when_the_process_exits() {
     use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, pidfd_open, waitid};
     with_runtime(async |on| {
-        let mut child = std::process::Command::new("cat")
-            .stdin(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = std::process::Command::new("cat").stdin(std::process::Stdio::piped()).spawn().unwrap();
         let pid = Pid::from_child(&child);
         let pidfd: OwnedFd = pidfd_open(pid, PidfdFlags::NONBLOCK).unwrap();
         let pidfd = on.watch(pidfd).unwrap();
@@ -225,16 +214,10 @@ fn a_pidfd_becomes_readable_when_the_process_exits() {
                 None => Err(io::ErrorKind::WouldBlock.into()),
             }
         };
-        let early = pidfd.poll_io(
-            Interest::Read,
-            &mut Context::from_waker(Waker::noop()),
-            &mut exited,
-        );
+        let early = pidfd.poll_io(Interest::Read, &mut Context::from_waker(Waker::noop()), &mut exited);
         assert!(early.is_pending(), "it waits for its input");
         drop(child.stdin.take());
-        poll_fn(|cx| pidfd.poll_io(Interest::Read, cx, &mut exited))
-            .await
-            .unwrap();
+        poll_fn(|cx| pidfd.poll_io(Interest::Read, cx, &mut exited)).await.unwrap();
         assert!(child.wait().unwrap().success());
     });
 }
@@ -252,11 +235,7 @@ fn without_an_io_driver_it_is_an_error_that_says_what_to_do() {
 
 #[test]
 fn after_shutdown_what_can_be_done_at_once_is_done_and_nothing_waits() {
-    let rt = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let on = TokioRuntime::new(rt.handle().clone());
     let (a, b) = pair();
     let a = on.watch(a.into()).unwrap();
@@ -267,25 +246,16 @@ fn after_shutdown_what_can_be_done_at_once_is_done_and_nothing_waits() {
     let mut buf = [0; 8];
     assert_eq!(read(b.as_fd(), &mut buf).unwrap(), 3);
     let waits = a.poll_io(Interest::Read, &mut cx, &mut |fd| Ok(read(fd, &mut buf)?));
-    assert!(
-        matches!(waits, Poll::Ready(Err(ref e)) if e.kind() != io::ErrorKind::WouldBlock),
-        "{waits:?}"
-    );
+    assert!(matches!(waits, Poll::Ready(Err(ref e)) if e.kind() != io::ErrorKind::WouldBlock), "{waits:?}");
     assert!(on.watch(b.into()).is_err());
 }
 
 #[test]
 fn a_watch_outlives_its_thread_and_is_woken_by_shutdown() {
-    let rt = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .unwrap();
+    let rt = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let on = TokioRuntime::new(rt.handle().clone());
     let (a, _b) = pair();
-    let a = std::thread::spawn(move || on.watch(a.into()).unwrap())
-        .join()
-        .unwrap();
+    let a = std::thread::spawn(move || on.watch(a.into()).unwrap()).join().unwrap();
     let other = Builder::new_current_thread().build().unwrap();
     let mut rt = Some(rt);
     let outcome = other.block_on(poll_fn(|cx| {

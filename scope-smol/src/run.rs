@@ -1,0 +1,107 @@
+//! Whole programs: an executor, a root nursery, and the end of both.
+
+use std::future::{Future, poll_fn};
+use std::num::NonZero;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use async_executor::Executor;
+use scope_core::{Failure, Fallible, Nursery, NurseryFuture, ScopeError, Sendable, rt};
+
+use crate::SmolRuntime;
+use crate::executor::{self, Crew, Home};
+use crate::known;
+
+/// Runs a nursery on an executor of its own and blocks until everything has ended: the nursery, and whatever was dropped
+/// half-way with no scope around it. Then the executor is gone, with any other task that was left on it.
+///
+/// The executor is run by `SMOL_THREADS` threads, or one for each processor; the calling thread is one of them.
+///
+/// ```
+/// use scope_smol::SpawnExt;
+///
+/// let answer = scope_smol::run(async |n| {
+///     let half = n.spawn_with_handle(async { Ok(21) });
+///     Ok(half.await? * 2)
+/// })?;
+/// assert_eq!(answer, 42);
+/// # Ok::<(), scope_core::ScopeError>(())
+/// ```
+///
+/// # Errors
+/// As [`scope_core::nursery`](scope_core::nursery()).
+///
+/// # Panics
+/// As [`scope_core::nursery`](scope_core::nursery()), after the same waiting.
+#[track_caller]
+pub fn run<'env, F, B, T>(body: F) -> Result<T, ScopeError>
+where
+    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env>) -> Result<T, Failure>,
+    F: FnOnce(&'env Nursery<'env, 'env>) -> B,
+    B: Future<Output = Result<T, Failure>>,
+{
+    drive(executor::default_threads(), scope_core::nursery(body))
+}
+
+/// [`run`] on the calling thread alone: parallel children run there too.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+#[track_caller]
+pub fn run_current_thread<'env, F, B, T>(body: F) -> Result<T, ScopeError>
+where
+    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env>) -> Result<T, Failure>,
+    F: FnOnce(&'env Nursery<'env, 'env>) -> B,
+    B: Future<Output = Result<T, Failure>>,
+{
+    drive(1, scope_core::nursery(body))
+}
+
+/// [`run`] on so many threads, the calling one among them. With fewer if the system does not give as many.
+///
+/// # Errors
+/// As [`run`].
+///
+/// # Panics
+/// As [`run`].
+#[track_caller]
+pub fn run_with_threads<'env, F, B, T>(threads: NonZero<usize>, body: F) -> Result<T, ScopeError>
+where
+    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env>) -> Result<T, Failure>,
+    F: FnOnce(&'env Nursery<'env, 'env>) -> B,
+    B: Future<Output = Result<T, Failure>>,
+{
+    drive(threads.get(), scope_core::nursery(body))
+}
+
+fn drive<'env, F, B, T>(
+    threads: usize,
+    root: NurseryFuture<'env, F, B, Failure, Sendable, Fallible>,
+) -> Result<T, ScopeError>
+where
+    B: Future<Output = Result<T, Failure>>,
+{
+    let executor = Arc::new(Executor::new());
+    let runtime = known::handle_of(&SmolRuntime::ours(Home::Shared(Arc::downgrade(&executor))));
+    let _crew = Crew::start(&executor, threads - 1);
+    executor::drive(&executor, to_the_end(root.runtime(runtime.clone()), runtime))
+}
+
+/// Polls `future` to its end, then waits for the orphan root; a panic comes out after that.
+async fn to_the_end<T>(future: impl Future<Output = T>, runtime: rt::Handle) -> T {
+    let ended = {
+        let mut future = pin!(future);
+        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(Ok),
+            Err(payload) => Poll::Ready(Err(payload)),
+        })
+        .await
+    };
+    runtime.settled().await;
+    ended.unwrap_or_else(|payload| resume_unwind(payload))
+}

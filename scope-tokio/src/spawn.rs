@@ -1,0 +1,70 @@
+//! Spawning without a box.
+
+use std::future::Future;
+
+use scope_core::{Launch, LaunchError, Spawns, TaskHandle, rt};
+
+use crate::runtime::TokioRuntime;
+
+/// Spawns parallel children on tokio: from a [`Nursery`](scope_core::Nursery), a named task of it, a
+/// [`Spawner`](scope_core::Spawner).
+///
+/// These do what `spawn_erased` and its kin do, with one allocation less: tokio gets the child as the future it is. In a
+/// scope that runs on something else than tokio the child is refused, with an error that says so; `spawn_erased` works on
+/// any runtime.
+pub trait SpawnExt: Spawns {
+    /// Spawns a parallel child. Its error is the scope's, and cancels the scope.
+    #[track_caller]
+    fn spawn<F>(&self, future: F) -> Self::Answer<()>
+    where
+        F: Future<Output = Result<(), Self::Error>> + Send + 'static,
+    {
+        self.answer((), self.place().spawn(OnTokio, future))
+    }
+
+    /// The same for a child whose error converts into the scope's.
+    #[track_caller]
+    fn spawn_into<F, X>(&self, future: F) -> Self::Answer<()>
+    where
+        F: Future<Output = Result<(), X>> + Send + 'static,
+        X: Into<Self::Error> + 'static,
+    {
+        self.answer((), self.place().spawn_into(OnTokio, future))
+    }
+
+    /// The same for a child that cannot fail.
+    #[track_caller]
+    fn run<F>(&self, future: F) -> Self::Answer<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.answer((), self.place().run(OnTokio, future))
+    }
+
+    /// The same for a child whose value is wanted. Its error is the scope's.
+    #[track_caller]
+    fn spawn_with_handle<F, T>(&self, future: F) -> Self::Answer<TaskHandle<T>>
+    where
+        F: Future<Output = Result<T, Self::Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (handle, result) = self.place().spawn_with_handle(OnTokio, future);
+        self.answer(handle, result)
+    }
+}
+
+impl<S: Spawns + ?Sized> SpawnExt for S {}
+
+struct OnTokio;
+
+impl Launch for OnTokio {
+    fn launch<F>(self, runtime: &rt::Handle, task: F) -> Result<(), LaunchError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let runtime: &TokioRuntime = runtime.downcast_ref().ok_or(LaunchError::OtherRuntime)?;
+        // After shutdown tokio drops the task in here, which it notices itself.
+        drop(runtime.handle().spawn(task));
+        Ok(())
+    }
+}
