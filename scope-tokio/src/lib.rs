@@ -30,14 +30,13 @@
 //! Either flavour. Timers want `enable_time`, and have a thread of their own where it is missing; processes and whatever
 //! else watches a descriptor want `enable_io`, and get an error where it is missing. `run` enables both.
 //!
-//! A worker never blocks: the blocking calls of scope-core are refused there. [`block_in_place`] and
-//! `tokio::task::spawn_blocking` are the places for them.
+//! A worker never blocks: the blocking calls of scope-core are refused there. `tokio::task::spawn_blocking`
+//! and, on the multi-thread runtime, `tokio::task::block_in_place` are the places for them.
 //!
 //! # What it leaves in a runtime
 //! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed.
 
 mod alarm;
-mod blocking;
 mod known;
 mod launch;
 mod nursery;
@@ -51,7 +50,6 @@ mod timer;
 #[cfg(unix)]
 mod watch;
 
-pub use blocking::block_in_place;
 pub use known::runtime_here;
 pub use nursery::{nursery, nursery_local, try_nursery};
 pub use run::{run, run_current_thread, run_on};

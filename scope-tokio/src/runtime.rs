@@ -13,8 +13,8 @@ use scope_core::rt::{self, Refused, Task};
 use tokio::runtime::{EnterGuard, Handle, TryCurrentError};
 use tokio::time::Sleep;
 
+use crate::launch;
 use crate::timer::Timer;
-use crate::{blocking, launch};
 
 /// A tokio runtime, as scope-core sees it.
 ///
@@ -154,10 +154,9 @@ impl rt::Runtime for TokioRuntime {
 
     /// `false` on a worker of this runtime, however many there are: a task that is woken from a worker waits in a slot
     /// that the others cannot steal from, so blocking the worker to wait for that task lasts for ever.
-    /// [`block_in_place`](crate::block_in_place) makes room for it.
+    /// Inside `block_in_place` the thread is no worker any more.
     fn can_block(&self) -> bool {
-        blocking::is_allowed(&self.handle)
-            || tokio::runtime::worker_index().is_none()
+        tokio::runtime::worker_index().is_none()
             || Handle::try_current().is_ok_and(|current| current.id() != self.handle.id())
     }
 

@@ -280,7 +280,7 @@ fn a_worker_may_block_in_place() {
     let on = Handle::new(adapter(&rt));
     let outcome = rt.block_on(async {
         tokio::spawn(async move {
-            let inside = scope_tokio::block_in_place(|| {
+            let inside = tokio::task::block_in_place(|| {
                 assert!(on.can_block());
                 // It is true what it says: a task of the runtime's only worker, woken from here, runs.
                 let (tx, rx) = mpsc::channel();
