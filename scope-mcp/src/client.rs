@@ -1,0 +1,185 @@
+//! A client: the handle of a connection that has one owner.
+
+mod connection;
+mod home;
+mod info;
+mod notifications;
+mod options;
+mod report;
+mod spec;
+mod tools;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use scope_core::{CloseError, ServiceHandle};
+use serde_json::value::RawValue;
+
+pub use connection::{Connection, Request};
+pub use home::Home;
+pub use info::ServerInfo;
+pub use notifications::Notifications;
+pub(crate) use notifications::Subscribers;
+pub use options::{CallOptions, ClientOptions};
+pub use report::{CloseReport, Ending, Traffic};
+pub use spec::ServerSpec;
+
+use crate::error::{CallError, CallName, OpenError, OpenKind};
+use crate::session::{Answer, NewCall, pair};
+use connection::Shared;
+
+/// A handle of a server: cheap to clone, to be used from any task, at once.
+///
+/// The server itself belongs to the [`Home`] it was started in: a task there starts its process, speaks with it and
+/// ends it, and the home does not return before that is done. A handle can only ask. So a server is closed properly
+/// whoever asks for it, and cannot be left behind.
+///
+/// When the last handle is dropped the server is closed. Calls need a runtime only where the server lives; a handle may
+/// be used from anywhere.
+#[derive(Clone)]
+pub struct Client {
+    handle: ServiceHandle<Connection>,
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    /// Starts a server in `home` and does not wait for it. Calls wait until it is open.
+    ///
+    /// A server that cannot be opened fails its callers, [`ready`](Client::ready) and [`closed`](Client::closed), and
+    /// nothing else in the scope.
+    ///
+    /// # Errors
+    /// [`OpenError::is_closed`] if `home` takes no more tasks.
+    pub fn start(home: &impl Home, spec: ServerSpec, options: ClientOptions) -> Result<Client, OpenError> {
+        let command = spec.command.clone();
+        let shared = Arc::new(Shared::new(&spec, options));
+        match home.serve(Connection::new(spec, Arc::clone(&shared))) {
+            Ok(handle) => Ok(Client { handle, shared }),
+            Err(error) => Err(OpenError::new(&shared.server, &command, OpenKind::NoHome(error.to_string()), None)),
+        }
+    }
+
+    /// Starts a server in `home` and waits until it is open.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. Nothing is left running then.
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the server is asked to end, and `home` waits for that.
+    pub async fn open(home: &impl Home, spec: ServerSpec, options: ClientOptions) -> Result<Client, OpenError> {
+        let client = Client::start(home, spec, options)?;
+        client.ready().await?;
+        Ok(client)
+    }
+
+    /// The server's name, as configured.
+    pub fn name(&self) -> &str {
+        &self.shared.server
+    }
+
+    /// Waits until the server is open.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future changes nothing.
+    pub async fn ready(&self) -> Result<Arc<ServerInfo>, OpenError> {
+        self.handle.ready().await.map_err(|error| self.shared.open_error(&error))
+    }
+
+    /// What opening found out; `None` if it is not open yet, or never was.
+    pub fn info(&self) -> Option<Arc<ServerInfo>> {
+        self.handle.info()
+    }
+
+    /// Sends one request as it is and returns the result as it is.
+    ///
+    /// # Errors
+    /// See [`CallError`]; an error that the server answers with is in [`CallError::rejection`], as it is.
+    ///
+    /// # Cancel safety
+    /// Safe: when the future is dropped the server is told to stop (`notifications/cancelled`), and its answer, should
+    /// it come, is ignored.
+    pub async fn request_raw(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Box<RawValue>, CallError> {
+        self.request_raw_with(method, params, &CallOptions::default()).await
+    }
+
+    /// As [`request_raw`](Client::request_raw), with other options.
+    ///
+    /// # Errors
+    /// As [`request_raw`](Client::request_raw).
+    pub async fn request_raw_with(
+        &self,
+        method: &str,
+        params: Option<Box<RawValue>>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>, CallError> {
+        let name = self.call_name(method, None);
+        if let Some(params) = &params
+            && !params.get().starts_with(['{', '['])
+        {
+            return Err(CallError::not_json(&name, "they must be an object or an array"));
+        }
+        self.request(name, params, options.timeout.unwrap_or(self.shared.options.call_timeout)).await
+    }
+
+    /// What the server says without being asked, from now on.
+    pub fn notifications(&self) -> Notifications {
+        self.shared.subscribers.subscribe(self.shared.options.max_notifications)
+    }
+
+    /// Closes the connection, ends the server and waits until it has ended. From any task, as often as one likes.
+    ///
+    /// Calls that have no answer yet fail with [`CallError::is_closed`].
+    ///
+    /// # Errors
+    /// See [`CloseError`]: the connection has ended, but its clean-up did not come to its end; or, without effect, this
+    /// was called from within the connection.
+    ///
+    /// # Cancel safety
+    /// Safe: once it has been polled, the server is being closed, whether somebody waits for it or not.
+    pub async fn close(&self) -> Result<Arc<CloseReport>, CloseError> {
+        self.handle.close().await
+    }
+
+    /// Asks for the connection to be closed and does not wait.
+    pub fn begin_close(&self) {
+        self.handle.begin_close();
+    }
+
+    /// Waits until the connection has ended, for whatever reason, and says how; `None` if its clean-up did not come to
+    /// its end (then it was cut off, and the process was killed).
+    ///
+    /// # Cancel safety
+    /// Safe: dropping the future changes nothing.
+    pub async fn closed(&self) -> Option<Arc<CloseReport>> {
+        self.handle.closed().await.report().cloned()
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.handle.is_closed()
+    }
+
+    async fn request(&self, name: CallName, params: Option<Box<RawValue>>, timeout: Duration) -> Answer {
+        let id = self.shared.next_id();
+        let (reply, pending) = pair(id, &name, &self.shared.abandoned);
+        let call = NewCall { id, name: name.clone(), params, timeout, reply };
+        if let Err(error) = self.handle.send(Request::new(call)).await {
+            return Err(connection::not_sent(&name, &error));
+        }
+        pending.await
+    }
+
+    fn call_name(&self, method: &str, subject: Option<&str>) -> CallName {
+        CallName { server: Arc::clone(&self.shared.server), method: method.into(), subject: subject.map(Into::into) }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("server", &self.shared.server).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,320 @@
+//! The owner of a connection: the task that starts the server, speaks with it and ends it.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use scope_core::rt;
+use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError};
+use scope_process::Budgets;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::{ClientOptions, CloseReport, Ending, ServerInfo, ServerSpec, Subscribers};
+use crate::Revision;
+use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
+use crate::model::{Capabilities, InitializeParams, InitializeResult};
+use crate::session::{Abandoned, Answer, NewCall, Session, pair};
+use crate::transport::Link;
+
+/// A server that prints more lines of text than this before it has answered is none.
+const MAX_TEXT: u64 = 1000;
+
+/// Requests taken over before the wire gets its turn.
+const BURST: usize = 256;
+
+/// For everything about ending a server that is not waiting for it.
+const MARGIN: Duration = Duration::from_secs(2);
+
+/// What a connection and its handles have in common.
+pub(super) struct Shared {
+    pub(super) server: Arc<str>,
+    pub(super) options: ClientOptions,
+    pub(super) subscribers: Arc<Subscribers>,
+    pub(super) abandoned: Arc<Abandoned>,
+    next_id: AtomicU64,
+    /// The clock to go by, once there is one.
+    clock: OnceLock<rt::Handle>,
+    command: String,
+}
+
+impl Shared {
+    pub(super) fn new(spec: &ServerSpec, options: ClientOptions) -> Shared {
+        Shared {
+            server: spec.name.as_str().into(),
+            options,
+            subscribers: Arc::default(),
+            abandoned: Arc::default(),
+            next_id: AtomicU64::new(1),
+            clock: OnceLock::new(),
+            command: spec.command.clone(),
+        }
+    }
+
+    pub(super) fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// `None` before the connection has begun to open.
+    pub(super) fn now(&self) -> Option<Instant> {
+        self.clock.get().map(|clock| clock.now())
+    }
+
+    /// Why the connection is not open, as its handles tell it.
+    pub(super) fn open_error(&self, error: &ServiceError) -> OpenError {
+        if let Some(failure) = error.failure() {
+            if let Some(error) = failure.downcast_ref::<OpenError>() {
+                return error.clone();
+            }
+            if let Some(gone) = failure.downcast_ref::<Gone>() {
+                return OpenError::new(&self.server, &self.command, OpenKind::Gone(gone.clone()), None);
+            }
+        }
+        let kind = if error.is_closed() || error.is_cancelled() {
+            OpenKind::Closed
+        } else {
+            OpenKind::Other(error.to_string())
+        };
+        OpenError::new(&self.server, &self.command, kind, None)
+    }
+}
+
+/// The service behind a [`Client`](crate::Client). Nobody but its home has it.
+pub struct Connection {
+    spec: ServerSpec,
+    shared: Arc<Shared>,
+    session: Session,
+    link: Option<Link>,
+    ending: Option<Ending>,
+}
+
+/// What a handle asks a [`Connection`] for.
+#[derive(Debug)]
+pub struct Request(NewCall);
+
+impl Request {
+    pub(super) fn new(call: NewCall) -> Self {
+        Request(call)
+    }
+}
+
+enum Step {
+    Request(Option<Request>),
+    Gone(Gone),
+}
+
+impl Connection {
+    pub(super) fn new(spec: ServerSpec, shared: Arc<Shared>) -> Connection {
+        let session = Session::new(&shared.server, &shared.options, &shared.subscribers);
+        Connection { spec, shared, session, link: None, ending: None }
+    }
+
+    async fn begin(&mut self) -> Result<ServerInfo, OpenError> {
+        let rt = rt::current().map_err(|error| self.failed(OpenKind::NoRuntime(error)))?;
+        let rt = self.shared.clock.get_or_init(|| rt).clone();
+        let started = rt.now();
+        let link = Link::start(&self.spec, &self.shared.server, self.shared.options.max_line, &rt)
+            .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
+        let pid = link.id();
+        self.link = Some(link);
+
+        let answer = self.initialize(started).await;
+        let answer = match answer {
+            Ok(answer) => answer,
+            Err(kind) => return Err(self.failed(kind)),
+        };
+        let answer: InitializeResult =
+            serde_json::from_str(answer.get()).map_err(|error| self.failed(OpenKind::Malformed(error.to_string())))?;
+        let Some(revision) = Revision::from_name(&answer.protocol_version) else {
+            return Err(self.failed(OpenKind::Revision(answer.protocol_version)));
+        };
+        self.session.agreed(revision);
+        self.session.notify("notifications/initialized", None);
+        tracing::debug!(server = &*self.shared.server, %revision, pid, "opened");
+        Ok(ServerInfo {
+            server: answer.server_info,
+            revision,
+            capabilities: answer.capabilities,
+            instructions: answer.instructions,
+            pid,
+            opened_in: rt.now().saturating_duration_since(started),
+        })
+    }
+
+    /// Sends `initialize` and waits for the answer.
+    async fn initialize(&mut self, now: Instant) -> Result<Box<RawValue>, OpenKind> {
+        let options = &self.shared.options;
+        let params = InitializeParams {
+            protocol_version: Revision::LATEST.as_str(),
+            capabilities: &Capabilities::default(),
+            client_info: &options.client_info,
+        };
+        let params = to_raw_value(&params).map_err(|error| OpenKind::Other(error.to_string()))?;
+        let id = self.shared.next_id();
+        let name = CallName { server: Arc::clone(&self.shared.server), method: "initialize".into(), subject: None };
+        let (reply, mut pending) = pair(id, &name, &self.shared.abandoned);
+        let timeout = options.open_timeout;
+        self.session.call(now, NewCall { id, name, params: Some(params), timeout, reply });
+
+        let Connection { session, link, .. } = self;
+        let Some(link) = link else { return Err(OpenKind::Closed) };
+        let answer: Answer = poll_fn(|cx| {
+            if let Poll::Ready(gone) = link.poll(session, cx) {
+                session.lost(&gone);
+            }
+            if let Poll::Ready(answer) = Pin::new(&mut pending).poll(cx) {
+                return Poll::Ready(Ok(answer));
+            }
+            let lines = session.noise().count();
+            if lines > MAX_TEXT { Poll::Ready(Err(OpenKind::Text(lines))) } else { Poll::Pending }
+        })
+        .await?;
+        answer.map_err(|error| open_kind(&error, timeout))
+    }
+
+    fn failed(&self, kind: OpenKind) -> OpenError {
+        let noise = self.session.noise().first().map(str::to_owned);
+        OpenError::new(&self.shared.server, &self.spec.command, kind, noise)
+    }
+
+    /// Waits for a request or for the server's end, and moves what there is to move meanwhile.
+    async fn step(&mut self, inbox: &mut Inbox<Request>) -> Step {
+        let Connection { shared, session, link, .. } = self;
+        let mut next = pin!(inbox.next());
+        poll_fn(|cx| {
+            for id in shared.abandoned.poll_take(cx) {
+                session.abandon(id);
+            }
+            if let Some(link) = link
+                && let Poll::Ready(gone) = link.poll(session, cx)
+            {
+                return Poll::Ready(Step::Gone(gone));
+            }
+            next.as_mut().poll(cx).map(Step::Request)
+        })
+        .await
+    }
+
+    fn take_over(&mut self, Request(call): Request) {
+        // There is a clock: the connection has been opened.
+        if let Some(now) = self.shared.now() {
+            self.session.call(now, call);
+        }
+    }
+}
+
+/// Why a call did not even reach its connection.
+pub(super) fn not_sent(name: &CallName, error: &ServiceError) -> CallError {
+    if let Some(failure) = error.failure() {
+        if let Some(error) = failure.downcast_ref::<OpenError>() {
+            return CallError::not_opened(name, error.clone());
+        }
+        if let Some(gone) = failure.downcast_ref::<Gone>() {
+            return CallError::gone(name, Delivery::NotSent, gone.clone());
+        }
+    }
+    if error.is_closed() || error.is_cancelled() {
+        return CallError::closed(name, Delivery::NotSent);
+    }
+    CallError::other(name, Delivery::NotSent, error.to_string())
+}
+
+/// Why `initialize` has no result.
+fn open_kind(error: &CallError, timeout: Duration) -> OpenKind {
+    if let Some(gone) = error.disconnect() {
+        OpenKind::Gone(gone.clone())
+    } else if let Some(rejection) = error.rejection() {
+        OpenKind::Rejected(rejection.clone())
+    } else if error.is_timeout() {
+        OpenKind::TimedOut(timeout)
+    } else if error.is_closed() {
+        OpenKind::Closed
+    } else {
+        OpenKind::Malformed(error.reason())
+    }
+}
+
+impl Service for Connection {
+    type Request = Request;
+    type Info = ServerInfo;
+    type Report = CloseReport;
+
+    fn name(&self) -> Name {
+        self.spec.name.clone().into()
+    }
+
+    fn backlog(&self) -> usize {
+        BURST
+    }
+
+    fn cleanup_budget(&self) -> Option<Duration> {
+        let Budgets { after_eof, after_term, after_kill, .. } = self.spec.budgets;
+        let waiting = after_eof.saturating_add(after_term).saturating_add(after_kill.max(Budgets::MIN_AFTER_KILL));
+        Some(waiting.saturating_add(MARGIN))
+    }
+
+    async fn open(&mut self) -> Result<ServerInfo, Failure> {
+        match self.begin().await {
+            Ok(info) => Ok(info),
+            Err(error) => {
+                self.ending = Some(Ending::NotOpened(error.to_string()));
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<Request>) -> Result<(), Failure> {
+        loop {
+            match self.step(inbox).await {
+                Step::Request(Some(request)) => {
+                    self.take_over(request);
+                    // All that wait, so that they are written together; but not for ever.
+                    for _ in 0..BURST {
+                        let Some(request) = inbox.try_next() else { break };
+                        self.take_over(request);
+                    }
+                }
+                Step::Request(None) => return Ok(()),
+                Step::Gone(gone) => {
+                    self.session.lost(&gone);
+                    self.ending = Some(Ending::Lost(gone.clone()));
+                    return Err(gone.into());
+                }
+            }
+        }
+    }
+
+    async fn end(&mut self, exit: Exit) -> CloseReport {
+        let unanswered = self.session.close();
+        let (process, stderr_tail, stderr_dropped) = match &mut self.link {
+            Some(link) => {
+                let process = link.end().await;
+                (Some(process), link.tail().lines(), link.tail().dropped())
+            }
+            None => (None, Vec::new(), 0),
+        };
+        let ending = self.ending.take().unwrap_or_else(|| match exit {
+            Exit::Ok => Ending::Closed,
+            Exit::Cancelled(reason) => Ending::Cancelled(reason.to_string()),
+            other => Ending::Failed(other.to_string()),
+        });
+        CloseReport {
+            server: Arc::clone(&self.shared.server),
+            ending,
+            process,
+            stderr_tail,
+            stderr_dropped,
+            unanswered,
+            traffic: self.session.traffic(),
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("spec", &self.spec).field("session", &self.session).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,36 @@
+use std::fmt;
+use std::time::Duration;
+
+use crate::Revision;
+use crate::model::{Capabilities, Implementation};
+
+/// What opening a server found out.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServerInfo {
+    /// The server, as it introduces itself.
+    pub server: Implementation,
+    /// The revision both sides speak.
+    pub revision: Revision,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// What it tells a model about itself.
+    pub instructions: Option<String>,
+    /// The number of its process.
+    pub pid: u32,
+    /// From starting the process to its answer.
+    pub opened_in: Duration,
+}
+
+impl fmt::Display for ServerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use crate::visible::Visible;
+        write!(
+            f,
+            "{} {}, revision {}",
+            Visible::new(&self.server.name, 100),
+            Visible::new(&self.server.version, 50),
+            self.revision
+        )
+    }
+}

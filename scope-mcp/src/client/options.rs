@@ -1,0 +1,182 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::model::Implementation;
+use crate::wire::Wire;
+
+/// How a [`Client`](crate::Client) behaves: times, bounds, and who may watch.
+///
+/// ```
+/// use std::time::Duration;
+/// use scope_mcp::ClientOptions;
+/// let options = ClientOptions::default().open_timeout(Duration::from_secs(30));
+/// # let _ = options;
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// From starting the process to its answer to `initialize`. Unless set: 10 s.
+    pub open_timeout: Duration,
+    /// For a call, from its arrival at the connection to its answer, waiting included; for
+    /// [`list_tools`](crate::Client::list_tools), all pages together. Unless set: 60 s. No more than
+    /// [a year](ClientOptions::LONGEST) counts.
+    pub call_timeout: Duration,
+    /// The longest line that is read, in bytes. A longer one is dropped, and the call it answers fails with
+    /// [`CallError::is_too_long`](crate::CallError::is_too_long). Unless set: 64 MiB.
+    pub max_line: usize,
+    /// How many calls the server may have at a time. Further ones wait. Unless set: 1024. At least 1.
+    pub max_in_flight: usize,
+    /// How many calls may wait for that, or for a server that does not read. Further ones fail at once with
+    /// [`CallError::is_busy`](crate::CallError::is_busy). Unless set: 65 536.
+    pub max_waiting: usize,
+    /// How many bytes of parameters may wait in those calls. Unless set: 256 MiB.
+    pub max_waiting_bytes: usize,
+    /// How many notifications are kept for each [subscriber](crate::Client::notifications). When there are more, the
+    /// oldest go. Unless set: 1024. At least 1.
+    pub max_notifications: usize,
+    /// How many tools [`list_tools`](crate::Client::list_tools) reads, over all pages. Unless set: 100 000.
+    pub max_tools: usize,
+    /// How many pages it reads. Unless set: 1000.
+    pub max_pages: usize,
+    /// How this client introduces itself.
+    pub client_info: Implementation,
+    /// Gets every line both ways.
+    pub wire: Option<Arc<dyn Wire>>,
+}
+
+impl ClientOptions {
+    /// No time-out is longer than this: 365 days.
+    pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+    /// Sets [`open_timeout`](ClientOptions::open_timeout).
+    #[must_use]
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.open_timeout = timeout;
+        self
+    }
+
+    /// Sets [`call_timeout`](ClientOptions::call_timeout).
+    #[must_use]
+    pub fn call_timeout(mut self, timeout: Duration) -> Self {
+        self.call_timeout = timeout;
+        self
+    }
+
+    /// Sets [`max_line`](ClientOptions::max_line).
+    #[must_use]
+    pub fn max_line(mut self, bytes: usize) -> Self {
+        self.max_line = bytes;
+        self
+    }
+
+    /// Sets [`max_in_flight`](ClientOptions::max_in_flight).
+    #[must_use]
+    pub fn max_in_flight(mut self, calls: usize) -> Self {
+        self.max_in_flight = calls;
+        self
+    }
+
+    /// Sets [`max_waiting`](ClientOptions::max_waiting).
+    #[must_use]
+    pub fn max_waiting(mut self, calls: usize) -> Self {
+        self.max_waiting = calls;
+        self
+    }
+
+    /// Sets [`max_waiting_bytes`](ClientOptions::max_waiting_bytes).
+    #[must_use]
+    pub fn max_waiting_bytes(mut self, bytes: usize) -> Self {
+        self.max_waiting_bytes = bytes;
+        self
+    }
+
+    /// Sets [`max_notifications`](ClientOptions::max_notifications).
+    #[must_use]
+    pub fn max_notifications(mut self, count: usize) -> Self {
+        self.max_notifications = count;
+        self
+    }
+
+    /// Sets [`max_tools`](ClientOptions::max_tools).
+    #[must_use]
+    pub fn max_tools(mut self, tools: usize) -> Self {
+        self.max_tools = tools;
+        self
+    }
+
+    /// Sets [`max_pages`](ClientOptions::max_pages).
+    #[must_use]
+    pub fn max_pages(mut self, pages: usize) -> Self {
+        self.max_pages = pages;
+        self
+    }
+
+    /// Sets [`client_info`](ClientOptions::client_info).
+    #[must_use]
+    pub fn client_info(mut self, info: Implementation) -> Self {
+        self.client_info = info;
+        self
+    }
+
+    /// Sets [`wire`](ClientOptions::wire).
+    #[must_use]
+    pub fn wire(mut self, wire: Arc<dyn Wire>) -> Self {
+        self.wire = Some(wire);
+        self
+    }
+}
+
+impl Default for ClientOptions {
+    fn default() -> Self {
+        ClientOptions {
+            open_timeout: Duration::from_secs(10),
+            call_timeout: Duration::from_secs(60),
+            max_line: 64 * 1024 * 1024,
+            max_in_flight: 1024,
+            max_waiting: 65_536,
+            max_waiting_bytes: 256 * 1024 * 1024,
+            max_notifications: 1024,
+            max_tools: 100_000,
+            max_pages: 1000,
+            client_info: Implementation::new("scope-mcp", env!("CARGO_PKG_VERSION")),
+            wire: None,
+        }
+    }
+}
+
+impl fmt::Debug for ClientOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientOptions")
+            .field("open_timeout", &self.open_timeout)
+            .field("call_timeout", &self.call_timeout)
+            .field("max_line", &self.max_line)
+            .field("max_in_flight", &self.max_in_flight)
+            .field("max_waiting", &self.max_waiting)
+            .field("client_info", &self.client_info)
+            .field("wire", &self.wire.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What one call wants otherwise than [`ClientOptions`] say.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CallOptions {
+    /// Instead of [`ClientOptions::call_timeout`].
+    pub timeout: Option<Duration>,
+}
+
+impl CallOptions {
+    /// As the client's options say.
+    pub fn new() -> Self {
+        CallOptions::default()
+    }
+
+    /// Sets [`timeout`](CallOptions::timeout).
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}

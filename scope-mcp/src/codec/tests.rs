@@ -1,0 +1,179 @@
+use super::*;
+use crate::testing::Random;
+
+/// Everything a framer gave, owned.
+#[derive(Debug, PartialEq, Eq, Clone)]
+enum Got {
+    Line(Vec<u8>),
+    TooLong(TooLong),
+}
+
+impl From<Frame<'_>> for Got {
+    fn from(frame: Frame<'_>) -> Got {
+        match frame {
+            Frame::Line(line) => Got::Line(line.to_vec()),
+            Frame::TooLong(what) => Got::TooLong(what),
+        }
+    }
+}
+
+fn give(framer: &mut Framer, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        let room = framer.room();
+        let count = room.len().min(bytes.len());
+        room[..count].copy_from_slice(&bytes[..count]);
+        framer.filled(count);
+        bytes = &bytes[count..];
+    }
+}
+
+/// The frames of `stream`, fed in pieces of the given sizes, over and over.
+fn frames(stream: &[u8], limit: usize, sizes: &mut dyn FnMut() -> usize) -> Vec<Got> {
+    let mut framer = Framer::new(limit);
+    let mut got = Vec::new();
+    let mut rest = stream;
+    while !rest.is_empty() {
+        let (piece, after) = rest.split_at(sizes().clamp(1, rest.len()));
+        rest = after;
+        give(&mut framer, piece);
+        while let Some(frame) = framer.next() {
+            got.push(frame.into());
+        }
+    }
+    got.extend(framer.finish().map(Got::from));
+    assert!(framer.finish().is_none(), "an end was given twice");
+    got
+}
+
+fn lines(stream: &str) -> Vec<String> {
+    frames(stream.as_bytes(), 100, &mut || 1000)
+        .into_iter()
+        .map(|got| match got {
+            Got::Line(line) => String::from_utf8(line).unwrap(),
+            Got::TooLong(what) => panic!("{what:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn lines_end_with_a_line_feed_and_may_have_a_carriage_return() {
+    assert_eq!(lines("a\nb\r\n\n\r\n  \nc\rd\ne"), ["a", "b", "c\rd", "e"]);
+    assert_eq!(lines(""), [""; 0]);
+    assert_eq!(lines("\n\n"), [""; 0]);
+}
+
+#[test]
+fn a_line_of_just_the_limit_passes_and_one_more_byte_does_not() {
+    for end in ["\n", "\r\n", ""] {
+        let fits = format!("{}{end}", "x".repeat(10));
+        assert_eq!(frames(fits.as_bytes(), 10, &mut || 3), [Got::Line(vec![b'x'; 10])], "{end:?}");
+        let over = format!("{}{end}y\n", "x".repeat(11));
+        let got = frames(over.as_bytes(), 10, &mut || 3);
+        if end.is_empty() {
+            assert_eq!(got, [Got::TooLong(TooLong { answer_to: None, len: 12 })]);
+        } else {
+            assert!(matches!(got[0], Got::TooLong(TooLong { answer_to: None, len: 11 | 12 })), "{got:?}");
+            assert_eq!(got[1], Got::Line(b"y".to_vec()));
+        }
+    }
+}
+
+#[test]
+fn a_line_over_the_limit_says_whose_answer_it_was_and_the_next_one_is_read() {
+    let big = format!("{{\"result\":\"{}\",\"jsonrpc\":\"2.0\",\"id\":42}}", "x".repeat(300_000));
+    let stream = format!("{big}\n{{}}\n{big}");
+    let got = frames(stream.as_bytes(), 1000, &mut || 4096);
+    let too_long = TooLong { answer_to: Id::from_json(b"42"), len: big.len() as u64 };
+    assert_eq!(got, [Got::TooLong(too_long.clone()), Got::Line(b"{}".to_vec()), Got::TooLong(too_long)]);
+}
+
+#[test]
+fn a_line_without_end_is_not_kept() {
+    let mut framer = Framer::new(10_000);
+    for _ in 0..2_000 {
+        give(&mut framer, &[b'x'; 10_000]);
+        assert!(framer.next().is_none());
+    }
+    assert!(framer.capacity() <= 4 * CHUNK, "{} bytes held", framer.capacity());
+    give(&mut framer, b"\n");
+    assert!(matches!(framer.next(), Some(Frame::TooLong(TooLong { len: 20_000_000, .. }))));
+}
+
+#[test]
+fn the_buffer_of_one_long_line_is_given_back() {
+    let mut framer = Framer::new(usize::MAX);
+    give(&mut framer, &vec![b'x'; 8 * KEEP]);
+    give(&mut framer, b"\n");
+    assert!(matches!(framer.next(), Some(Frame::Line(line)) if line.len() == 8 * KEEP));
+    assert!(framer.next().is_none());
+    let _ = framer.room();
+    assert!(framer.capacity() <= KEEP);
+}
+
+#[test]
+fn a_byte_at_a_time_is_searched_once() {
+    // A rescan per byte would look at 2⁴¹ bytes here; the test would never end.
+    let mut framer = Framer::new(usize::MAX);
+    for _ in 0..(1 << 21) {
+        give(&mut framer, b"x");
+        assert!(framer.next().is_none());
+    }
+    give(&mut framer, b"\n");
+    assert!(matches!(framer.next(), Some(Frame::Line(line)) if line.len() == 1 << 21));
+}
+
+#[test]
+fn any_chunking_gives_the_same_lines() {
+    for seed in 0..1_000 {
+        let mut random = Random::new(seed);
+        let limit = random.below(64) + 1;
+        let stream = hostile_stream(&mut random);
+        let whole = frames(&stream, limit, &mut || usize::MAX);
+        assert_eq!(frames(&stream, limit, &mut || 1), whole, "seed {seed}, a byte at a time");
+        let mut pieces = Random::new(seed ^ 0xabcd);
+        assert_eq!(frames(&stream, limit, &mut || pieces.below(40) + 1), whole, "seed {seed}, in pieces");
+        for got in &whole {
+            match got {
+                Got::Line(line) => {
+                    assert!(line.len() <= limit && !line.contains(&b'\n') && !line.trim_ascii().is_empty());
+                    // Whatever it is, reading it gives an answer, not a panic.
+                    let _ = crate::jsonrpc::parse(line);
+                    let _ = crate::jsonrpc::parse_batch(line);
+                }
+                Got::TooLong(what) => assert!(what.len > limit as u64),
+            }
+        }
+    }
+}
+
+/// Bytes that look like messages here and there.
+fn hostile_stream(random: &mut Random) -> Vec<u8> {
+    let bits: [&[u8]; 16] = [
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"{\"jsonrpc\":\"2.0\",\"id\":",
+        b"17",
+        b"\"x\"",
+        b"}",
+        b",\"result\":{}",
+        b",\"error\":",
+        b"\\",
+        b"\"",
+        b"[",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf",
+        b" ",
+        b"\"method\":\"ping\"",
+    ];
+    let mut stream = Vec::new();
+    for _ in 0..random.below(60) {
+        if random.below(5) == 0 {
+            let length = random.below(100);
+            stream.extend((0..length).map(|_| random.below(256) as u8));
+        } else {
+            stream.extend_from_slice(bits[random.below(bits.len())]);
+        }
+    }
+    stream
+}

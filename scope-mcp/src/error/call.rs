@@ -1,0 +1,279 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Gone, OpenError, Quoted, Spoken};
+use crate::jsonrpc::Rejection;
+
+/// Which call, for messages.
+#[derive(Clone, Debug)]
+pub(crate) struct CallName {
+    pub(crate) server: Arc<str>,
+    pub(crate) method: Arc<str>,
+    /// The tool, where it is about one.
+    pub(crate) subject: Option<Arc<str>>,
+}
+
+impl fmt::Display for CallName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.method)?;
+        match &self.subject {
+            Some(subject) => write!(f, " {subject:?} at the server {:?}", &*self.server),
+            None => write!(f, " at the server {:?}", &*self.server),
+        }
+    }
+}
+
+/// How far a call got. Decides whether it may be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    /// Not a byte of it reached the server.
+    NotSent,
+    /// At least a part of it went out, and no answer came.
+    SentUnknown,
+    /// It was answered.
+    Answered,
+}
+
+/// Why a call has no result.
+///
+/// First of all it says whether the server can have acted on it: [`is_not_sent`](CallError::is_not_sent),
+/// [`is_sent_unknown`](CallError::is_sent_unknown), or answered. Only a call that was not sent may be made again without
+/// a thought.
+#[derive(Clone)]
+pub struct CallError(Arc<Inner>);
+
+struct Inner {
+    name: CallName,
+    delivery: Delivery,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    TimedOut { after: Duration, noise: Option<String> },
+    Rejected(Rejection),
+    Malformed(String),
+    TooLong { limit: usize, len: u64 },
+    Gone(Gone),
+    Closed,
+    NotOpened(OpenError),
+    Busy { waiting: usize },
+    NotJson(String),
+    Endless(String),
+    Other(String),
+}
+
+impl CallError {
+    fn new(name: &CallName, delivery: Delivery, kind: Kind) -> Self {
+        CallError(Arc::new(Inner { name: name.clone(), delivery, kind }))
+    }
+
+    pub(crate) fn timed_out(name: &CallName, delivery: Delivery, after: Duration, noise: Option<String>) -> Self {
+        CallError::new(name, delivery, Kind::TimedOut { after, noise })
+    }
+
+    pub(crate) fn rejected(name: &CallName, rejection: Rejection) -> Self {
+        CallError::new(name, Delivery::Answered, Kind::Rejected(rejection))
+    }
+
+    pub(crate) fn malformed(name: &CallName, why: impl Into<String>) -> Self {
+        CallError::new(name, Delivery::Answered, Kind::Malformed(why.into()))
+    }
+
+    pub(crate) fn too_long(name: &CallName, limit: usize, len: u64) -> Self {
+        CallError::new(name, Delivery::Answered, Kind::TooLong { limit, len })
+    }
+
+    pub(crate) fn gone(name: &CallName, delivery: Delivery, gone: Gone) -> Self {
+        CallError::new(name, delivery, Kind::Gone(gone))
+    }
+
+    pub(crate) fn closed(name: &CallName, delivery: Delivery) -> Self {
+        CallError::new(name, delivery, Kind::Closed)
+    }
+
+    pub(crate) fn not_opened(name: &CallName, error: OpenError) -> Self {
+        CallError::new(name, Delivery::NotSent, Kind::NotOpened(error))
+    }
+
+    pub(crate) fn busy(name: &CallName, waiting: usize) -> Self {
+        CallError::new(name, Delivery::NotSent, Kind::Busy { waiting })
+    }
+
+    /// Ours, not the server's: the parameters cannot be written.
+    pub(crate) fn not_json(name: &CallName, why: impl Into<String>) -> Self {
+        CallError::new(name, Delivery::NotSent, Kind::NotJson(why.into()))
+    }
+
+    pub(crate) fn endless(name: &CallName, why: impl Into<String>) -> Self {
+        CallError::new(name, Delivery::Answered, Kind::Endless(why.into()))
+    }
+
+    pub(crate) fn other(name: &CallName, delivery: Delivery, why: impl Into<String>) -> Self {
+        CallError::new(name, delivery, Kind::Other(why.into()))
+    }
+
+    /// What happened, without the name of the call.
+    pub(crate) fn reason(&self) -> String {
+        match &self.0.kind {
+            Kind::Malformed(why) => why.clone(),
+            _ => self.to_string(),
+        }
+    }
+
+    /// The server's name.
+    pub fn server(&self) -> &str {
+        &self.0.name.server
+    }
+
+    /// The method that was called.
+    pub fn method(&self) -> &str {
+        &self.0.name.method
+    }
+
+    /// Nothing of the call reached the server: making it again cannot do anything twice.
+    pub fn is_not_sent(&self) -> bool {
+        self.0.delivery == Delivery::NotSent
+    }
+
+    /// The call went out, at least in part, and was not answered: the server may have acted on it, or not.
+    pub fn is_sent_unknown(&self) -> bool {
+        self.0.delivery == Delivery::SentUnknown
+    }
+
+    /// No answer came in time. A server that had got the call has been told to stop.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.kind, Kind::TimedOut { .. })
+    }
+
+    /// The server answered with an error: see [`rejection`](CallError::rejection).
+    pub fn is_rejected(&self) -> bool {
+        matches!(self.0.kind, Kind::Rejected(_))
+    }
+
+    /// The error that the server answered with.
+    pub fn rejection(&self) -> Option<&Rejection> {
+        match &self.0.kind {
+            Kind::Rejected(rejection) => Some(rejection),
+            _ => None,
+        }
+    }
+
+    /// The server answered with something that is no answer to this call.
+    pub fn is_malformed(&self) -> bool {
+        matches!(self.0.kind, Kind::Malformed(_))
+    }
+
+    /// The answer was longer than [`ClientOptions::max_line`](crate::ClientOptions::max_line).
+    pub fn is_too_long(&self) -> bool {
+        matches!(self.0.kind, Kind::TooLong { .. })
+    }
+
+    /// The list has no end: a cursor came again, or there is more than is allowed.
+    pub fn is_endless(&self) -> bool {
+        matches!(self.0.kind, Kind::Endless(_))
+    }
+
+    /// The server is gone: see [`disconnect`](CallError::disconnect).
+    pub fn is_disconnected(&self) -> bool {
+        matches!(self.0.kind, Kind::Gone(_))
+    }
+
+    /// How the server went: its exit status and the last lines of its standard error.
+    pub fn disconnect(&self) -> Option<&Gone> {
+        match &self.0.kind {
+            Kind::Gone(gone) => Some(gone),
+            _ => None,
+        }
+    }
+
+    /// The connection was closed on this side, by [`close`](crate::Client::close) or with its scope.
+    pub fn is_closed(&self) -> bool {
+        matches!(self.0.kind, Kind::Closed)
+    }
+
+    /// The connection was never opened, and this is why.
+    pub fn open_error(&self) -> Option<&OpenError> {
+        match &self.0.kind {
+            Kind::NotOpened(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Too many calls wait already, or too much of them: [`ClientOptions::max_waiting`](crate::ClientOptions::max_waiting).
+    pub fn is_busy(&self) -> bool {
+        matches!(self.0.kind, Kind::Busy { .. })
+    }
+
+    /// The parameters cannot be written as JSON, or are not an object or an array.
+    pub fn is_invalid_params(&self) -> bool {
+        matches!(self.0.kind, Kind::NotJson(_))
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Inner { name, delivery, kind } = &*self.0;
+        write!(f, "{name}: ")?;
+        match kind {
+            Kind::TimedOut { after, noise } => {
+                match delivery {
+                    Delivery::NotSent if after.is_zero() => f.write_str("not sent, for it was given no time")?,
+                    Delivery::NotSent => {
+                        write!(f, "could not be sent in {}: the server does not read", Spoken(*after))?
+                    }
+                    _ => write!(f, "no answer in {}", Spoken(*after))?,
+                }
+                match noise {
+                    Some(line) => write!(f, "; meanwhile it printed what is no message: {}", Quoted(line)),
+                    None => Ok(()),
+                }
+            }
+            Kind::Rejected(rejection) => write!(f, "the server refused: {rejection}"),
+            Kind::Malformed(why) => write!(f, "the server sent no proper answer: {why}"),
+            Kind::TooLong { limit, len } => {
+                write!(f, "the answer was dropped: it is {len} bytes long, and the limit is {limit}")
+            }
+            Kind::Gone(gone) => write!(f, "the server {}{}", gone.story(), delivery.aside()),
+            Kind::Closed => write!(f, "the connection has been closed{}", delivery.aside()),
+            Kind::NotOpened(_) => f.write_str("not sent, for the server could not be opened"),
+            Kind::Busy { waiting } => {
+                write!(f, "not sent, for {waiting} calls wait for this server already; call less at a time")
+            }
+            Kind::NotJson(why) => write!(f, "not sent, for the parameters are not right: {why}"),
+            Kind::Endless(why) | Kind::Other(why) => f.write_str(why),
+        }
+    }
+}
+
+impl Delivery {
+    fn aside(self) -> &'static str {
+        match self {
+            Delivery::NotSent => " (the call was not sent)",
+            Delivery::SentUnknown => " (whether it acted on the call is not known)",
+            Delivery::Answered => "",
+        }
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallError")
+            .field("call", &format_args!("{}", self.0.name))
+            .field("delivery", &self.0.delivery)
+            .field("kind", &self.0.kind)
+            .finish()
+    }
+}
+
+impl std::error::Error for CallError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.0.kind {
+            Kind::NotOpened(error) => Some(error),
+            // Its own story is part of this text already.
+            Kind::Gone(gone) => gone.source(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! JSON-RPC 2.0 as MCP uses it: the envelope of a message, and nothing of what is inside.
+//!
+//! Parameters, results and errors stay raw JSON text here. They are decoded later by the method of the request they
+//! belong to, never by trying one type after the other; so what we do not know survives, and a pass-through costs no
+//! parsing at all.
+
+mod envelope;
+mod id;
+mod rejection;
+mod write;
+
+pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
+pub use id::Id;
+pub(crate) use id::whole_number;
+pub use rejection::Rejection;
+pub(crate) use write::{error_answer, notification, request, result_answer};
+
+/// The method is not known, or not offered.
+pub(crate) const METHOD_NOT_FOUND: i64 = -32601;

@@ -1,0 +1,101 @@
+use std::fmt;
+
+use serde_json::value::RawValue;
+
+/// The id of a request: a JSON number or string, kept exactly as it stood on the wire.
+///
+/// `1`, `1.0` and `"1"` are three different ids here, because the peer that sent one expects the same text back.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Id(Box<str>);
+
+impl Id {
+    /// Takes over `raw` if it can be an id, which an object, an array, a boolean and `null` cannot.
+    pub(crate) fn from_raw(raw: &RawValue) -> Option<Id> {
+        match raw.get().as_bytes().first()? {
+            b'"' | b'-' | b'0'..=b'9' => Some(Id(raw.get().into())),
+            _ => None,
+        }
+    }
+
+    /// As [`Id::from_raw`], from bytes that were cut out of a message and have not been checked yet.
+    pub(crate) fn from_json(text: &[u8]) -> Option<Id> {
+        let raw: &RawValue = serde_json::from_slice(text).ok()?;
+        Id::from_raw(raw)
+    }
+
+    /// The id as JSON text.
+    pub fn as_json(&self) -> &str {
+        &self.0
+    }
+
+    /// The id as a whole number, if it is one. `1.0` is: JSON has only one kind of number, and some peers answer that
+    /// way. `"1"` is not.
+    pub fn as_u64(&self) -> Option<u64> {
+        whole_number(&self.0)
+    }
+}
+
+/// The largest whole number up to which a JSON number written as a float is exact.
+const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// `text`, a JSON number, as a whole number.
+pub(crate) fn whole_number(text: &str) -> Option<u64> {
+    if let Ok(number) = text.parse::<u64>() {
+        return Some(number);
+    }
+    if text.starts_with('"') {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    // In this range the conversion loses nothing.
+    ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Id({})", self.0)
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(text: &str) -> Option<Id> {
+        Id::from_json(text.as_bytes())
+    }
+
+    #[test]
+    fn an_id_is_a_number_or_a_string_and_nothing_else() {
+        assert_eq!(id("1").unwrap().as_json(), "1");
+        assert_eq!(id("\"a\\u0062\"").unwrap().as_json(), "\"a\\u0062\"");
+        assert_eq!(id("-3").unwrap().as_json(), "-3");
+        for no in ["null", "true", "{}", "[1]", "", "1 2", "nan", "\"open"] {
+            assert!(id(no).is_none(), "{no} was taken for an id");
+        }
+    }
+
+    #[test]
+    fn whole_numbers_are_found_however_they_are_written() {
+        assert_eq!(id("1").unwrap().as_u64(), Some(1));
+        assert_eq!(id("1.0").unwrap().as_u64(), Some(1));
+        assert_eq!(id("1e3").unwrap().as_u64(), Some(1000));
+        assert_eq!(id("9007199254740993").unwrap().as_u64(), Some(9_007_199_254_740_993));
+        assert_eq!(id("18446744073709551615").unwrap().as_u64(), Some(u64::MAX));
+        for no in ["\"1\"", "1.5", "-1", "1e40", "18446744073709551616"] {
+            assert_eq!(id(no).unwrap().as_u64(), None, "{no}");
+        }
+    }
+
+    #[test]
+    fn ids_that_read_alike_are_not_the_same() {
+        assert_ne!(id("1"), id("1.0"));
+        assert_ne!(id("1"), id("\"1\""));
+    }
+}

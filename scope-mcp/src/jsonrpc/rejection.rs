@@ -1,0 +1,92 @@
+use std::fmt;
+
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::visible::Visible;
+
+/// The error a peer answered a request with.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    code: Option<i64>,
+    message: Option<String>,
+    data: Option<Value>,
+    raw: Box<RawValue>,
+}
+
+impl Rejection {
+    /// Reads what can be read of an error object. A peer that sends something else has rejected the request all the
+    /// same, so nothing here fails.
+    pub(crate) fn from_raw(raw: &RawValue) -> Rejection {
+        let mut value: Value = serde_json::from_str(raw.get()).unwrap_or(Value::Null);
+        let data = value.get_mut("data").map(Value::take);
+        Rejection {
+            code: value.get("code").and_then(Value::as_i64),
+            message: value.get("message").and_then(Value::as_str).map(str::to_owned),
+            data,
+            raw: raw.to_owned(),
+        }
+    }
+
+    /// JSON-RPC's number for the error; `None` if the peer sent none, or something other than a whole number.
+    pub fn code(&self) -> Option<i64> {
+        self.code
+    }
+
+    /// What the peer says, as it says it: look at control characters before showing it.
+    pub fn message(&self) -> Option<&str> {
+        self.message.as_deref()
+    }
+
+    /// Whatever else came with it.
+    pub fn data(&self) -> Option<&Value> {
+        self.data.as_ref()
+    }
+
+    /// The whole error, exactly as it stood on the wire.
+    pub fn raw(&self) -> &RawValue {
+        &self.raw
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.message {
+            Some(message) => write!(f, "{}", Visible::new(message, 1000))?,
+            None => write!(f, "{}", Visible::new(self.raw.get(), 1000))?,
+        }
+        match self.code {
+            Some(code) => write!(f, " (error {code})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rejection(text: &str) -> Rejection {
+        Rejection::from_raw(serde_json::from_str::<&RawValue>(text).unwrap())
+    }
+
+    #[test]
+    fn the_parts_and_the_whole_can_be_had() {
+        let it = rejection(r#"{"code":-32602, "message":"no\u001b such tool","data":{"a":1}}"#);
+        assert_eq!(it.code(), Some(-32602));
+        assert_eq!(it.message(), Some("no\u{1b} such tool"));
+        assert_eq!(it.data().unwrap()["a"], 1);
+        assert!(it.raw().get().starts_with(r#"{"code":-32602, "#));
+        assert_eq!(it.to_string(), "no\\x1b such tool (error -32602)");
+    }
+
+    #[test]
+    fn an_error_of_another_shape_is_an_error_all_the_same() {
+        for text in ["\"no\"", "null", "{\"code\":\"x\",\"message\":3}", "[]"] {
+            let it = rejection(text);
+            assert_eq!((it.code(), it.message()), (None, None));
+            assert_eq!(it.raw().get(), text);
+            assert!(!it.to_string().is_empty());
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Messages as we write them: one line each, with its newline.
+
+use serde_json::value::RawValue;
+
+use super::Id;
+
+/// A request of ours. Our ids are whole numbers.
+pub(crate) fn request(id: u64, method: &str, params: Option<&RawValue>) -> Vec<u8> {
+    let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
+    line.extend_from_slice(b",\"id\":");
+    line.extend_from_slice(id.to_string().as_bytes());
+    method_and_params(&mut line, method, params);
+    end(line)
+}
+
+/// A notification of ours.
+pub(crate) fn notification(method: &str, params: Option<&RawValue>) -> Vec<u8> {
+    let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
+    method_and_params(&mut line, method, params);
+    end(line)
+}
+
+/// The answer to a request of the peer.
+pub(crate) fn result_answer(id: &Id, result: &str) -> Vec<u8> {
+    let mut line = begin(id.as_json().len() + result.len());
+    line.extend_from_slice(b",\"id\":");
+    raw(&mut line, id.as_json());
+    line.extend_from_slice(b",\"result\":");
+    raw(&mut line, result);
+    end(line)
+}
+
+/// The refusal of a request of the peer.
+pub(crate) fn error_answer(id: &Id, code: i64, message: &str) -> Vec<u8> {
+    let mut line = begin(id.as_json().len() + message.len());
+    line.extend_from_slice(b",\"id\":");
+    raw(&mut line, id.as_json());
+    line.extend_from_slice(b",\"error\":{\"code\":");
+    line.extend_from_slice(code.to_string().as_bytes());
+    line.extend_from_slice(b",\"message\":");
+    string(&mut line, message);
+    line.push(b'}');
+    end(line)
+}
+
+fn begin(more: usize) -> Vec<u8> {
+    let mut line = Vec::with_capacity(more + 64);
+    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    line
+}
+
+fn method_and_params(line: &mut Vec<u8>, method: &str, params: Option<&RawValue>) {
+    line.extend_from_slice(b",\"method\":");
+    string(line, method);
+    if let Some(params) = params {
+        line.extend_from_slice(b",\"params\":");
+        raw(line, params.get());
+    }
+}
+
+fn end(mut line: Vec<u8>) -> Vec<u8> {
+    line.extend_from_slice(b"}\n");
+    line
+}
+
+fn string(line: &mut Vec<u8>, text: &str) {
+    // `Value`'s Display writes the JSON of a string, and has no error to give.
+    line.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+}
+
+/// Copies JSON text. A line break in it can only be white space between tokens, and would end our line too early.
+fn raw(line: &mut Vec<u8>, json: &str) {
+    let json = json.as_bytes();
+    let from = line.len();
+    line.extend_from_slice(json);
+    if memchr::memchr2(b'\n', b'\r', json).is_some() {
+        for byte in &mut line[from..] {
+            if matches!(byte, b'\n' | b'\r') {
+                *byte = b' ';
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(line: Vec<u8>) -> String {
+        String::from_utf8(line).unwrap()
+    }
+
+    #[test]
+    fn messages_are_one_line_of_json() {
+        let params: Box<RawValue> = serde_json::from_str("{\"a\":\n [1,\r\n 2]}").unwrap();
+        assert_eq!(
+            text(request(3, "tools/call", Some(&params))),
+            "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"a\":  [1,   2]}}\n"
+        );
+        assert_eq!(text(notification("a\"b", None)), "{\"jsonrpc\":\"2.0\",\"method\":\"a\\\"b\"}\n");
+        let id = Id::from_json(b"\"x\\n\"").unwrap();
+        assert_eq!(text(result_answer(&id, "{}")), "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"result\":{}}\n");
+        assert_eq!(
+            text(error_answer(&id, -32601, "no\n")),
+            "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"error\":{\"code\":-32601,\"message\":\"no\\n\"}}\n"
+        );
+    }
+
+    #[test]
+    fn what_we_write_we_can_read() {
+        use super::super::{Message, parse};
+        let line = request(u64::MAX, "m", None);
+        match parse(&line[..line.len() - 1]) {
+            Ok(Message::Request { id, method }) => {
+                assert_eq!((id.get(), &*method), ("18446744073709551615", "m"));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}

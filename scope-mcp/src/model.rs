@@ -1,0 +1,116 @@
+//! What is inside the messages, as far as this crate reads it.
+//!
+//! Every type keeps the fields it does not know in `extra`, so that reading and writing back loses nothing. Where even
+//! the spelling of a number matters, use [`Client::request_raw`](crate::Client::request_raw).
+
+mod content;
+mod lifecycle;
+mod notification;
+mod tool;
+
+pub use content::{ContentBlock, ContentKind};
+pub use lifecycle::{Capabilities, Implementation};
+pub(crate) use lifecycle::{InitializeParams, InitializeResult};
+pub use notification::{LogMessage, Notification, Progress};
+pub(crate) use tool::ListToolsResult;
+pub use tool::{CallToolResult, Tool, ToolAnnotations};
+
+/// A JSON object.
+pub type Object = serde_json::Map<String, serde_json::Value>;
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde::de::DeserializeOwned;
+    use serde_json::Value;
+
+    use super::*;
+
+    fn round_trip<T: DeserializeOwned + Serialize>(json: &str) -> T {
+        let value: T = serde_json::from_str(json).unwrap();
+        let before: Value = serde_json::from_str(json).unwrap();
+        assert_eq!(serde_json::to_value(&value).unwrap(), before);
+        value
+    }
+
+    #[test]
+    fn a_tool_keeps_what_we_do_not_know() {
+        let tool: Tool = round_trip(
+            r#"{"name":"echo","title":"Echo","description":"says it again","inputSchema":{"type":"object","x":1e300},
+                "outputSchema":{"type":"object"},"annotations":{"readOnlyHint":true,"new":[1]},
+                "execution":{"taskSupport":"optional"},"icons":[{"src":"data:"}],"_meta":{"a":1},"future":{"b":null}}"#,
+        );
+        assert_eq!(tool.name, "echo");
+        assert_eq!(tool.annotations.unwrap().read_only, Some(true));
+        assert_eq!(tool.extra.keys().collect::<Vec<_>>(), ["execution", "icons", "future"]);
+    }
+
+    #[test]
+    fn content_of_every_kind_survives_also_of_kinds_to_come() {
+        let result: CallToolResult = round_trip(
+            r#"{"content":[{"type":"text","text":"a","annotations":{"priority":1.0}},
+                {"type":"image","data":"AA==","mimeType":"image/png"},{"type":"audio","data":"AA==","mimeType":"audio/wav"},
+                {"type":"resource_link","uri":"file:///a","name":"a","size":3},
+                {"type":"resource","resource":{"uri":"file:///a","text":"t"},"_meta":{}},
+                {"type":"hologram","beams":[1,2]}],
+                "structuredContent":{"n":1},"isError":true,"_meta":{"k":"v"},"more":1}"#,
+        );
+        let kinds: Vec<_> = result.content.iter().map(ContentBlock::kind).collect();
+        assert!(matches!(kinds[0], ContentKind::Text("a")));
+        assert!(matches!(kinds[1], ContentKind::Image { data: "AA==", mime_type: "image/png" }));
+        assert!(matches!(kinds[2], ContentKind::Audio { .. }));
+        assert!(matches!(kinds[3], ContentKind::ResourceLink { uri: "file:///a", name: "a" }));
+        assert!(matches!(kinds[4], ContentKind::Resource { uri: "file:///a", text: Some("t"), blob: None, .. }));
+        assert!(matches!(kinds[5], ContentKind::Other("hologram")));
+        assert!(result.is_error());
+    }
+
+    #[test]
+    fn an_error_flag_that_is_not_there_is_not_written() {
+        let result: CallToolResult = round_trip(r#"{"content":[]}"#);
+        assert!(!result.is_error());
+        let result: CallToolResult = round_trip(r#"{"content":[],"isError":false}"#);
+        assert!(!result.is_error());
+    }
+
+    #[test]
+    fn a_block_that_lacks_its_fields_is_an_error_that_names_them() {
+        for (block, field) in [
+            (r#"{"type":"text"}"#, "text"),
+            (r#"{"type":"image","data":"AA=="}"#, "mimeType"),
+            (r#"{"type":"audio","data":1,"mimeType":"a"}"#, "data"),
+            (r#"{"type":"resource_link","uri":"a"}"#, "name"),
+            (r#"{"type":"resource"}"#, "resource"),
+            (r#"{"type":"resource","resource":{}}"#, "resource.uri"),
+            (r#"{"text":"a"}"#, "type"),
+            (r#"{"type":7}"#, "type"),
+        ] {
+            let error = serde_json::from_str::<ContentBlock>(block).unwrap_err().to_string();
+            assert!(error.contains(&format!("`{field}`")), "{block}: {error}");
+        }
+        assert!(serde_json::from_str::<ContentBlock>("[]").is_err());
+    }
+
+    #[test]
+    fn a_list_without_tools_or_with_a_wrong_cursor_is_an_error() {
+        assert!(serde_json::from_str::<ListToolsResult>(r#"{"nextCursor":"a"}"#).is_err());
+        assert!(serde_json::from_str::<ListToolsResult>(r#"{"tools":[],"nextCursor":3}"#).is_err());
+        let page: ListToolsResult = serde_json::from_str(r#"{"tools":[],"nextCursor":null}"#).unwrap();
+        assert!(page.next_cursor.is_none());
+    }
+
+    #[test]
+    fn capabilities_are_present_or_not_whatever_is_in_them() {
+        let them: Capabilities = round_trip(r#"{"tools":{"listChanged":true},"tasks":{},"x":null}"#);
+        assert!(them.has("tools") && them.has("tasks"));
+        assert!(!them.has("prompts") && !them.has("x"));
+        assert_eq!(them.get("tools").unwrap()["listChanged"], true);
+    }
+
+    #[test]
+    fn a_value_nested_without_end_is_refused_not_followed() {
+        let deep = format!(r#"{{"content":[],"structuredContent":{}{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
+        let error = serde_json::from_str::<CallToolResult>(&deep).unwrap_err();
+        assert!(error.to_string().contains("recursion limit"), "{error}");
+    }
+}

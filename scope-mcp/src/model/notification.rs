@@ -1,0 +1,96 @@
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// Something a server said without being asked.
+#[derive(Clone, Debug)]
+pub struct Notification {
+    method: Box<str>,
+    params: Option<Box<RawValue>>,
+}
+
+impl Notification {
+    pub(crate) fn new(method: Cow<'_, str>, params: Option<&RawValue>) -> Self {
+        Notification { method: method.into(), params: params.map(ToOwned::to_owned) }
+    }
+
+    /// Which one: `notifications/progress`, for example.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Its parameters, as they stood on the wire.
+    pub fn params(&self) -> Option<&RawValue> {
+        self.params.as_deref()
+    }
+
+    /// The progress of a request, if that is what it is, and well formed.
+    pub fn as_progress(&self) -> Option<Progress> {
+        self.read("notifications/progress")
+    }
+
+    /// A log message, if that is what it is, and well formed.
+    pub fn as_log_message(&self) -> Option<LogMessage> {
+        self.read("notifications/message")
+    }
+
+    fn read<'a, T: Deserialize<'a>>(&'a self, method: &str) -> Option<T> {
+        if *self.method != *method {
+            return None;
+        }
+        serde_json::from_str(self.params.as_deref()?.get()).ok()
+    }
+}
+
+/// How far a request has come.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Progress {
+    /// Which request: the token that went out with it.
+    pub progress_token: Value,
+    /// How far. Grows.
+    pub progress: f64,
+    /// How far it will go, if known.
+    #[serde(default)]
+    pub total: Option<f64>,
+    /// For people.
+    #[serde(default)]
+    pub message: Option<String>,
+}
+
+/// A line of a server's log.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[non_exhaustive]
+pub struct LogMessage {
+    /// `debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`.
+    pub level: String,
+    /// Which part of the server.
+    #[serde(default)]
+    pub logger: Option<String>,
+    /// What it says.
+    pub data: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn notification(method: &str, params: &str) -> Notification {
+        Notification::new(method.to_owned().into(), Some(serde_json::from_str(params).unwrap()))
+    }
+
+    #[test]
+    fn a_notification_is_read_by_its_method_only() {
+        let progress = notification("notifications/progress", r#"{"progressToken":7,"progress":0.5,"total":1}"#);
+        let read = progress.as_progress().unwrap();
+        assert_eq!((read.progress_token, read.progress, read.total), (7.into(), 0.5, Some(1.0)));
+        assert!(progress.as_log_message().is_none());
+        assert!(notification("notifications/message", r#"{"progressToken":7,"progress":0.5}"#).as_progress().is_none());
+        assert!(notification("notifications/progress", r#"{"progress":"x"}"#).as_progress().is_none());
+        let log = notification("notifications/message", r#"{"level":"info","data":{"a":1}}"#).as_log_message().unwrap();
+        assert_eq!((log.level.as_str(), &log.data["a"]), ("info", &1.into()));
+    }
+}

@@ -1,0 +1,382 @@
+//! The client's half of a conversation, without any input or output: lines go in, lines come out, time is told to it.
+//!
+//! # A call's life
+//! ```text
+//!            room on the wire            first byte out             answer, error,
+//!  waiting ─────────────────▶ queued ───────────────────▶ sent ──▶ time-out, drop, end
+//!     │                         │                                   (then `notifications/cancelled`
+//!     └── time-out, drop, end: not sent ──────────────────           for a time-out or a drop)
+//! ```
+//! A call is in `calls` until its caller has been told, or has gone. Invariants:
+//! 1. `waiting` names only calls that are waiting, or are gone already;
+//! 2. `on_wire` counts the calls in `calls` that are queued or sent, and is at most `max_in_flight`;
+//! 3. each call in `calls` has its entry in `deadlines`, and only those have;
+//! 4. an answer counts only for a call of which at least a byte went out.
+
+mod incoming;
+mod noise;
+mod outbox;
+mod reply;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::io::IoSlice;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::value::RawValue;
+
+use crate::Revision;
+use crate::client::{ClientOptions, Subscribers, Traffic};
+use crate::error::{CallError, CallName, Delivery, Gone, Spoken};
+use crate::jsonrpc;
+use crate::wire::{Direction, Wire, WireLine};
+
+pub(crate) use noise::Noise;
+use outbox::Outbox;
+pub(crate) use reply::{Abandoned, Answer, Reply, pair};
+
+/// Unsent bytes from which on no further call is put on the wire.
+const HIGH_WATER: usize = 1024 * 1024;
+
+/// Unsent bytes from which on requests of the server are not answered any more: it does not read.
+const ANSWERS_MAX: usize = 2 * HIGH_WATER;
+
+/// A call, as its caller hands it over.
+#[derive(Debug)]
+pub(crate) struct NewCall {
+    pub(crate) id: u64,
+    pub(crate) name: CallName,
+    pub(crate) params: Option<Box<RawValue>>,
+    pub(crate) timeout: Duration,
+    pub(crate) reply: Reply,
+}
+
+struct Call {
+    name: CallName,
+    /// Until it is put on the wire.
+    params: Option<Box<RawValue>>,
+    deadline: Instant,
+    timeout: Duration,
+    reply: Reply,
+    stage: Stage,
+    /// Lines of noise before it.
+    noise_before: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Waiting,
+    Queued,
+    Sent,
+}
+
+impl Call {
+    fn delivery(&self) -> Delivery {
+        if self.stage == Stage::Sent { Delivery::SentUnknown } else { Delivery::NotSent }
+    }
+
+    fn weight(&self) -> usize {
+        self.params.as_ref().map_or(0, |raw| raw.get().len())
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct Session {
+    server: Arc<str>,
+    max_in_flight: usize,
+    max_waiting: usize,
+    max_waiting_bytes: usize,
+    max_line: usize,
+    wire: Option<Arc<dyn Wire>>,
+    subscribers: Arc<Subscribers>,
+    /// Once it has been agreed upon.
+    revision: Option<Revision>,
+    calls: HashMap<u64, Call>,
+    waiting: VecDeque<u64>,
+    waiting_count: usize,
+    waiting_bytes: usize,
+    on_wire: usize,
+    deadlines: BTreeSet<(Instant, u64)>,
+    outbox: Outbox,
+    /// Nothing can be sent any more, and why.
+    over: Option<Over>,
+    noise: Noise,
+    traffic: Traffic,
+}
+
+/// Why nothing more is sent.
+#[derive(Clone, Debug)]
+enum Over {
+    Closed,
+    Gone(Gone),
+}
+
+impl Session {
+    pub(crate) fn new(server: &Arc<str>, options: &ClientOptions, subscribers: &Arc<Subscribers>) -> Session {
+        Session {
+            server: Arc::clone(server),
+            max_in_flight: options.max_in_flight.max(1),
+            max_waiting: options.max_waiting,
+            max_waiting_bytes: options.max_waiting_bytes,
+            max_line: options.max_line,
+            wire: options.wire.clone(),
+            subscribers: Arc::clone(subscribers),
+            revision: None,
+            calls: HashMap::new(),
+            waiting: VecDeque::new(),
+            waiting_count: 0,
+            waiting_bytes: 0,
+            on_wire: 0,
+            deadlines: BTreeSet::new(),
+            outbox: Outbox::default(),
+            over: None,
+            noise: Noise::default(),
+            traffic: Traffic::default(),
+        }
+    }
+
+    /// From here on the rules of `revision` hold.
+    pub(crate) fn agreed(&mut self, revision: Revision) {
+        self.revision = Some(revision);
+    }
+
+    /// Takes a call over. Whatever becomes of it, its reply says.
+    pub(crate) fn call(&mut self, now: Instant, new: NewCall) {
+        let NewCall { id, name, params, timeout, reply } = new;
+        if reply.is_gone() {
+            return;
+        }
+        if let Some(over) = &self.over {
+            return reply.send(Err(over.error(&name, Delivery::NotSent)));
+        }
+        if timeout.is_zero() {
+            return reply.send(Err(CallError::timed_out(&name, Delivery::NotSent, timeout, None)));
+        }
+        let timeout = timeout.min(ClientOptions::LONGEST);
+        let call = Call {
+            name,
+            params,
+            deadline: now + timeout,
+            timeout,
+            reply,
+            stage: Stage::Waiting,
+            noise_before: self.noise.count(),
+        };
+        if !self.has_room() {
+            let weight = call.weight();
+            if self.waiting_count >= self.max_waiting
+                || weight > self.max_waiting_bytes.saturating_sub(self.waiting_bytes)
+            {
+                return call.reply.send(Err(CallError::busy(&call.name, self.waiting_count)));
+            }
+            if self.waiting.len() > 2 * self.waiting_count + 64 {
+                // Mostly ids of calls that have gone.
+                let calls = &self.calls;
+                self.waiting.retain(|id| calls.get(id).is_some_and(|call| call.stage == Stage::Waiting));
+            }
+            self.waiting.push_back(id);
+        }
+        self.waiting_count += 1;
+        self.waiting_bytes += call.weight();
+        self.deadlines.insert((call.deadline, id));
+        self.calls.insert(id, call);
+        if self.has_room() {
+            self.put_on_wire(id);
+        }
+    }
+
+    /// The caller has dropped its call.
+    pub(crate) fn abandon(&mut self, id: u64) {
+        if let Some(call) = self.take(id) {
+            self.tell_cancelled(id, &call, "the caller gave up");
+            self.admit();
+        }
+    }
+
+    /// Sends a notification, ahead of the calls that wait.
+    pub(crate) fn notify(&mut self, method: &str, params: Option<&RawValue>) {
+        if self.over.is_none() {
+            self.outbox.push(jsonrpc::notification(method, params), None);
+        }
+    }
+
+    /// When something times out next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Ends the calls whose time is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        while let Some((at, id)) = self.deadlines.first().copied()
+            && at <= now
+        {
+            let Some(call) = self.take(id) else {
+                self.deadlines.remove(&(at, id));
+                continue;
+            };
+            let reason = format!("no answer in {}", Spoken(call.timeout));
+            self.tell_cancelled(id, &call, &reason);
+            let noise = self.noise.last_since(call.noise_before);
+            let error = CallError::timed_out(&call.name, call.delivery(), call.timeout, noise);
+            call.reply.send(Err(error));
+        }
+        self.admit();
+    }
+
+    /// What is to be written, in order; no more than `max` pieces.
+    pub(crate) fn output(&self, max: usize) -> Vec<IoSlice<'_>> {
+        self.outbox.slices(max)
+    }
+
+    /// Whether there is anything to be written.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.outbox.is_empty()
+    }
+
+    /// So many bytes of the output have been written.
+    pub(crate) fn wrote(&mut self, count: usize) {
+        let Session { outbox, calls, wire, server, traffic, .. } = self;
+        outbox.advance(count, |line, call| {
+            traffic.sent += 1;
+            if let Some(call) = call.and_then(|id| calls.get_mut(&id)) {
+                call.stage = Stage::Sent;
+            }
+            if let Some(wire) = wire {
+                wire.line(&WireLine::new(server, Direction::Sent, line));
+            }
+        });
+        self.admit();
+    }
+
+    /// The server is gone: everybody who waits is told.
+    pub(crate) fn lost(&mut self, gone: &Gone) {
+        self.finish(Over::Gone(gone.clone()));
+    }
+
+    /// The connection is being closed on this side. Returns how many calls had no answer.
+    pub(crate) fn close(&mut self) -> usize {
+        self.finish(Over::Closed)
+    }
+
+    /// What has been counted.
+    pub(crate) fn traffic(&self) -> Traffic {
+        Traffic { noise: self.noise.count(), ..self.traffic }
+    }
+
+    /// What came that was no message.
+    pub(crate) fn noise(&self) -> &Noise {
+        &self.noise
+    }
+
+    fn finish(&mut self, over: Over) -> usize {
+        let over = match (self.over.take(), over) {
+            (Some(earlier), Over::Closed) => earlier,
+            (_, latest) => latest,
+        };
+        self.over = Some(over.clone());
+        let mut calls: Vec<(u64, Call)> = self.calls.drain().collect();
+        calls.sort_unstable_by_key(|(id, _)| *id);
+        self.deadlines.clear();
+        self.waiting.clear();
+        self.waiting_count = 0;
+        self.waiting_bytes = 0;
+        self.on_wire = 0;
+        self.outbox = Outbox::default();
+        let mut unanswered = 0;
+        for (_, call) in calls {
+            if !call.reply.is_gone() {
+                unanswered += 1;
+            }
+            let error = over.error(&call.name, call.delivery());
+            call.reply.send(Err(error));
+        }
+        self.subscribers.end();
+        unanswered
+    }
+
+    fn has_room(&self) -> bool {
+        self.on_wire < self.max_in_flight && self.outbox.bytes() < HIGH_WATER
+    }
+
+    /// Puts as many waiting calls on the wire as there is room for.
+    fn admit(&mut self) {
+        while self.has_room()
+            && let Some(id) = self.waiting.pop_front()
+        {
+            self.put_on_wire(id);
+        }
+        if self.waiting_count == 0 {
+            // Calls that went away leave their ids behind.
+            self.waiting.clear();
+        }
+    }
+
+    fn put_on_wire(&mut self, id: u64) {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.stage == Stage::Waiting) else { return };
+        self.waiting_count -= 1;
+        self.waiting_bytes -= call.weight();
+        self.on_wire += 1;
+        call.stage = Stage::Queued;
+        let params = call.params.take();
+        self.outbox.push(jsonrpc::request(id, &call.name.method, params.as_deref()), Some(id));
+    }
+
+    /// Takes a call out of all the books.
+    fn take(&mut self, id: u64) -> Option<Call> {
+        let call = self.calls.remove(&id)?;
+        self.deadlines.remove(&(call.deadline, id));
+        match call.stage {
+            Stage::Waiting => {
+                self.waiting_count -= 1;
+                self.waiting_bytes -= call.weight();
+            }
+            Stage::Queued => {
+                self.on_wire -= 1;
+                self.outbox.remove(id);
+            }
+            Stage::Sent => self.on_wire -= 1,
+        }
+        Some(call)
+    }
+
+    /// Tells the server that nobody waits any more, if it knows of the call at all.
+    fn tell_cancelled(&mut self, id: u64, call: &Call, reason: &str) {
+        // The protocol forbids it for this one.
+        if call.stage != Stage::Sent || &*call.name.method == "initialize" {
+            return;
+        }
+        let params = serde_json::json!({ "requestId": id, "reason": reason });
+        if let Ok(params) = serde_json::value::to_raw_value(&params) {
+            self.notify("notifications/cancelled", Some(&params));
+        }
+    }
+}
+
+impl Over {
+    fn error(&self, name: &CallName, delivery: Delivery) -> CallError {
+        match self {
+            Over::Closed => CallError::closed(name, delivery),
+            Over::Gone(gone) => CallError::gone(name, delivery, gone.clone()),
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.finish(Over::Closed);
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session")
+            .field("server", &self.server)
+            .field("calls", &self.calls.len())
+            .field("on_wire", &self.on_wire)
+            .field("waiting", &self.waiting_count)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

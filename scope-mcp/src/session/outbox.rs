@@ -1,0 +1,115 @@
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+/// Lines that are to be written, in order.
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    lines: VecDeque<Line>,
+    /// Of the first line, what has been written already.
+    written: usize,
+    /// What has not been written, of all lines.
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Line {
+    bytes: Vec<u8>,
+    call: Option<u64>,
+}
+
+impl Outbox {
+    pub(super) fn push(&mut self, line: Vec<u8>, call: Option<u64>) {
+        self.bytes += line.len();
+        self.lines.push_back(Line { bytes: line, call });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Takes the line of `call` out again, if not a byte of it has been written.
+    pub(super) fn remove(&mut self, call: u64) {
+        let Some(at) = self.lines.iter().position(|line| line.call == Some(call)) else { return };
+        if at == 0 && self.written > 0 {
+            return;
+        }
+        if let Some(line) = self.lines.remove(at) {
+            self.bytes -= line.bytes.len();
+        }
+    }
+
+    pub(super) fn slices(&self, max: usize) -> Vec<IoSlice<'_>> {
+        let skip = |at: usize| if at == 0 { self.written } else { 0 };
+        self.lines.iter().take(max).enumerate().map(|(at, line)| IoSlice::new(&line.bytes[skip(at)..])).collect()
+    }
+
+    /// `count` more bytes have been written. `begun` hears of each line whose first byte is among them.
+    pub(super) fn advance(&mut self, mut count: usize, mut begun: impl FnMut(&[u8], Option<u64>)) {
+        while count > 0
+            && let Some(line) = self.lines.front()
+        {
+            if self.written == 0 {
+                begun(&line.bytes, line.call);
+            }
+            let left = line.bytes.len() - self.written;
+            let step = count.min(left);
+            count -= step;
+            self.bytes -= step;
+            if step == left {
+                self.lines.pop_front();
+                self.written = 0;
+            } else {
+                self.written += step;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(outbox: &Outbox) -> String {
+        outbox.slices(100).iter().map(|slice| std::str::from_utf8(slice).unwrap()).collect()
+    }
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::default();
+        for (line, call) in [("aaa\n", Some(1)), ("bb\n", None), ("c\n", Some(3))] {
+            outbox.push(line.into(), call);
+        }
+        outbox
+    }
+
+    #[test]
+    fn whatever_the_pipe_takes_the_bytes_stay_in_order() {
+        for step in 1..12 {
+            let mut outbox = outbox();
+            let mut written = String::new();
+            let mut begun = Vec::new();
+            while !outbox.is_empty() {
+                let step = step.min(outbox.bytes());
+                written += &text(&outbox)[..step];
+                outbox.advance(step, |_, call| begun.push(call));
+            }
+            assert_eq!(written, "aaa\nbb\nc\n");
+            assert_eq!(begun, [Some(1), None, Some(3)], "each begins once");
+            assert_eq!(outbox.bytes(), 0);
+        }
+    }
+
+    #[test]
+    fn a_line_can_be_taken_back_until_its_first_byte_is_out() {
+        let mut outbox = outbox();
+        outbox.advance(1, |_, _| {});
+        outbox.remove(1);
+        outbox.remove(3);
+        outbox.remove(7);
+        assert_eq!(text(&outbox), "aa\nbb\n");
+        assert_eq!(outbox.bytes(), 6);
+    }
+}
