@@ -1,0 +1,39 @@
+//! What the program can do, a file each.
+
+mod call;
+mod check;
+mod demo;
+mod list;
+mod raw;
+
+use scope_core::Nursery;
+
+use crate::app::App;
+use crate::args::Command;
+use crate::exit::{Code, Stop};
+
+/// Runs `command` in the scope `n`.
+pub(crate) async fn run<'s>(app: &App, n: &'s Nursery<'s, '_>, command: Command) -> Result<Code, Stop> {
+    match command {
+        Command::Demo { plant_survivor } => demo::run(app, plant_survivor).await,
+        Command::List { server, timeout, json } => list::run(app, n, server.as_deref(), timeout.duration, json).await,
+        Command::Call { target, arguments, timeout, json } => {
+            call::run(app, n, &target, arguments.0, timeout.duration, json).await
+        }
+        Command::Check { timeout } => check::run(app, n, timeout.duration).await,
+        Command::Raw { server, method, params, timeout } => {
+            raw::run(app, n, &server, &method, params.map(|params| params.0), timeout.duration).await
+        }
+        Command::ServeBundled => unreachable!("it is no client's command, and runs without any of this"),
+    }
+}
+
+/// How a command ends that has asked several servers: with the failures, if there are any, and by what they are.
+fn worst<'a>(failures: impl IntoIterator<Item = &'a Stop>) -> Code {
+    let mut codes = failures.into_iter().map(|stop| stop.code);
+    match codes.next() {
+        None => Code::Done,
+        // Only where each of them ran out of time is that what is wrong.
+        Some(first) => codes.fold(first, |all, code| if all == code { all } else { Code::Server }),
+    }
+}

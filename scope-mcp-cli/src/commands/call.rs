@@ -1,0 +1,80 @@
+//! `scope-mcp call`: one call of one tool.
+
+use std::time::Duration;
+
+use scope_core::Nursery;
+use scope_mcp::CallError;
+use scope_mcp::model::CallToolResult;
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::exit::{Code, Stop};
+use crate::names;
+use crate::open::{Open, not_answered};
+use crate::{content, sanitize, stderr};
+
+pub(crate) async fn run(
+    app: &App,
+    n: &Nursery<'_, '_>,
+    target: &str,
+    arguments: Map<String, Value>,
+    timeout: Duration,
+    json: bool,
+) -> Result<Code, Stop> {
+    let (server, tool) = app.config.target(target)?;
+    let open = Open::open(app, n, server, timeout).await?;
+    let outcome = call(app, &open, tool, arguments).await;
+    let closed = open.close().await;
+    let code = match outcome? {
+        Ok(result) => {
+            app.stdout.line(if json { to_json(&result)? } else { content::show(&result) });
+            if result.is_error() {
+                stderr::say(format_args!("{target}: the tool reported an error"));
+                Code::ToolError
+            } else {
+                Code::Done
+            }
+        }
+        Err(error) if error.is_rejected() => {
+            stderr::say(&error);
+            Code::ToolError
+        }
+        Err(error) if error.is_timeout() => {
+            return Err(Stop::timed_out(format!("{target}: no answer in {} s", timeout.as_secs_f64())));
+        }
+        Err(error) => return Err(not_answered(&error)),
+    };
+    closed.map(|_| code)
+}
+
+/// The answer; and an error of the outer kind if there is no such tool.
+async fn call(
+    app: &App,
+    open: &Open<'_>,
+    tool: &str,
+    arguments: Map<String, Value>,
+) -> Result<Result<CallToolResult, CallError>, Stop> {
+    let answer = {
+        let _task = app.progress.task(format!("calling {}{}{tool}", open.name, names::SEPARATOR));
+        open.client.call_tool_with(tool, &arguments, &open.options()).await
+    };
+    let failed = match &answer {
+        Ok(result) => result.is_error(),
+        Err(error) => error.is_rejected(),
+    };
+    // Servers say "unknown tool" in many ways. Their lists say it in one.
+    if failed
+        && let Ok(tools) = open.list_tools().await
+        && tools.iter().all(|known| known.name != tool)
+    {
+        let suggestion = names::suggestion(tool, tools.iter().map(|known| known.name.as_str()));
+        return Err(Stop::usage(format!("the server {:?} has no tool {tool:?}{suggestion}", open.name)));
+    }
+    Ok(answer)
+}
+
+fn to_json(result: &CallToolResult) -> Result<String, Stop> {
+    let json = serde_json::to_string(result)
+        .map_err(|error| Stop::server(format!("the result cannot be written as JSON: {error}")))?;
+    Ok(sanitize::json(&json).into_owned())
+}

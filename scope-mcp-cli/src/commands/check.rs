@@ -1,0 +1,94 @@
+//! `scope-mcp check`: does every server start, speak and end as it should?
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use scope_core::Nursery;
+use scope_mcp::CloseReport;
+
+use crate::app::App;
+use crate::config::Server;
+use crate::exit::{Code, Stop};
+use crate::open::{Open, not_answered};
+use crate::{sanitize, stderr, table};
+
+struct Checked {
+    revision: String,
+    tools: usize,
+    messages: String,
+    opened: Duration,
+    listed: Duration,
+    closed: Duration,
+    report: String,
+}
+
+pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration) -> Result<Code, Stop> {
+    let servers = &app.config.servers;
+    let outcomes = join_all(servers.iter().map(|server| check(app, n, server, timeout))).await;
+    let heads = ["SERVER", "REVISION", "TOOLS", "SENT/RECEIVED", "OPENED", "LISTED", "CLOSED", "HOW IT ENDED"];
+    let mut rows = vec![heads.map(str::to_owned).to_vec()];
+    rows.extend(servers.iter().zip(&outcomes).map(|(server, outcome)| row(server, outcome)));
+    for line in table::align(&rows) {
+        app.stdout.line(line);
+    }
+    let failures = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
+    let failed: Vec<String> = servers
+        .iter()
+        .zip(&outcomes)
+        .filter(|(_, outcome)| outcome.is_err())
+        .map(|(server, _)| format!("{:?}", server.name))
+        .collect();
+    if !failed.is_empty() {
+        stderr::say(format_args!("{} of {} failed: {}", failed.len(), servers.len(), failed.join(", ")));
+    }
+    Ok(super::worst(failures()))
+}
+
+async fn check(app: &App, n: &Nursery<'_, '_>, server: &Server, timeout: Duration) -> Result<Checked, Stop> {
+    let open = Open::open(app, n, server, timeout).await?;
+    let start = Instant::now();
+    let tools = open.list_tools().await;
+    let listed = start.elapsed();
+    let start = Instant::now();
+    let report = open.close().await;
+    let closed = start.elapsed();
+    // What went wrong first is what is told.
+    let tools = tools.map_err(|error| not_answered(&error))?.len();
+    let report = report?;
+    Ok(Checked {
+        revision: open.info.revision.to_string(),
+        tools,
+        messages: format!("{}/{}", report.traffic.sent, report.traffic.received),
+        opened: open.info.opened_in,
+        listed,
+        closed,
+        report: ending(&report),
+    })
+}
+
+fn ending(report: &CloseReport) -> String {
+    let mut text = report.process.as_ref().map_or_else(|| report.to_string(), ToString::to_string);
+    if report.traffic.noise > 0 {
+        text.push_str(&format!("; {} lines on stdout were no messages", report.traffic.noise));
+    }
+    text
+}
+
+fn row(server: &Server, outcome: &Result<Checked, Stop>) -> Vec<String> {
+    let name = sanitize::line(&server.name);
+    let time = |time: Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+    match outcome {
+        Ok(checked) => vec![
+            name,
+            checked.revision.clone(),
+            checked.tools.to_string(),
+            checked.messages.clone(),
+            time(checked.opened),
+            time(checked.listed),
+            time(checked.closed),
+            sanitize::line(&checked.report),
+        ],
+        // One cell: the columns of the others are not made wider by it.
+        Err(stop) => vec![name, format!("FAILED: {}", sanitize::line(&stop.to_string()))],
+    }
+}

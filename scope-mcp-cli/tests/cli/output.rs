@@ -1,0 +1,139 @@
+//! What the commands print when all is well.
+
+use serde_json::{Value, json};
+
+use crate::host::{PROGRAM, on_each_runtime};
+
+const TOOLS: [&str; 5] = ["echo", "add", "sleep", "fail", "spawn_child"];
+
+#[test]
+fn list_prints_the_tools_of_all_pages() {
+    on_each_runtime(|host| {
+        let ended = host.run(&["list"]).exits_with(0).says_nothing();
+        for tool in TOOLS {
+            assert!(ended.stdout.contains(&format!("bundled__{tool}")), "{tool}: {ended:?}");
+        }
+        assert!(ended.stdout.contains("2025-11-25"), "{ended:?}");
+
+        let config = host.config(&[("one", host.bundled()), ("two", host.bundled())]);
+        let ended = host.run(&["--config", &config, "list"]).exits_with(0);
+        assert!(ended.stdout.find("one__echo") < ended.stdout.find("two__echo"), "{ended:?}");
+        let ended = host.run(&["list", "--config", &config, "--server", "two"]).exits_with(0);
+        assert!(!ended.stdout.contains("one__") && ended.stdout.contains("two__echo"), "{ended:?}");
+    });
+}
+
+#[test]
+fn list_prints_json() {
+    on_each_runtime(|host| {
+        let config = host.config(&[("one", host.bundled()), ("bad", host.server("false", &[]))]);
+        let list = host.run(&["list", "--json", "--config", &config]).exits_with(3).says(&["\"bad\""]).json();
+        let [one, bad] = list["servers"].as_array().unwrap().as_slice() else { panic!("two servers: {list}") };
+        assert_eq!(one["name"], "one");
+        assert_eq!(one["protocolVersion"], "2025-11-25");
+        assert_eq!(one["serverInfo"]["name"], "scope-mcp-bundled");
+        let names: Vec<&Value> = one["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+        assert_eq!(names, TOOLS);
+        assert_eq!(one["tools"][1]["outputSchema"]["required"], json!(["sum"]));
+        assert_eq!(bad["name"], "bad");
+        assert!(bad["error"].is_string() && bad.get("tools").is_none(), "{bad}");
+    });
+}
+
+#[test]
+fn call_prints_what_the_tool_says() {
+    on_each_runtime(|host| {
+        let ended = host.run(&["call", "bundled__echo", r#"{"text": "one\ntwo"}"#]).exits_with(0).says_nothing();
+        assert_eq!(ended.stdout, "one\ntwo\n");
+        let ended = host.run(&["call", "bundled__add", r#"{"a": 2, "b": 0.5}"#]).exits_with(0).says_nothing();
+        assert_eq!(ended.stdout, "2.5\n");
+        let ended = host.run(&["call", "bundled__add", r#"{"a": 2, "b": 3}"#, "--json"]).exits_with(0).says_nothing();
+        assert_eq!(
+            ended.json(),
+            json!({"content": [{"type": "text", "text": "5"}], "isError": false, "structuredContent": {"sum": 5}})
+        );
+    });
+}
+
+#[test]
+fn a_tools_own_error_is_printed_all_the_same() {
+    on_each_runtime(|host| {
+        let args = ["call", "bundled__fail", r#"{"message": "out of paper"}"#];
+        let ended = host.run(&args).exits_with(1).says(&["bundled__fail", "error"]);
+        assert_eq!(ended.stdout, "out of paper\n");
+        let ended = host.run(&[&args[..], &["--json"]].concat()).exits_with(1);
+        assert_eq!(ended.json()["isError"], true);
+        let ended = host.run(&["call", "bundled__add", r#"{"a": "2"}"#]).exits_with(1);
+        assert_eq!(ended.stdout, "the argument \"a\" should be a number, but is a string\n");
+    });
+}
+
+#[test]
+fn what_acts_on_a_terminal_is_made_visible() {
+    on_each_runtime(|host| {
+        let text = "\u{1b}[2Jx\r\u{9b}1m\u{202e}y";
+        let arguments = json!({ "text": text }).to_string();
+        let ended = host.run(&["call", "bundled__echo", &arguments]).exits_with(0);
+        assert_eq!(ended.stdout, "\\x1b[2Jx\\r\\u{9b}1m\\u{202e}y\n");
+        let ended = host.run(&["call", "bundled__echo", &arguments, "--json"]).exits_with(0);
+        assert_eq!(ended.json()["content"][0]["text"], text);
+        assert!(!ended.stdout.contains(['\u{1b}', '\u{9b}', '\u{202e}']), "{ended:?}");
+    });
+}
+
+#[test]
+fn check_prints_a_row_each() {
+    on_each_runtime(|host| {
+        let config = host.config(&[
+            ("good", host.bundled()),
+            ("gone", host.server("/no/such/program", &[])),
+            ("child", host.server("sh", &["-c", &format!("sleep 600 & exec '{PROGRAM}' serve-bundled")])),
+        ]);
+        let ended = host.run(&["check", "--config", &config]).exits_with(3).says(&["1 of 3", "\"gone\""]);
+        let row = |name: &str| {
+            let mut rows = ended.stdout.lines().filter(|line| line.trim_start().starts_with(name));
+            rows.next().unwrap_or_else(|| panic!("no row for {name}: {ended:?}"))
+        };
+        for name in ["good", "child"] {
+            assert!(row(name).contains("2025-11-25") && row(name).contains('5'), "{ended:?}");
+        }
+        assert!(row("gone").contains("/no/such/program"), "{ended:?}");
+        host.run(&["check"]).exits_with(0).says_nothing();
+    });
+}
+
+#[test]
+fn raw_prints_the_answer_as_it_is() {
+    on_each_runtime(|host| {
+        let ended = host.run(&["raw", "bundled", "tools/list", r#"{"cursor": "from:3"}"#]).exits_with(0).says_nothing();
+        let answer = ended.json();
+        assert_eq!(ended.stdout.lines().count(), 1);
+        assert_eq!(answer["tools"][0]["name"], "fail");
+        let ended = host.run(&["raw", "bundled", "no/such/method"]).exits_with(1).says(&["no/such/method"]);
+        assert_eq!(ended.json()["code"], -32601);
+    });
+}
+
+#[test]
+fn a_child_of_a_server_is_not_left_behind() {
+    on_each_runtime(|host| {
+        let config = host.config(&[("parent", host.bundled())]);
+        let ended = host.run(&["call", "parent__spawn_child", r#"{"seconds": 600}"#, "--config", &config]);
+        let ended = ended.exits_with(0).says_nothing();
+        assert!(ended.stdout.starts_with("process "), "{ended:?}");
+        host.assert_nothing_left();
+    });
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    on_each_runtime(|host| {
+        let ended = host.run(&["--help"]).exits_with(0).says_nothing();
+        for word in ["demo", "list", "call", "check", "raw", "--config", "--runtime", "--log", "--wire", "130"] {
+            assert!(ended.stdout.contains(word), "{word}: {ended:?}");
+        }
+        assert!(!ended.stdout.contains("serve-bundled"));
+        let ended = host.run(&["--version"]).exits_with(0).says_nothing();
+        assert_eq!(ended.stdout, format!("scope-mcp {}\n", env!("CARGO_PKG_VERSION")));
+    });
+}
