@@ -464,6 +464,7 @@ impl fmt::Debug for Path {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SpawnError {
     scope: ScopeRef,
+    task: Option<TaskRef>,
     why: Why,
 }
 
@@ -477,19 +478,29 @@ enum Why {
 
 impl SpawnError {
     pub(crate) fn closed(scope: ScopeRef) -> Self {
-        SpawnError { scope, why: Why::Closed }
+        SpawnError { scope, task: None, why: Why::Closed }
     }
 
     pub(crate) fn no_runtime(scope: ScopeRef) -> Self {
-        SpawnError { scope, why: Why::NoRuntime(NoRuntime::new()) }
+        SpawnError { scope, task: None, why: Why::NoRuntime(NoRuntime::new()) }
     }
 
     pub(crate) fn other_runtime(scope: ScopeRef, its: &'static str) -> Self {
-        SpawnError { scope, why: Why::OtherRuntime(its) }
+        SpawnError { scope, task: None, why: Why::OtherRuntime(its) }
     }
 
     pub(crate) fn refused(scope: ScopeRef) -> Self {
-        SpawnError { scope, why: Why::Refused(Refused) }
+        SpawnError { scope, task: None, why: Why::Refused(Refused) }
+    }
+
+    pub(crate) fn of_task(mut self, task: TaskRef) -> Self {
+        self.task = Some(task);
+        self
+    }
+
+    /// The child that was to be; it never ran.
+    pub fn task(&self) -> Option<&TaskRef> {
+        self.task.as_ref()
     }
 
     /// Whether the scope had ended, or was ending, and takes no more children.
@@ -520,7 +531,11 @@ impl SpawnError {
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot spawn into {} (opened at {}): ", self.scope, self.scope.location())?;
+        f.write_str("cannot spawn ")?;
+        if let Some(task) = &self.task {
+            write!(f, "{task} (at {}) ", task.location())?;
+        }
+        write!(f, "into {} (opened at {}): ", self.scope, self.scope.location())?;
         match &self.why {
             Why::Closed => f.write_str(
                 "it has ended. A spawner that outlives its scope can only be refused; spawn before the nursery returns",

@@ -353,13 +353,15 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
             }
         } else {
             let scope = self.scope.make();
-            self.refuse(crate::SpawnError::closed(scope.id().clone()), location);
+            self.refuse(crate::SpawnError::closed(scope.id().clone()).of_task(spawned), location);
         }
     }
 
     fn refuse(&self, error: crate::SpawnError, location: &'static Location<'static>) {
         let scope = self.scope.make();
-        let record = Record { path: scope.own_path(), location, task: None, cause: RecordCause::Refused(error) };
+        let path = error.task().map_or_else(|| scope.own_path(), |task| scope.child_path(task));
+        let task = error.task().cloned();
+        let record = Record { path, location, task, cause: RecordCause::Refused(error) };
         scope.fail(record, true);
     }
 

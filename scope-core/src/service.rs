@@ -6,7 +6,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -575,9 +575,10 @@ fn settle<T>(outcome: Outcome<T>) -> Result<T, Why> {
 /// Runs `opening` until it ends or the end is asked for; `None` in the latter case.
 async fn until_closing<S: Service, F: Future>(core: &Core<S>, opening: F) -> Option<F::Output> {
     let mut opening = pin!(opening);
-    let mut closing = pin!(core.closing());
+    // In a cancelled scope it is the cancellation that ends this, not a handle that goes with it.
+    let mut closing = pin!(at_checkpoint(core.closing()));
     poll_fn(|cx: &mut Context<'_>| {
-        if Pin::new(&mut closing).as_mut().poll(cx).is_ready() {
+        if closing.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         opening.as_mut().poll(cx).map(Some)

@@ -322,10 +322,11 @@ where
             drop(future);
             deposit.deposit(Here::Made(&scope), &task, End::Refused);
         });
-        return Err(error);
+        return Err(error.of_task(task));
     }
     // Held until the child has been told: it may end, and close the scope, before `launch` returns.
     let kept = scope.clone();
+    let named = task.clone();
     let (id, location) = (task.id(), task.location());
     if event::observed() {
         event::tell(EventKind::Spawned, kept.id().clone(), Some(task.clone()), location);
@@ -336,7 +337,7 @@ where
             drop(child);
             false
         });
-        return Err(SpawnError::no_runtime(kept.id().clone()));
+        return Err(SpawnError::no_runtime(kept.id().clone()).of_task(named));
     };
     let mut error = None;
     let taken = child::launching(id, || match launch.launch(runtime, child) {
@@ -346,9 +347,12 @@ where
             false
         }
     });
-    match error {
-        _ if taken => Ok(()),
-        Some(LaunchError::OtherRuntime) => Err(SpawnError::other_runtime(kept.id().clone(), runtime.name())),
-        _ => Err(SpawnError::refused(kept.id().clone())),
+    if taken {
+        return Ok(());
     }
+    let error = match error {
+        Some(LaunchError::OtherRuntime) => SpawnError::other_runtime(kept.id().clone(), runtime.name()),
+        _ => SpawnError::refused(kept.id().clone()),
+    };
+    Err(error.of_task(named))
 }

@@ -22,16 +22,18 @@ impl DeadlineTimer {
             self.armed = None;
             return Ok(false);
         };
+        let runtime = scope.runtime().ok_or(NoRuntime::new())?;
+        if at <= runtime.now() {
+            // By the clock, not by the timer: a timer may be coarser, and one in the past is to be seen at once.
+            return Ok(true);
+        }
         match &mut self.armed {
             Some((armed, _)) if *armed == at => {}
             Some((armed, sleep)) => {
                 sleep.reset(at);
                 *armed = at;
             }
-            None => {
-                let runtime = scope.runtime().ok_or(NoRuntime::new())?;
-                self.armed = Some((at, runtime.sleep_until(at)));
-            }
+            None => self.armed = Some((at, runtime.sleep_until(at))),
         }
         Ok(self.armed.as_mut().is_some_and(|(_, sleep)| Pin::new(sleep).poll(cx).is_ready()))
     }

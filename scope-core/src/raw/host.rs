@@ -294,7 +294,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
             }
             return Poll::Pending;
         }
-        let reason = if self.cut { scope.reason().filter(|reason| !is_for_failure(reason.cause())) } else { None };
+        let reason = scope.reason().filter(|reason| self.cut && !(failed && is_for_failure(reason.cause())));
         match value {
             Some(value) if !failed => Poll::Ready(M::finish(Ok(value))),
             value => {
