@@ -86,6 +86,7 @@ pub(crate) async fn drive(
     let mut interrupted = false;
     let mut unwritten = None;
     let mut hurry = None;
+    let mut closing = None;
     let ended = {
         let mut work = pin!(
             nursery(async |n| {
@@ -102,6 +103,7 @@ pub(crate) async fn drive(
                 Either::Left((ended, _)) => break ended,
                 Either::Right((Event::Signal(name), _)) if !interrupted => {
                     interrupted = true;
+                    closing = Some(app.progress.task("closing the servers"));
                     stderr::say(format_args!("interrupted ({name}): closing; once more to kill the servers at once"));
                     if let Some(canceller) = canceller.get() {
                         canceller.cancel_for(CancelCause::Signal, name);
@@ -122,7 +124,7 @@ pub(crate) async fn drive(
             }
         }
     };
-    drop(hurry);
+    drop((hurry, closing));
     // With it goes the last handle on stdout, so that its writer ends.
     drop(app);
     if interrupted {

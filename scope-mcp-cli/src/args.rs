@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,8 +11,8 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::exit::Code;
-use crate::stderr;
+use crate::exit::{Code, Stop};
+use crate::stdout;
 
 const AFTER_HELP: &str = "\
 Without --config, a server bundled with this program is used.
@@ -36,24 +37,31 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Tells the user what is wrong with the command line, or what they asked to be told.
-pub(crate) fn report(error: &clap::Error) -> Code {
-    if error.exit_code() == 0 || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // Help and version. A reader that has gone has read all it wanted.
-        _ = error.print();
-        return if error.exit_code() == 0 { Code::Done } else { Code::Usage };
+/// What to do where the command line is none, or asks for help.
+pub(crate) fn refused(error: &clap::Error) -> Result<Code, Stop> {
+    let text = error.render();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let text = if io::stdout().is_terminal() { text.ansi().to_string() } else { text.to_string() };
+            return stdout::print_now(&text);
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            return Err(Stop::usage("a command is missing: demo, list, call, check or raw (see --help)"));
+        }
+        _ => {}
     }
     // One line, as everywhere: what is wrong, and the tip. The rest is the usage, which --help has in full.
-    let text = error.render().to_string();
-    let said: Vec<&str> = text
-        .lines()
-        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"))
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(|line| line.strip_prefix("error: ").unwrap_or(line))
-        .collect();
-    stderr::say(format_args!("{} (see --help)", said.join("; ")));
-    Code::Usage
+    let mut said = String::new();
+    let text = text.to_string();
+    for line in text.lines().take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more")) {
+        let line = line.trim();
+        let line = line.strip_prefix("error: ").unwrap_or(line);
+        if !said.is_empty() && !line.is_empty() {
+            said.push_str(if said.ends_with(':') { " " } else { "; " });
+        }
+        said.push_str(line);
+    }
+    Err(Stop::usage(format_args!("{said} (see --help)")))
 }
 
 /// What every command takes, before or after its name.

@@ -27,13 +27,3 @@ pub(crate) async fn run<'s>(app: &App, n: &'s Nursery<'s, '_>, command: Command)
         Command::ServeBundled => unreachable!("it is no client's command, and runs without any of this"),
     }
 }
-
-/// How a command ends that has asked several servers: with the failures, if there are any, and by what they are.
-fn worst<'a>(failures: impl IntoIterator<Item = &'a Stop>) -> Code {
-    let mut codes = failures.into_iter().map(|stop| stop.code);
-    match codes.next() {
-        None => Code::Done,
-        // Only where each of them ran out of time is that what is wrong.
-        Some(first) => codes.fold(first, |all, code| if all == code { all } else { Code::Server }),
-    }
-}

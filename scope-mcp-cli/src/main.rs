@@ -33,20 +33,22 @@ use crate::stdout::Stdout;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return args::report(&error).into(),
+        Err(error) => return end(args::refused(&error)),
     };
-    let outcome = match cli.command {
+    end(match cli.command {
         Command::ServeBundled => {
             bundled::serve().map(|()| Code::Done).map_err(|error| Stop::server(format!("the bundled server: {error}")))
         }
         _ => run(cli),
-    };
-    outcome
-        .unwrap_or_else(|stop| {
-            stderr::say(&stop);
-            stop.code
-        })
-        .into()
+    })
+}
+
+fn end(outcome: Result<Code, Stop>) -> ExitCode {
+    let code = outcome.unwrap_or_else(|stop| {
+        stop.lines().iter().for_each(stderr::say);
+        stop.code
+    });
+    code.into()
 }
 
 fn run(cli: Cli) -> Result<Code, Stop> {

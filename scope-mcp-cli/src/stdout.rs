@@ -11,6 +11,21 @@ use std::thread;
 use crate::exit::{Code, Stop};
 use crate::stderr;
 
+/// How wide the terminal is, if stdout is one.
+pub(crate) fn columns() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
+/// Writes what is printed without a server in sight: help and version.
+pub(crate) fn print_now(text: &str) -> Result<Code, Stop> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Ok(()) => Ok(Code::Done),
+        Err(error) => Unwritten(error).stop(),
+    }
+}
+
 /// Where results go. Cheap to clone; every clone writes to the same stdout, in the order of the calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Stdout {

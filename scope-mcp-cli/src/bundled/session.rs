@@ -78,10 +78,10 @@ impl Session {
     }
 
     fn notification(&self, method: &str, params: &Map<String, Value>) {
-        if method == "notifications/cancelled" {
-            if let Some(id) = params.get("requestId") {
-                self.running.cancel(id);
-            }
+        if method == "notifications/cancelled"
+            && let Some(id) = params.get("requestId")
+        {
+            self.running.cancel(id);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::exit::{Code, Stop};
 use crate::names;
 use crate::open::{Open, not_answered};
-use crate::{content, sanitize, stderr};
+use crate::{content, sanitize};
 
 pub(crate) async fn run(
     app: &App,
@@ -25,26 +25,20 @@ pub(crate) async fn run(
     let open = Open::open(app, n, server, timeout).await?;
     let outcome = call(app, &open, tool, arguments).await;
     let closed = open.close().await;
-    let code = match outcome? {
+    match outcome? {
         Ok(result) => {
             app.stdout.line(if json { to_json(&result)? } else { content::show(&result) });
             if result.is_error() {
-                stderr::say(format_args!("{target}: the tool reported an error"));
-                Code::ToolError
-            } else {
-                Code::Done
+                return Err(Stop::tool_error(format_args!("{target}: the tool reported an error")));
             }
         }
-        Err(error) if error.is_rejected() => {
-            stderr::say(&error);
-            Code::ToolError
-        }
+        Err(error) if error.is_rejected() => return Err(Stop::tool_error(error)),
         Err(error) if error.is_timeout() => {
-            return Err(Stop::timed_out(format!("{target}: no answer in {} s", timeout.as_secs_f64())));
+            return Err(Stop::timed_out(format_args!("{target}: no answer in {} s", timeout.as_secs_f64())));
         }
         Err(error) => return Err(not_answered(&error)),
-    };
-    closed.map(|_| code)
+    }
+    closed.map(|_| Code::Done)
 }
 
 /// The answer; and an error of the outer kind if there is no such tool.

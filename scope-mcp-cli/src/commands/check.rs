@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::config::Server;
 use crate::exit::{Code, Stop};
 use crate::open::{Open, not_answered};
-use crate::{sanitize, stderr, table};
+use crate::{sanitize, table};
 
 struct Checked {
     revision: String,
@@ -31,17 +31,20 @@ pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration) -> Re
     for line in table::align(&rows) {
         app.stdout.line(line);
     }
-    let failures = || outcomes.iter().filter_map(|outcome| outcome.as_ref().err());
     let failed: Vec<String> = servers
         .iter()
         .zip(&outcomes)
         .filter(|(_, outcome)| outcome.is_err())
         .map(|(server, _)| format!("{:?}", server.name))
         .collect();
-    if !failed.is_empty() {
-        stderr::say(format_args!("{} of {} failed: {}", failed.len(), servers.len(), failed.join(", ")));
+    match Stop::all(outcomes.iter().filter_map(|outcome| outcome.as_ref().err())) {
+        None => Ok(Code::Done),
+        // The rows say why.
+        Some(stop) => {
+            let (few, all) = (failed.len(), servers.len());
+            Err(stop.saying(format_args!("{few} of {all} failed: {}", failed.join(", "))))
+        }
     }
-    Ok(super::worst(failures()))
 }
 
 async fn check(app: &App, n: &Nursery<'_, '_>, server: &Server, timeout: Duration) -> Result<Checked, Stop> {
@@ -67,9 +70,17 @@ async fn check(app: &App, n: &Nursery<'_, '_>, server: &Server, timeout: Duratio
 }
 
 fn ending(report: &CloseReport) -> String {
-    let mut text = report.process.as_ref().map_or_else(|| report.to_string(), ToString::to_string);
+    let Some(process) = &report.process else { return report.to_string() };
+    let mut text = process.ended().to_string();
+    if let Some(status) = process.status() {
+        text.push_str(&format!(", {status}"));
+    }
+    if !process.stragglers().is_empty() {
+        let processes: Vec<String> = process.stragglers().iter().map(ToString::to_string).collect();
+        text.push_str(&format!("; left behind and ended: {}", processes.join(", ")));
+    }
     if report.traffic.noise > 0 {
-        text.push_str(&format!("; {} lines on stdout were no messages", report.traffic.noise));
+        text.push_str(&format!("; {} lines on its stdout were no messages", report.traffic.noise));
     }
     text
 }

@@ -14,7 +14,7 @@ use crate::config::Server;
 use crate::exit::{Code, Stop};
 use crate::names::SEPARATOR;
 use crate::open::{Open, not_answered};
-use crate::{sanitize, stderr, table};
+use crate::{sanitize, stdout, table};
 
 struct Listing {
     info: Arc<ServerInfo>,
@@ -44,11 +44,7 @@ pub(crate) async fn run(
             app.stdout.line(texts.join("\n\n"));
         }
     }
-    let failures: Vec<&Stop> = all.iter().filter_map(|(_, listing)| listing.as_ref().err()).collect();
-    for failure in &failures {
-        stderr::say(failure);
-    }
-    Ok(super::worst(failures))
+    Stop::all(all.iter().filter_map(|(_, listing)| listing.as_ref().err())).map_or(Ok(Code::Done), Err)
 }
 
 async fn list(app: &App, n: &Nursery<'_, '_>, server: &Server, timeout: Duration) -> Result<Listing, Stop> {
@@ -78,14 +74,15 @@ fn to_text(server: &Server, listing: &Listing) -> String {
         1 => "1 tool".to_owned(),
         many => format!("{many} tools"),
     };
-    let rows: Vec<Vec<String>> = tools
-        .iter()
-        .map(|tool| {
-            let description = tool.description.as_deref().unwrap_or_default().trim();
-            let first = description.lines().next().unwrap_or_default();
-            vec![format!("  {name}{SEPARATOR}{}", sanitize::line(&tool.name)), sanitize::short(first, 100)]
-        })
-        .collect();
+    let mut rows: Vec<Vec<String>> =
+        tools.iter().map(|tool| vec![format!("  {name}{SEPARATOR}{}", sanitize::line(&tool.name))]).collect();
+    let names = rows.iter().map(|row| row[0].chars().count()).max().unwrap_or(0);
+    // On a terminal a row is a line; elsewhere there is no width to keep to.
+    let left = stdout::columns().map_or(400, |columns| columns.saturating_sub(names + 2).max(20));
+    for (row, tool) in rows.iter_mut().zip(tools) {
+        let description = tool.description.as_deref().unwrap_or_default().trim();
+        row.push(sanitize::short(description.lines().next().unwrap_or_default(), left));
+    }
     let mut text = format!("{name}: {info}, {count}");
     for row in table::align(&rows) {
         text.push('\n');

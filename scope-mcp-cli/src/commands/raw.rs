@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use crate::app::App;
 use crate::exit::{Code, Stop};
 use crate::open::{Open, not_answered};
-use crate::{sanitize, stderr};
+use crate::sanitize;
 
 pub(crate) async fn run(
     app: &App,
@@ -25,21 +25,17 @@ pub(crate) async fn run(
         open.client.request_raw_with(method, params, &open.options()).await
     };
     let closed = open.close().await;
-    let code = match answer {
-        Ok(result) => {
-            print(app, result.get());
-            Code::Done
-        }
+    match answer {
+        Ok(result) => print(app, result.get()),
         Err(error) => match error.rejection() {
             Some(rejection) => {
                 print(app, rejection.raw().get());
-                stderr::say(&error);
-                Code::ToolError
+                return Err(Stop::tool_error(error));
             }
             None => return Err(not_answered(&error)),
         },
-    };
-    closed.map(|_| code)
+    }
+    closed.map(|_| Code::Done)
 }
 
 /// To a terminal the same JSON goes, but with escapes for what would act on it.
