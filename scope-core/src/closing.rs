@@ -31,7 +31,7 @@ pub(crate) struct Closing {
 
 enum Stage {
     Joining,
-    Finalizing(Option<Current>),
+    Finalizing(Option<Box<Current>>),
     Closed,
 }
 
@@ -73,16 +73,16 @@ impl Closing {
                 Stage::Finalizing(slot @ None) => match scope.pop_finalizer() {
                     None => self.stage = Stage::Closed,
                     Some((finalizer, others)) => {
-                        *slot = Some(start(scope, finalizer, others, &mut self.until, exit()));
+                        *slot = Some(Box::new(start(scope, finalizer, others, &mut self.until, exit())));
                     }
                 },
                 Stage::Finalizing(Some(current)) => {
                     let Outcome { ended, records, .. } = ready!(current.running.as_mut().poll(cx));
-                    let Stage::Finalizing(Some(Current { name, mut record, budget, .. })) =
-                        std::mem::replace(&mut self.stage, Stage::Finalizing(None))
+                    let Stage::Finalizing(Some(current)) = std::mem::replace(&mut self.stage, Stage::Finalizing(None))
                     else {
                         continue;
                     };
+                    let Current { name, mut record, budget, .. } = *current;
                     let failed = match ended {
                         Ended::Done(Ok(())) => None,
                         Ended::Done(Err(failure)) => Some(RecordCause::CleanUp(failure)),

@@ -462,7 +462,10 @@ impl fmt::Debug for Path {
 
 /// A child that was not spawned. Its future has been dropped, unpolled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpawnError {
+pub struct SpawnError(Box<Refusal>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refusal {
     scope: ScopeRef,
     task: Option<TaskRef>,
     why: Why,
@@ -478,65 +481,65 @@ enum Why {
 
 impl SpawnError {
     pub(crate) fn closed(scope: ScopeRef) -> Self {
-        SpawnError { scope, task: None, why: Why::Closed }
+        SpawnError(Box::new(Refusal { scope, task: None, why: Why::Closed }))
     }
 
     pub(crate) fn no_runtime(scope: ScopeRef) -> Self {
-        SpawnError { scope, task: None, why: Why::NoRuntime(NoRuntime::new()) }
+        SpawnError(Box::new(Refusal { scope, task: None, why: Why::NoRuntime(NoRuntime::new()) }))
     }
 
     pub(crate) fn other_runtime(scope: ScopeRef, its: &'static str) -> Self {
-        SpawnError { scope, task: None, why: Why::OtherRuntime(its) }
+        SpawnError(Box::new(Refusal { scope, task: None, why: Why::OtherRuntime(its) }))
     }
 
     pub(crate) fn refused(scope: ScopeRef) -> Self {
-        SpawnError { scope, task: None, why: Why::Refused(Refused) }
+        SpawnError(Box::new(Refusal { scope, task: None, why: Why::Refused(Refused) }))
     }
 
     pub(crate) fn of_task(mut self, task: TaskRef) -> Self {
-        self.task = Some(task);
+        self.0.task = Some(task);
         self
     }
 
     /// The child that was to be; it never ran.
     pub fn task(&self) -> Option<&TaskRef> {
-        self.task.as_ref()
+        self.0.task.as_ref()
     }
 
     /// Whether the scope had ended, or was ending, and takes no more children.
     pub fn is_closed(&self) -> bool {
-        self.why == Why::Closed
+        self.0.why == Why::Closed
     }
 
     /// Whether no runtime is known to the scope.
     pub fn is_no_runtime(&self) -> bool {
-        matches!(self.why, Why::NoRuntime(_))
+        matches!(self.0.why, Why::NoRuntime(_))
     }
 
     /// Whether the scope runs on another runtime than the adapter whose `spawn` was called.
     pub fn is_other_runtime(&self) -> bool {
-        matches!(self.why, Why::OtherRuntime(_))
+        matches!(self.0.why, Why::OtherRuntime(_))
     }
 
     /// Whether the runtime has shut down.
     pub fn is_shut_down(&self) -> bool {
-        matches!(self.why, Why::Refused(_))
+        matches!(self.0.why, Why::Refused(_))
     }
 
     /// The scope that was to have the child.
     pub fn scope(&self) -> &ScopeRef {
-        &self.scope
+        &self.0.scope
     }
 }
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("cannot spawn ")?;
-        if let Some(task) = &self.task {
+        if let Some(task) = &self.0.task {
             write!(f, "{task} (at {}) ", task.location())?;
         }
-        write!(f, "into {} (opened at {}): ", self.scope, self.scope.location())?;
-        match &self.why {
+        write!(f, "into {} (opened at {}): ", self.0.scope, self.0.scope.location())?;
+        match &self.0.why {
             Why::Closed => f.write_str(
                 "it has ended. A spawner that outlives its scope can only be refused; spawn before the nursery returns",
             ),
