@@ -46,6 +46,11 @@ pub(crate) fn refused(error: &clap::Error) -> Result<Code, Stop> {
             return stdout::print_now(&text);
         }
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nothing at all was asked for: by someone who does not know yet what there is.
+            _ = error.print();
+            return Ok(Code::Usage);
+        }
+        ErrorKind::MissingSubcommand => {
             return Err(Stop::usage("a command is missing: demo, list, call, check or raw (see --help)"));
         }
         _ => {}

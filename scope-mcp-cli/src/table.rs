@@ -1,11 +1,14 @@
 //! Rows and columns of plain text.
 
-/// Aligns the columns of `rows`; the last column is as wide as it wants to be.
+/// Aligns the columns of `rows`. The last cell of a row is as wide as it wants to be, and makes no column wider.
 pub(crate) fn align(rows: &[Vec<String>]) -> Vec<String> {
-    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns)
-        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0))
-        .collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in rows {
+        widths.resize(widths.len().max(row.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(row).take(row.len().saturating_sub(1)) {
+            *width = cell.chars().count().max(*width);
+        }
+    }
     rows.iter()
         .map(|row| {
             let mut line = String::new();
@@ -29,8 +32,8 @@ mod tests {
     #[test]
     fn columns_are_aligned_and_nothing_trails() {
         let row = |cells: &[&str]| cells.iter().map(|cell| (*cell).to_owned()).collect();
-        let rows = [row(&["ä", "1", "long text"]), row(&["bbb", "22", ""]), row(&["c"])];
-        assert_eq!(align(&rows), ["ä    1   long text", "bbb  22", "c"]);
+        let rows = [row(&["ä", "1", "long text"]), row(&["bbb", "22", ""]), row(&["c", "a long story"]), row(&[])];
+        assert_eq!(align(&rows), ["ä    1   long text", "bbb  22", "c    a long story", ""]);
         assert!(align(&[]).is_empty());
     }
 }

@@ -25,7 +25,7 @@ struct Checked {
 pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration) -> Result<Code, Stop> {
     let servers = &app.config.servers;
     let outcomes = join_all(servers.iter().map(|server| check(app, n, server, timeout))).await;
-    let heads = ["SERVER", "REVISION", "TOOLS", "SENT/RECEIVED", "OPENED", "LISTED", "CLOSED", "HOW IT ENDED"];
+    let heads = ["SERVER", "REVISION", "TOOLS", "OUT/IN", "OPENED", "LISTED", "CLOSED", "HOW IT ENDED"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     rows.extend(servers.iter().zip(&outcomes).map(|(server, outcome)| row(server, outcome)));
     for line in table::align(&rows) {
@@ -99,7 +99,6 @@ fn row(server: &Server, outcome: &Result<Checked, Stop>) -> Vec<String> {
             time(checked.closed),
             sanitize::line(&checked.report),
         ],
-        // One cell: the columns of the others are not made wider by it.
         Err(stop) => vec![name, format!("FAILED: {}", sanitize::line(&stop.to_string()))],
     }
 }

@@ -159,6 +159,7 @@ fn arguments_that_are_not_a_json_object() {
 #[test]
 fn a_command_line_that_is_wrong() {
     on_each_runtime(|host| {
+        host.run(&[]).exits_with(2).says(&["a command is missing"]);
         host.run(&["lst"]).exits_with(2).says(&["'lst'", "'list'"]);
         host.run(&["call"]).exits_with(2).says(&["SERVER__TOOL"]);
         host.run(&["list", "--jsn"]).exits_with(2).says(&["'--jsn'", "'--json'"]);

@@ -1,19 +1,13 @@
 //! `scope-mcp demo`.
 
-use crate::host::{Ended, is_alive, on_each_runtime};
-
-/// The processes that the demo started, by its own account.
-fn servers(ended: &Ended) -> Vec<u32> {
-    let number = |line: &str| line.split_once("process ")?.1.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok();
-    ended.stdout.lines().filter_map(number).collect()
-}
+use crate::host::{is_alive, on_each_runtime};
 
 #[test]
 fn the_demo_leaves_nothing_running() {
     on_each_runtime(|host| {
         let ended = host.run(&["demo"]).exits_with(0).says_nothing();
         assert!(ended.stdout.ends_with("\nprocesses left: 0\n"), "{ended:?}");
-        let servers = servers(&ended);
+        let servers = ended.servers();
         assert!(servers.len() >= 2, "{ended:?}");
         for server in servers {
             assert!(!is_alive(server), "{server} is alive: {ended:?}");
@@ -27,7 +21,7 @@ fn a_planted_survivor_is_counted() {
         let ended = host.run(&["demo", "--plant-survivor"]).exits_with(3);
         assert!(ended.stdout.ends_with("\nprocesses left: 1\n"), "{ended:?}");
         let ended = ended.says(&["1 process", "sleep"]);
-        for server in servers(&ended) {
+        for server in ended.servers() {
             assert!(!is_alive(server), "{server} is alive: {ended:?}");
         }
     });

@@ -1,5 +1,6 @@
 //! The program under test, run as a user runs it, and what it leaves behind.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -80,7 +81,7 @@ impl Host {
     }
 
     /// The program with these arguments, not yet started.
-    pub(crate) fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[impl AsRef<OsStr>]) -> Command {
         let mut command = Command::new(PROGRAM);
         command.args(["--runtime", self.runtime]).args(args);
         command.current_dir(&self.dir).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -245,6 +246,12 @@ impl Ended {
     pub(crate) fn says_nothing(self) -> Self {
         assert!(self.stderr.is_empty(), "{self:?}");
         self
+    }
+
+    /// The servers that the demo started, by its own account.
+    pub(crate) fn servers(&self) -> Vec<u32> {
+        let number = |line: &str| line.split_once(": process ")?.1.split(',').next()?.parse().ok();
+        self.stdout.lines().filter_map(number).collect()
     }
 
     #[track_caller]

@@ -1,8 +1,10 @@
 //! What the commands print when all is well.
 
+use std::process::{Command, Stdio};
+
 use serde_json::{Value, json};
 
-use crate::host::{PROGRAM, on_each_runtime};
+use crate::host::{PROGRAM, Running, on_each_runtime};
 
 const TOOLS: [&str; 5] = ["echo", "add", "sleep", "fail", "spawn_child"];
 
@@ -135,5 +137,22 @@ fn help_and_version_go_to_stdout() {
         assert!(!ended.stdout.contains("serve-bundled"));
         let ended = host.run(&["--version"]).exits_with(0).says_nothing();
         assert_eq!(ended.stdout, format!("scope-mcp {}\n", env!("CARGO_PKG_VERSION")));
+    });
+}
+
+#[test]
+fn no_command_at_all_is_answered_with_help_on_stderr() {
+    let mut command = Command::new(PROGRAM);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ended = Running::start(&mut command).end().exits_with(2);
+    assert!(ended.stdout.is_empty() && ended.stderr.contains("Commands:"), "{ended:?}");
+}
+
+#[test]
+fn help_that_cannot_be_written() {
+    on_each_runtime(|host| {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = host.command(&["--help"]);
+        Running::start(command.stdout(full)).end().exits_with(2).says(&["stdout", "No space left on device"]);
     });
 }

@@ -1,10 +1,11 @@
 //! Ctrl-C and SIGTERM: servers are closed properly, a second time hurries, and nothing is left running.
 
+use std::fs::File;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::host::{Host, Running, kill, on_each_runtime, wait_for_text};
+use crate::host::{Host, Running, is_alive, kill, on_each_runtime, wait_for_text};
 
 /// A server that answers like the bundled one, but ignores the end of its input and SIGTERM, and so does its child.
 fn stubborn(host: &Host) -> Value {
@@ -13,14 +14,18 @@ fn stubborn(host: &Host) -> Value {
     host.server("sh", &["-c", &lines])
 }
 
-/// Starts a call that lasts, and waits until it is on its way.
-fn in_a_call(host: &Host, server: Value) -> Running {
+/// A call that lasts.
+fn call(host: &Host, server: Value) -> [String; 7] {
     let config = host.config(&[("slow", server)]);
-    let wire = host.path("wire");
-    let wire_path = wire.to_str().unwrap();
-    let args = ["call", "slow__sleep", r#"{"seconds": 600}"#, "--config", &config, "--wire", wire_path];
-    let running = host.start(&args);
-    wait_for_text(&wire, "\"tools/call\"");
+    let wire = host.path("wire").to_str().unwrap().to_owned();
+    let arguments = r#"{"seconds": 600}"#;
+    ["call", "slow__sleep", arguments, "--config", &config, "--wire", &wire].map(str::to_owned)
+}
+
+/// Starts it, and waits until it is on its way.
+fn in_a_call(host: &Host, server: Value) -> Running {
+    let running = Running::start(&mut host.command(&call(host, server)));
+    wait_for_text(&host.path("wire"), "\"tools/call\"");
     running
 }
 
@@ -67,19 +72,21 @@ fn a_server_that_does_not_want_to_end_is_killed() {
 #[test]
 fn a_second_signal_hurries() {
     on_each_runtime(|host| {
-        let running = in_a_call(host, stubborn(host));
+        let said = host.path("said");
+        let stderr = File::create(&said).unwrap();
+        let running = Running::start(host.command(&call(host, stubborn(host))).stderr(stderr));
+        wait_for_text(&host.path("wire"), "\"tools/call\"");
         host.wait_for_marked(3);
+        let start = Instant::now();
         kill(running.pid(), "INT");
-        let first = Instant::now();
-        kill(running.pid(), "INT");
-        // Two signals that come at once may be taken for one.
-        std::thread::sleep(Duration::from_millis(200));
+        wait_for_text(&said, "interrupted (SIGINT)");
         kill(running.pid(), "TERM");
-        let ended = running.end();
-        assert_eq!(ended.code(), 130, "{ended:?}");
+        running.end().exits_with(130);
         host.assert_nothing_left();
-        // Half of what the server would be given without the second signal.
-        assert!(first.elapsed() < Duration::from_secs(2), "{:?} {ended:?}", first.elapsed());
+        let said = std::fs::read_to_string(said).unwrap();
+        assert!(said.contains("interrupted again (SIGTERM)"), "{said}");
+        // It would be given three seconds otherwise.
+        assert!(start.elapsed() < Duration::from_millis(2500), "{:?} {said}", start.elapsed());
     });
 }
 
@@ -93,5 +100,28 @@ fn a_signal_in_the_middle_of_the_demo() {
         let ended = running.end();
         // It may have been over already.
         assert!(matches!(ended.code(), 0 | 130), "{ended:?}");
+        let servers = ended.servers();
+        assert!(servers.len() >= 2, "{ended:?}");
+        for server in servers {
+            assert!(!is_alive(server), "{server} is alive: {ended:?}");
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_does_not_read_is_no_obstacle() {
+    on_each_runtime(|host| {
+        let config = host.config(&[("some", host.bundled())]);
+        // More than a pipe holds.
+        let arguments = json!({"text": "x".repeat(100_000)}).to_string();
+        let mut command = host.command(&["call", "some__echo", &arguments, "--config", &config]);
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let running = Running::start(command.stdout(writer));
+        drop(command);
+        // The first byte is there once the program has begun to write; the rest does not fit.
+        std::io::Read::read_exact(&mut reader, &mut [0]).unwrap();
+        kill(running.pid(), "INT");
+        running.end().exits_with(130);
+        host.assert_nothing_left();
     });
 }
