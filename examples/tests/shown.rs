@@ -1,0 +1,100 @@
+//! Each example prints what its first lines say, and the README shows the first one as it is.
+//!
+//! `cargo test -p examples` builds the examples before it runs this; they lie beside this test's own program.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+/// An example prints within milliseconds; one that has not ended by then hangs.
+const HANG_BOUND: Duration = Duration::from_secs(60);
+
+fn program(name: &str) -> PathBuf {
+    let own = std::env::current_exe().expect("a test knows where it lies");
+    let built = own.parent().and_then(Path::parent).expect("tests are built two folders down");
+    let program = built.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(program.exists(), "{} is not built: run `cargo test -p examples`", program.display());
+    program
+}
+
+fn run(name: &'static str) -> Output {
+    let child = Command::new(program(name))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it can be started");
+    let (give, take) = mpsc::channel();
+    thread::spawn(move || give.send(child.wait_with_output()));
+    take.recv_timeout(HANG_BOUND).unwrap_or_else(|_| panic!("{name} hangs")).expect("its output can be read")
+}
+
+fn source(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("{name}.rs"));
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The block of text in an example's first lines.
+fn promised(name: &str) -> String {
+    source(name)
+        .lines()
+        .skip_while(|line| *line != "//! ```text")
+        .skip(1)
+        .take_while(|line| *line != "//! ```")
+        .map(|line| format!("{}\n", line.strip_prefix("//! ").expect("a line of the block")))
+        .collect()
+}
+
+#[track_caller]
+fn prints_what_it_promises(name: &'static str) {
+    let promised = promised(name);
+    assert!(!promised.is_empty(), "{name} shows in its first lines what it prints");
+    let output = run(name);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{name}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), promised, "{name}");
+    assert!(output.status.success(), "{name}: {}", output.status);
+}
+
+#[test]
+fn first() {
+    let output = run("first");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "startup > cache: connection refused\n");
+    assert!(output.status.success());
+    assert!(source("first").starts_with("//! Prints `startup > cache: connection refused`"));
+}
+
+#[test]
+fn the_readme_shows_the_first_one() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(readme).expect("there is a README");
+    let source = source("first");
+    let (_, program) = source.split_once('\n').expect("its first line says what it prints");
+    assert!(
+        readme.contains(&format!("```rust\n{program}```")),
+        "README.md shows another program than first.rs:\n{program}"
+    );
+}
+
+#[test]
+fn siblings() {
+    prints_what_it_promises("siblings");
+}
+
+#[test]
+fn finalizer() {
+    prints_what_it_promises("finalizer");
+}
+
+#[test]
+fn deadline() {
+    prints_what_it_promises("deadline");
+}
+
+#[test]
+fn service() {
+    prints_what_it_promises("service");
+}
