@@ -96,7 +96,9 @@ impl Framer {
                 self.end = held;
             }
             if self.buffer.len() - self.end < CHUNK {
-                let wanted = (self.buffer.len() * 2).max(self.end + CHUNK);
+                // Doubled, but no further than a line may go: beyond that nothing is kept.
+                let most = self.limit.saturating_add(2 * CHUNK);
+                let wanted = (self.buffer.len() * 2).min(most).max(self.end + CHUNK);
                 self.buffer.resize(wanted, 0);
             }
         }

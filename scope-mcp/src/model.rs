@@ -93,9 +93,9 @@ mod tests {
 
     #[test]
     fn a_list_without_tools_or_with_a_wrong_cursor_is_an_error() {
-        assert!(serde_json::from_str::<ListToolsResult>(r#"{"nextCursor":"a"}"#).is_err());
-        assert!(serde_json::from_str::<ListToolsResult>(r#"{"tools":[],"nextCursor":3}"#).is_err());
-        let page: ListToolsResult = serde_json::from_str(r#"{"tools":[],"nextCursor":null}"#).unwrap();
+        assert!(serde_json::from_str::<ListToolsResult<'_>>(r#"{"nextCursor":"a"}"#).is_err());
+        assert!(serde_json::from_str::<ListToolsResult<'_>>(r#"{"tools":[],"nextCursor":3}"#).is_err());
+        let page: ListToolsResult<'_> = serde_json::from_str(r#"{"tools":[],"nextCursor":null}"#).unwrap();
         assert!(page.next_cursor.is_none());
     }
 

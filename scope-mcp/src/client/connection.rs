@@ -159,9 +159,11 @@ impl Connection {
         let timeout = options.open_timeout;
         self.session.call(now, NewCall { id, name, params: Some(params), timeout, reply });
 
-        let Connection { session, link, .. } = self;
+        let Connection { session, link, shared, .. } = self;
         let Some(link) = link else { return Err(OpenKind::Closed) };
         let answer: Answer = poll_fn(|cx| {
+            // Calls given up before they were taken over: nothing is known of them here, and nothing is to be kept.
+            drop(shared.abandoned.poll_take(cx));
             if let Poll::Ready(gone) = link.poll(session, cx) {
                 session.lost(&gone);
             }
@@ -280,6 +282,10 @@ impl Service for Connection {
                 Step::Request(None) => return Ok(()),
                 Step::Gone(gone) => {
                     self.session.lost(&gone);
+                    // Those who have just asked are told the same.
+                    while let Some(request) = inbox.try_next() {
+                        self.take_over(request);
+                    }
                     self.ending = Some(Ending::Lost(gone.clone()));
                     return Err(gone.into());
                 }
@@ -289,6 +295,7 @@ impl Service for Connection {
 
     async fn end(&mut self, exit: Exit) -> CloseReport {
         let unanswered = self.session.close();
+        self.shared.abandoned.close();
         let (process, stderr_tail, stderr_dropped) = match &mut self.link {
             Some(link) => {
                 let process = link.end().await;

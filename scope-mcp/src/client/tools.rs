@@ -9,6 +9,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{CallOptions, Client};
 use crate::error::{CallError, CallName, Delivery};
 use crate::model::{CallToolResult, ListToolsResult, Tool};
+use crate::visible::Visible;
 
 #[derive(Serialize)]
 struct PageParams<'a> {
@@ -20,6 +21,12 @@ struct PageParams<'a> {
 struct CallToolParams<'a> {
     name: &'a str,
     arguments: &'a RawValue,
+}
+
+/// As much of a tool as a message about it needs.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
 }
 
 impl Client {
@@ -61,8 +68,10 @@ impl Client {
                 return Err(CallError::timed_out(&name, Delivery::Answered, timeout, None));
             }
             let answer = self.request(name.clone(), params, left).await?;
-            let page: ListToolsResult = read(&name, &answer)?;
-            tools.extend(page.tools);
+            let page: ListToolsResult<'_> = read(&name, &answer)?;
+            for tool in page.tools {
+                tools.push(read_tool(&name, tool, tools.len())?);
+            }
             let Some(next) = page.next_cursor else { return Ok(tools) };
             let limits = &self.shared.options;
             if tools.len() > limits.max_tools {
@@ -140,6 +149,15 @@ fn left(start: Option<Instant>, now: Option<Instant>, timeout: Duration) -> Dura
 
 fn write<T: Serialize + ?Sized>(name: &CallName, value: &T) -> Result<Box<RawValue>, CallError> {
     to_raw_value(value).map_err(|error| CallError::not_json(name, error.to_string()))
+}
+
+/// One bad tool spoils the list; so it is named.
+fn read_tool(name: &CallName, tool: &RawValue, place: usize) -> Result<Tool, CallError> {
+    serde_json::from_str(tool.get()).map_err(|error| {
+        let called = serde_json::from_str::<Named>(tool.get()).map(|it| it.name).unwrap_or_default();
+        let why = format!("tool number {} (\"{}\"): {error}", place + 1, Visible::new(&called, 100));
+        CallError::malformed(name, why)
+    })
 }
 
 fn read<'a, T: Deserialize<'a>>(name: &CallName, answer: &'a RawValue) -> Result<T, CallError> {

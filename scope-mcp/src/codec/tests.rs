@@ -100,6 +100,17 @@ fn a_line_without_end_is_not_kept() {
 }
 
 #[test]
+fn a_line_of_the_limit_takes_hardly_more_than_the_limit() {
+    let limit = 5 * KEEP;
+    let mut framer = Framer::new(limit);
+    give(&mut framer, &vec![b'x'; limit]);
+    assert!(framer.next().is_none());
+    assert!(framer.capacity() <= limit + 2 * CHUNK, "{} bytes held", framer.capacity());
+    give(&mut framer, b"\n");
+    assert!(matches!(framer.next(), Some(Frame::Line(line)) if line.len() == limit));
+}
+
+#[test]
 fn the_buffer_of_one_long_line_is_given_back() {
     let mut framer = Framer::new(usize::MAX);
     give(&mut framer, &vec![b'x'; 8 * KEEP]);

@@ -1,5 +1,6 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::{ContentBlock, Object};
 
@@ -56,11 +57,12 @@ pub struct ToolAnnotations {
     pub extra: Object,
 }
 
-/// One page of tools.
+/// One page of tools. Each is read by itself, so that a bad one can be named.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct ListToolsResult {
-    pub(crate) tools: Vec<Tool>,
+pub(crate) struct ListToolsResult<'a> {
+    #[serde(borrow)]
+    pub(crate) tools: Vec<&'a RawValue>,
     #[serde(default)]
     pub(crate) next_cursor: Option<String>,
 }

@@ -9,14 +9,15 @@ use crate::jsonrpc::{self, Id, METHOD_NOT_FOUND, Malformed, Message, Outcome, Re
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
 
+/// A server that prints text all the time is not worth more lines of a log.
+const NOISE_LOGGED: u64 = 100;
+
 impl Session {
     /// Takes what the framer gave.
     pub(crate) fn received(&mut self, frame: Frame<'_>) {
         match frame {
             Frame::Line(line) => {
-                if let Some(wire) = &self.wire {
-                    wire.line(&WireLine::new(&self.server, Direction::Received, line));
-                }
+                self.tell_wire(line);
                 self.message(line, true);
             }
             Frame::TooLong(what) => self.too_long(&what),
@@ -28,8 +29,17 @@ impl Session {
     /// the server is gone.
     pub(crate) fn received_last(&mut self, frame: Frame<'_>) {
         match frame {
-            Frame::Line(line) if jsonrpc::parse(line).is_err() => self.noise.heard(line),
+            Frame::Line(line) if jsonrpc::parse(line).is_err() => {
+                self.tell_wire(line);
+                self.noise.heard(line);
+            }
             whole => self.received(whole),
+        }
+    }
+
+    fn tell_wire(&self, line: &[u8]) {
+        if let Some(wire) = &self.wire {
+            wire.line(&WireLine::new(&self.server, Direction::Received, line));
         }
     }
 
@@ -80,7 +90,9 @@ impl Session {
             }
             Malformed::Batch | Malformed::ByteOrderMark | Malformed::NotAMessage => {}
         }
-        tracing::debug!(server = &*self.server, "a line on standard output that is no message");
+        if self.noise.count() < NOISE_LOGGED {
+            tracing::debug!(server = &*self.server, "a line on standard output that is no message");
+        }
         self.noise.heard(line);
     }
 

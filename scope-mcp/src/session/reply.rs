@@ -1,7 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_channel::oneshot;
@@ -33,8 +33,14 @@ pub(crate) struct Pending {
 /// calls in flight bound it.
 #[derive(Default)]
 pub(crate) struct Abandoned {
-    ids: Mutex<Vec<u64>>,
+    list: Mutex<List>,
     waker: AtomicWaker,
+}
+
+#[derive(Default)]
+struct List {
+    ids: Vec<u64>,
+    closed: bool,
 }
 
 /// Both ends of a reply.
@@ -93,14 +99,29 @@ impl Drop for Pending {
 
 impl Abandoned {
     fn push(&self, id: u64) {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        {
+            let mut list = self.list();
+            if list.closed {
+                return;
+            }
+            list.ids.push(id);
+        }
         self.waker.wake();
     }
 
     /// Those since the last time. Registers to be woken by the next.
     pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Vec<u64> {
         self.waker.register(cx.waker());
-        std::mem::take(&mut *self.ids.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.list().ids)
+    }
+
+    /// Nobody will ask any more.
+    pub(crate) fn close(&self) {
+        *self.list() = List { ids: Vec::new(), closed: true };
+    }
+
+    fn list(&self) -> MutexGuard<'_, List> {
+        self.list.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

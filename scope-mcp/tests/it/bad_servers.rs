@@ -74,6 +74,38 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn one_that_lists_a_tool_without_a_schema(n, TEST) {
+        let client = Client::open(n, TEST.peer("lists-a-bad-tool"), options()).await?;
+        let error = client.list_tools().await.unwrap_err();
+        assert!(error.is_malformed(), "{error}");
+        assert!(error.to_string().contains(r#"tool number 2 ("bad\x07"): missing field `inputSchema`"#), "{error}");
+    }
+}
+
+on_every_runtime! {
+    async fn one_that_dies_among_many_callers_leaves_none_of_them_waiting(n, TEST) {
+        let client = Client::open(n, TEST.peer("dies-on-call"), options()).await?;
+        let mut tasks = Vec::new();
+        for _ in 0..16 {
+            let client = client.clone();
+            tasks.push(scope_core::Spawns::spawn_erased_with_handle(n, async move {
+                let mut told = 0;
+                // Before its death, at its death, and after it.
+                while told < 50 {
+                    let error = client.call_tool("x", &json!({})).await.unwrap_err();
+                    assert!(error.is_disconnected() || error.is_not_sent(), "{error}");
+                    told += 1;
+                }
+                Ok(())
+            }));
+        }
+        for task in tasks {
+            task.await?;
+        }
+    }
+}
+
+on_every_runtime! {
     async fn one_that_floods_with_notifications_is_read_on(n, TEST) {
         let client = Client::open(n, TEST.peer("floods").arg("100000"), options().max_notifications(10)).await?;
         let mut heard = client.notifications();

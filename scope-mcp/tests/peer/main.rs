@@ -80,6 +80,10 @@ fn main() {
                 )
             });
         }
+        "lists-a-bad-tool" => {
+            initialize("2025-11-25");
+            serve(|_, _| Some(json!({ "tools": [{ "name": "good", "inputSchema": {} }, { "name": "bad\u{7}" }] })));
+        }
         // Answers each call after so many notifications.
         "floods" => {
             initialize("2025-11-25");
