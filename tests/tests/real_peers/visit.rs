@@ -1,0 +1,267 @@
+//! What a host does with a server, from opening it to closing it, and what must be true after each step.
+
+use std::collections::HashSet;
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use scope_core::{Failure, Spawner, Spawns, TaskId, nursery, task};
+use scope_mcp::model::{CallToolResult, ContentKind};
+use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, ServerSpec};
+use scope_process::{Ended, Sent};
+
+use crate::peers::{Call, MANY, Peer};
+use crate::processes::{Process, Stopped, depth, marked, tree};
+use crate::wire::Wire;
+
+/// The runtime that a visit runs on.
+#[derive(Clone, Copy)]
+pub(crate) enum Runtime {
+    Tokio,
+    Smol,
+}
+
+impl Runtime {
+    pub(crate) const ALL: [Runtime; 2] = [Runtime::Tokio, Runtime::Smol];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Runtime::Tokio => "tokio",
+            Runtime::Smol => "smol",
+        }
+    }
+}
+
+/// The name of an environment variable that only the server of this visit has, and whatever it starts.
+pub(crate) fn mark(peer: Peer, runtime: Runtime) -> String {
+    format!("SCOPE_REAL_PEER_{}_{}_{}", std::process::id(), runtime.name(), peer.name())
+}
+
+/// The whole visit.
+///
+/// # Panics
+/// If anything is not as it should be; the text says what.
+pub(crate) fn run(peer: Peer, runtime: Runtime, wire: &Wire) {
+    let visit = Arc::new(Visit::new(peer, runtime, wire.clone()));
+    let result = match runtime {
+        Runtime::Tokio => scope_tokio::run(async |n| visit.from_open_to_close(&n.spawner()).await),
+        Runtime::Smol => scope_smol::run(async |n| visit.from_open_to_close(&n.spawner()).await),
+    };
+    result.unwrap_or_else(|error| panic!("{error}"));
+    let left = marked(&visit.mark);
+    assert!(left.is_empty(), "still running when the root scope has returned: {}", list(&left));
+}
+
+struct Visit {
+    peer: Peer,
+    wire: Wire,
+    mark: String,
+    scratch: Scratch,
+}
+
+impl Visit {
+    fn new(peer: Peer, runtime: Runtime, wire: Wire) -> Self {
+        let mark = mark(peer, runtime);
+        let scratch = Scratch::new(&mark);
+        peer.prepare(&scratch.0);
+        Visit { peer, wire, mark, scratch }
+    }
+
+    async fn from_open_to_close(self: &Arc<Self>, home: &Spawner) -> Result<(), Failure> {
+        let (client, opener) = self.opens_in_another_task(home).await?;
+        let processes = self.runs(&client);
+        self.lists_all_pages(&client).await;
+        self.asks(&client, self.peer.succeeds(&self.scratch.0)).await;
+        self.is_told_of_a_tool_s_own_error(&client).await;
+        self.asks_from_many_tasks_at_once(&client).await?;
+        self.cancels_a_call(&client).await;
+        self.closes_in_another_task(home, client, opener, &processes).await
+    }
+
+    /// The task that opens the server has ended before anybody uses it.
+    async fn opens_in_another_task(&self, home: &Spawner) -> Result<(Client, TaskId), Failure> {
+        let start = self.peer.start(&self.scratch.0).unwrap_or_else(|reason| panic!("{reason}"));
+        let mut spec = ServerSpec::new(self.peer.name(), start.command).args(start.args).cwd(start.cwd);
+        for (name, value) in start.env {
+            spec = spec.env(name, value);
+        }
+        let spec = spec.env(&self.mark, "1");
+        // Generous: node and Python take their time where much else is going on.
+        let options = ClientOptions::default().open_timeout(Duration::from_secs(60)).wire(Arc::new(self.wire.clone()));
+        let here = home.clone();
+        let opener = home.task("opener").spawn_erased_with_handle(async move {
+            let client = Client::open(&here, spec, options).await?;
+            Ok((client, task::id().expect("in a task")))
+        });
+        Ok(opener?.await?)
+    }
+
+    /// Its processes, as the system shows them: the one we started, and with `npx` the real server two below it.
+    fn runs(&self, client: &Client) -> Vec<Process> {
+        let pid = client.info().expect("it is open").pid;
+        let mut processes = tree(pid.try_into().expect("a number that the system has"));
+        let deepest = processes.iter().map(|one| depth(one, &processes)).max();
+        let expected = if self.peer.is_grandchild() { 2 } else { 0 };
+        assert_eq!(deepest, Some(expected), "{}", list(&processes));
+        // As a rule these are the same; but whatever else carries the mark has to go too.
+        for one in marked(&self.mark) {
+            if !processes.iter().any(|known| known.same(&one)) {
+                processes.push(one);
+            }
+        }
+        processes
+    }
+
+    async fn lists_all_pages(&self, client: &Client) {
+        let since = self.wire.position();
+        let tools = client.list_tools().await.unwrap_or_else(|error| panic!("{error}"));
+        let names: HashSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
+        for tool in self.peer.tools() {
+            assert!(names.contains(tool), "no tool {tool} among {names:?}");
+        }
+        // Against what the server really said: every tool of every page, and no page left.
+        let pages = self.wire.find(since, Direction::Received, |message| message["result"]["tools"].is_array());
+        let said: usize = pages.iter().map(|page| page["result"]["tools"].as_array().map_or(0, Vec::len)).sum();
+        assert_eq!((names.len(), tools.len()), (said, said), "in {} pages", pages.len());
+        assert!(pages.last().is_some_and(|page| page["result"]["nextCursor"].is_null()));
+    }
+
+    async fn asks(&self, client: &Client, call: Call) {
+        let result = self.answer(client, &call).await;
+        assert!(!result.is_error(), "{} says it failed: {}", call.tool, text(&result));
+    }
+
+    async fn is_told_of_a_tool_s_own_error(&self, client: &Client) {
+        let call = self.peer.fails();
+        let result = self.answer(client, &call).await;
+        assert!(result.is_error(), "{} says it succeeded: {}", call.tool, text(&result));
+    }
+
+    async fn answer(&self, client: &Client, call: &Call) -> CallToolResult {
+        let result = client.call_tool(call.tool, &call.arguments).await;
+        let result = result.unwrap_or_else(|error| panic!("{}: {error}", call.tool));
+        let text = text(&result);
+        assert!(text.contains(&call.says), "{} does not say {:?}, but: {text}", call.tool, call.says);
+        result
+    }
+
+    /// All are with the server before it answers the first: it stands still meanwhile.
+    async fn asks_from_many_tasks_at_once(self: &Arc<Self>, client: &Client) -> Result<(), Failure> {
+        let since = self.wire.position();
+        let many = nursery(async |n| {
+            let stopped = Stopped::all(marked(&self.mark));
+            for i in 0..MANY {
+                let (visit, client) = (Arc::clone(self), client.clone());
+                n.spawn_erased(async move {
+                    visit.asks(&client, visit.peer.one_of_many(i, &visit.scratch.0)).await;
+                    Ok(())
+                });
+            }
+            self.wire.wait_for(MANY, since, Direction::Sent, |message| message["method"] == "tools/call").await;
+            drop(stopped);
+            Ok(())
+        });
+        Ok(many.named("many").await?)
+    }
+
+    /// Whoever asked is gone while the server works, or stands still: it is told, and the session goes on.
+    async fn cancels_a_call(&self, client: &Client) {
+        let since = self.wire.position();
+        let (call, stopped) = match self.peer.slow() {
+            Some(call) => (call, None),
+            None => (self.peer.one_of_many(0, &self.scratch.0), Some(Stopped::all(marked(&self.mark)))),
+        };
+        let asking = Box::pin(client.call_tool(call.tool, &call.arguments));
+        let sent = Box::pin(self.wire.wait_for(1, since, Direction::Sent, |message| message["method"] == "tools/call"));
+        let request = match select(asking, sent).await {
+            Either::Left((answer, _)) => panic!("answered, by a server that could not: {answer:?}"),
+            Either::Right((requests, asking)) => {
+                drop(asking);
+                requests[0].clone()
+            }
+        };
+        let told = self
+            .wire
+            .wait_for(1, since, Direction::Sent, |message| message["method"] == "notifications/cancelled")
+            .await;
+        assert_eq!(told[0]["params"]["requestId"], request["id"]);
+        drop(stopped);
+        self.asks(client, self.peer.one_of_many(1, &self.scratch.0)).await;
+    }
+
+    async fn closes_in_another_task(
+        &self,
+        home: &Spawner,
+        client: Client,
+        opener: TaskId,
+        processes: &[Process],
+    ) -> Result<(), Failure> {
+        let asks = client.clone();
+        let closer = home
+            .task("closer")
+            .spawn_erased_with_handle(async move { Ok((asks.close().await?, task::id().expect("in a task"))) });
+        let (report, closer) = closer?.await?;
+        assert_ne!(opener, closer);
+        let left: Vec<Process> = processes.iter().filter(|one| one.is_left()).cloned().collect();
+        assert!(left.is_empty(), "closed, and still there: {}", list(&left));
+        let left = marked(&self.mark);
+        assert!(left.is_empty(), "closed, and still running: {}", list(&left));
+        self.reports(&report);
+        let late = client.call_tool("any", &serde_json::json!({})).await.expect_err("it is closed");
+        assert!(late.is_closed() && late.is_not_sent(), "{late:?}");
+        Ok(())
+    }
+
+    /// Nobody cut corners, and the report knows what happened.
+    fn reports(&self, report: &CloseReport) {
+        let process = report.process.as_ref().expect("there was a process");
+        let status = report.exit_status().expect("it has ended, and nobody else reaps it");
+        assert!(matches!(report.ending, Ending::Closed), "{report}");
+        assert!(report.is_complete() && process.survivors().is_empty(), "{report:#}");
+        assert_eq!(report.unanswered, 0, "{report}");
+        if self.peer.slow().is_some() {
+            // It does not stop what it was told to stop, so it does not leave at the end of its input.
+            assert_eq!((process.ended(), process.signals()), (Ended::AtTerm, &[Sent::Term][..]), "{report:#}");
+            assert_eq!(status.signal(), Some(15), "{report:#}");
+        } else {
+            assert_eq!((process.ended(), process.signals()), (Ended::AtEndOfInput, &[][..]), "{report:#}");
+            assert_eq!(status.code(), Some(0), "{report:#}");
+            assert!(report.is_polite(), "{report:#}");
+        }
+        let said = report.stderr_tail.join("\n");
+        assert!(said.contains(self.peer.says_on_stderr()), "{said}");
+    }
+}
+
+fn text(result: &CallToolResult) -> String {
+    let pieces = result.content.iter().filter_map(|block| match block.kind() {
+        ContentKind::Text(text) => Some(text),
+        _ => None,
+    });
+    pieces.collect()
+}
+
+fn list(processes: &[Process]) -> String {
+    processes.iter().map(|one| format!("\n  {one}")).collect()
+}
+
+/// A directory for one visit, gone with it.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(id: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(id);
+        fs::create_dir_all(&path).unwrap_or_else(|error| panic!("cannot make {}: {error}", path.display()));
+        Scratch(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays lies in the target directory, and goes with that.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
