@@ -20,7 +20,7 @@ Without --config, a server bundled with this program is used.
 Exit codes:
   0    done
   1    the tool reported an error (its content is on stdout)
-  2    usage or configuration
+  2    usage or configuration; or stdout cannot be written
   3    a server could not be started or spoken to
   4    time-out
   130  interrupted

@@ -72,7 +72,7 @@ impl Drop for Shown {
     fn drop(&mut self) {
         self.0.lock().ended = true;
         self.0.changed.notify_all();
-        stderr::make_way();
+        stderr::clear();
     }
 }
 
@@ -86,7 +86,7 @@ impl Shared {
         let mut state = self.lock();
         while !state.ended {
             if state.tasks.is_empty() {
-                stderr::make_way();
+                stderr::clear();
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }

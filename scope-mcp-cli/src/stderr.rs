@@ -46,9 +46,16 @@ pub(crate) fn say(message: impl fmt::Display) {
     write(&line);
 }
 
-/// Takes the progress from the screen, for something that is about to be printed.
-pub(crate) fn make_way() {
+/// Takes the progress from the screen.
+pub(crate) fn clear() {
     Status::lock().clear();
+}
+
+/// Takes the progress from the screen, and keeps it away while `print` prints something else there.
+pub(crate) fn while_clear<T>(print: impl FnOnce() -> T) -> T {
+    let mut status = Status::lock();
+    status.clear();
+    print()
 }
 
 /// Shows how far the work is, in place of what was shown before.

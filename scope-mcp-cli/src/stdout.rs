@@ -4,7 +4,7 @@
 //! servers nor the answer to Ctrl-C. What it could not write is found out while the work goes on, so `| head -1` ends
 //! the work as soon as it has its line.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write};
 use std::sync::mpsc;
 use std::thread;
 
@@ -45,9 +45,12 @@ impl Stdout {
         let (failed, outcome) = async_channel::bounded(1);
         thread::Builder::new().name("stdout".into()).spawn(move || {
             let mut stdout = io::stdout().lock();
+            let is_terminal = stdout.is_terminal();
             for text in queue {
-                stderr::make_way();
-                if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+                let mut write = || stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+                // Most likely it is the terminal that progress is shown on.
+                let written = if is_terminal { stderr::while_clear(write) } else { write() };
+                if let Err(error) = written {
                     _ = failed.send_blocking(error);
                     return;
                 }

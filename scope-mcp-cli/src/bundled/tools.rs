@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -197,15 +198,26 @@ impl Call<'_> {
             revision: self.revision,
             total: seconds,
         };
+        // Shared, so that it is still here if no thread is to be had.
+        let reply = Arc::new(Mutex::new(Some(reply)));
+        let take = |reply: &Mutex<Option<Reply>>| reply.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads_reply = reply.clone();
         let sleeper = move || {
             if sleep(&place, seconds, &progress) {
                 drop(place);
-                // If the client is gone, the next read says so.
-                _ = reply.result(success(&format!("slept for {seconds} seconds")));
+                if let Some(reply) = take(&threads_reply) {
+                    // If the client is gone, the next read says so.
+                    _ = reply.result(success(&format!("slept for {seconds} seconds")));
+                }
             }
         };
-        // The closure, and the reply with it, is lost if no thread is to be had: the system is out of them.
-        thread::Builder::new().name("sleep".into()).stack_size(128 << 10).spawn(sleeper).map(drop)
+        match thread::Builder::new().name("sleep".into()).stack_size(128 << 10).spawn(sleeper) {
+            Ok(_) => Ok(()),
+            Err(error) => match take(&reply) {
+                Some(reply) => reply.result(failure(format!("no thread can be started: {error}"))),
+                None => Ok(()),
+            },
+        }
     }
 
     fn structured(&self, text: &str, structured: Value) -> Value {

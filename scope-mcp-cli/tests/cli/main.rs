@@ -5,4 +5,5 @@ mod demo;
 mod host;
 mod output;
 mod signals;
+mod terminal;
 mod wire;
