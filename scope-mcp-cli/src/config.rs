@@ -197,7 +197,7 @@ impl<'a> Parser<'a> {
                 "command" => command = Some(self.string(&path, value)?),
                 "args" => {
                     let args: Vec<&RawValue> = serde_json::from_str(value.get())
-                        .map_err(|_| self.wrong_type(&path, value, "a list of strings"))?;
+                        .map_err(|error| self.wrong_type(&path, value, "a list", &error))?;
                     for (index, arg) in args.into_iter().enumerate() {
                         server.args.push(self.string(&format!("{path}[{index}]"), arg)?);
                     }
@@ -218,7 +218,7 @@ impl<'a> Parser<'a> {
                 "cwd" => server.cwd = Some(PathBuf::from(self.string(&path, value)?)),
                 "disabled" => {
                     disabled = serde_json::from_str(value.get())
-                        .map_err(|_| self.wrong_type(&path, value, "true or false"))?;
+                        .map_err(|error| self.wrong_type(&path, value, "true or false", &error))?;
                 }
                 "type" => {
                     let kind = self.string(&path, value)?;
@@ -254,9 +254,8 @@ impl<'a> Parser<'a> {
     }
 
     fn members(self, path: &str, value: &'a RawValue) -> Result<Vec<(String, &'a RawValue)>, Stop> {
-        let Ok(Members(members)) = serde_json::from_str(value.get()) else {
-            return Err(self.wrong_type(path, value, "an object"));
-        };
+        let Members(members) =
+            serde_json::from_str(value.get()).map_err(|error| self.wrong_type(path, value, "an object", &error))?;
         for (index, (key, value)) in members.iter().enumerate() {
             if members[..index].iter().any(|(earlier, _)| earlier == key) {
                 let place = if path.is_empty() { String::new() } else { format!(" in {path:?}") };
@@ -267,14 +266,15 @@ impl<'a> Parser<'a> {
     }
 
     fn string(self, path: &str, value: &RawValue) -> Result<String, Stop> {
-        let text: String = serde_json::from_str(value.get()).map_err(|_| self.wrong_type(path, value, "a string"))?;
+        let text: String =
+            serde_json::from_str(value.get()).map_err(|error| self.wrong_type(path, value, "a string", &error))?;
         if text.contains('\0') {
             return Err(self.at(value, format!("{path:?} contains a NUL character, which no program can be given")));
         }
         Ok(text)
     }
 
-    fn wrong_type(self, path: &str, value: &RawValue, wanted: &str) -> Stop {
+    fn wrong_type(self, path: &str, value: &RawValue, wanted: &str, error: &serde_json::Error) -> Stop {
         let (kind, hint) = match value.get().as_bytes().first() {
             Some(b'{') => ("an object", ""),
             Some(b'[') => ("a list", ""),
@@ -285,6 +285,10 @@ impl<'a> Parser<'a> {
         };
         let hint = if wanted == "a string" || kind == "null" { hint } else { "" };
         let path = if path.is_empty() { "the configuration".to_owned() } else { format!("{path:?}") };
+        if kind == wanted {
+            // Half a surrogate pair, for example.
+            return self.at(value, format!("{path} cannot be read: {}", Position::strip(error)));
+        }
         self.at(value, format!("{path} should be {wanted}, but is {kind}{hint}"))
     }
 

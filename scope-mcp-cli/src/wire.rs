@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
@@ -30,13 +30,12 @@ impl Record {
     /// Starts a record, in place of an earlier one.
     pub(crate) fn create(path: &Path, servers: &[Server]) -> Result<Self, Stop> {
         let shown = sanitize::line(&path.display().to_string());
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(path)
-            .map_err(|error| Stop::usage(format!("cannot write the record {shown} (--wire): {error}")))?;
+        let cannot = |error| Stop::usage(format_args!("cannot write the record {shown} (--wire): {error}"));
+        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path).map_err(cannot)?;
+        // The mode above is for new files. A device or a pipe is left as it is.
+        if file.metadata().map_err(cannot)?.is_file() {
+            file.set_permissions(Permissions::from_mode(0o600)).map_err(cannot)?;
+        }
         let secrets = servers.iter().map(|server| (server.name.clone(), Secrets::of(server))).collect();
         Ok(Record { file: Mutex::new(Some(file)), path: shown, start: Instant::now(), secrets })
     }

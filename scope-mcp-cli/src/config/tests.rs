@@ -66,7 +66,7 @@ fn an_error_names_file_line_column_key_and_what_to_do() {
         ),
         (
             "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"args\": \"y\"}}}",
-            "\"mcpServers.a.args\" should be a list of strings, but is a string",
+            "\"mcpServers.a.args\" should be a list, but is a string",
         ),
         (
             "{\"mcpServers\": {\"a\": {\"command\": \"x\", \"args\": [\"y\", 1]}}}",
@@ -102,6 +102,8 @@ fn an_error_names_file_line_column_key_and_what_to_do() {
         ),
         ("{\"mcpServers\": {\"a\": {\"command\": \"x\\u0000\"}}}", "contains a NUL character"),
         ("{\"mcpServers\": {\"a\": {\"command\": \"x\", \"disabled\": true}}}", "every server is disabled"),
+        ("{\"mcpServers\": {\"a\": {\"command\": \"\\ud800\"}}}", "\"mcpServers.a.command\" cannot be read: "),
+        ("{\"mcpServers\": {\"\\ud800\": {}}}", "\"mcpServers\" cannot be read: "),
         ("{\"mcpServers\": {\"a\": {\"command\": 1, \"disabled\": true}}}", "should be a string"),
     ];
     for (text, expected) in cases {

@@ -99,8 +99,20 @@ fn check_prints_a_row_each() {
         for name in ["good", "child"] {
             assert!(row(name).contains("2025-11-25") && row(name).contains('5'), "{ended:?}");
         }
+        assert!(row("child").contains("left behind and ended: ") && row("child").contains("sleep"), "{ended:?}");
         assert!(row("gone").contains("/no/such/program"), "{ended:?}");
         host.run(&["check"]).exits_with(0).says_nothing();
+    });
+}
+
+#[test]
+fn the_log_goes_to_stderr() {
+    on_each_runtime(|host| {
+        let ended = host.run(&["call", "bundled__add", r#"{"a": 1, "b": 2}"#, "--log", "debug"]).exits_with(0);
+        assert_eq!(ended.stdout, "3\n");
+        for part in ["DEBUG", "scope-mcp: closed", "bundled"] {
+            assert!(ended.stderr.contains(part), "{part:?} is missing: {ended:?}");
+        }
     });
 }
 

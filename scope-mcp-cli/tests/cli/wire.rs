@@ -14,6 +14,8 @@ fn the_record_is_complete_and_in_order_and_has_no_secrets() {
         server["env"]["API_KEY"] = json!("hunter2-hunter2");
         let config = host.config(&[("keyed", server)]);
         let wire = host.path("wire.log");
+        // An earlier one goes, and with it the right of others to read it.
+        host.file("wire.log", "something else");
         let arguments =
             r#"{"text": "my key is hunter2-hunter2, the \"password\": \"pass-word-1\"", "apiKey": "abcdef"}"#;
         let args = ["call", "keyed__echo", arguments, "--config", &config, "--wire", wire.to_str().unwrap()];
