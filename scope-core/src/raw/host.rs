@@ -265,18 +265,29 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         true
     }
 
+    /// Destroys the body's value, which nobody will get, as the task that made it.
+    fn give_up_value(&mut self) {
+        let scope = &self.nursery().scope;
+        let value = self.value.take();
+        if let Err(payload) = in_frame(scope, || catch_unwind(AssertUnwindSafe(|| drop(value)))) {
+            record(scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
+        }
+    }
+
     /// What comes out, once nothing is left.
     fn conclude(&mut self) -> Poll<M::Output> {
         self.stage = Stage::Over;
         let nursery = self.nursery();
-        let value = self.value.take();
         let Some(scope) = nursery.scope.get() else {
-            return match value {
+            return match self.value.take() {
                 Some(value) => Poll::Ready(M::finish(Ok(value))),
                 // Never allocated, so never cancelled by itself: it was cut from above, and is moot.
                 None => Poll::Pending,
             };
         };
+        if scope.first_failure().is_some() {
+            self.give_up_value();
+        }
         scope.ended();
         let mut records = scope.take_records();
         let failed = !records.is_empty();
@@ -289,16 +300,14 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
             let first = records.remove(0);
             adopt::bequeath(scope, records);
             if let RecordCause::Panicked(payload) = first.cause {
-                drop(value);
                 resume_unwind(payload.into_payload());
             }
             return Poll::Pending;
         }
         let reason = scope.reason().filter(|reason| self.cut && !(failed && is_for_failure(reason.cause())));
-        match value {
-            Some(value) if !failed => Poll::Ready(M::finish(Ok(value))),
-            value => {
-                drop(value);
+        match self.value.take() {
+            Some(value) => Poll::Ready(M::finish(Ok(value))),
+            None => {
                 let leaves = records.into_iter().map(Record::into_leaf).collect();
                 Poll::Ready(M::finish(Err(ScopeError::new(scope.id().clone(), reason, leaves))))
             }
@@ -410,11 +419,8 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Drop for NurseryFuture<'_
         let over = self.stage == Stage::Over;
         self.drop_body();
         let nursery = self.nursery();
+        self.give_up_value();
         in_frame(&nursery.scope, || {
-            let value = self.value.take();
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-                record(&nursery.scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
-            }
             // SAFETY: this future is the host.
             unsafe { nursery.locals.clear(&nursery.scope) };
         });
