@@ -168,9 +168,13 @@ impl Client {
         let (reply, pending) = pair(id, &name, &self.shared.abandoned);
         let call = NewCall { id, name: name.clone(), params, timeout, reply };
         if let Err(error) = self.handle.send(Request::new(call)).await {
-            return Err(connection::not_sent(&name, &error));
+            return Err(self.shared.not_sent(&name, &error));
         }
-        pending.await
+        match pending.await {
+            // Turned away at the door, while the connection was ending for another reason.
+            Err(error) if error.is_closed() && error.is_not_sent() => Err(self.shared.closed(&name)),
+            answer => answer,
+        }
     }
 
     fn call_name(&self, method: &str, subject: Option<&str>) -> CallName {

@@ -39,6 +39,14 @@ pub(super) struct Shared {
     /// The clock to go by, once there is one.
     clock: OnceLock<rt::Handle>,
     command: String,
+    /// Why it ended or did not open, if that was not asked for. Known from here as soon as it happens, and from the
+    /// service itself only when the process has been ended.
+    fate: OnceLock<Fate>,
+}
+
+enum Fate {
+    NotOpened(OpenError),
+    Lost(Gone),
 }
 
 impl Shared {
@@ -51,6 +59,7 @@ impl Shared {
             next_id: AtomicU64::new(1),
             clock: OnceLock::new(),
             command: spec.command.clone(),
+            fate: OnceLock::new(),
         }
     }
 
@@ -65,20 +74,30 @@ impl Shared {
 
     /// Why the connection is not open, as its handles tell it.
     pub(super) fn open_error(&self, error: &ServiceError) -> OpenError {
-        if let Some(failure) = error.failure() {
-            if let Some(error) = failure.downcast_ref::<OpenError>() {
-                return error.clone();
-            }
-            if let Some(gone) = failure.downcast_ref::<Gone>() {
-                return OpenError::new(&self.server, &self.command, OpenKind::Gone(gone.clone()), None);
-            }
-        }
-        let kind = if error.is_closed() || error.is_cancelled() {
-            OpenKind::Closed
-        } else {
-            OpenKind::Other(error.to_string())
+        let kind = match self.fate.get() {
+            Some(Fate::NotOpened(error)) => return error.clone(),
+            Some(Fate::Lost(gone)) => OpenKind::Gone(gone.clone()),
+            None if error.is_closed() || error.is_cancelled() => OpenKind::Closed,
+            None => OpenKind::Other(error.to_string()),
         };
         OpenError::new(&self.server, &self.command, kind, None)
+    }
+
+    /// Why a call did not even reach the connection.
+    pub(super) fn not_sent(&self, name: &CallName, error: &ServiceError) -> CallError {
+        if self.fate.get().is_some() || error.is_closed() || error.is_cancelled() {
+            return self.closed(name);
+        }
+        CallError::other(name, Delivery::NotSent, error.to_string())
+    }
+
+    /// Why a call that was not sent found the connection closed.
+    pub(super) fn closed(&self, name: &CallName) -> CallError {
+        match self.fate.get() {
+            Some(Fate::NotOpened(error)) => CallError::not_opened(name, error.clone()),
+            Some(Fate::Lost(gone)) => CallError::gone(name, Delivery::NotSent, gone.clone()),
+            None => CallError::closed(name, Delivery::NotSent),
+        }
     }
 }
 
@@ -208,22 +227,6 @@ impl Connection {
     }
 }
 
-/// Why a call did not even reach its connection.
-pub(super) fn not_sent(name: &CallName, error: &ServiceError) -> CallError {
-    if let Some(failure) = error.failure() {
-        if let Some(error) = failure.downcast_ref::<OpenError>() {
-            return CallError::not_opened(name, error.clone());
-        }
-        if let Some(gone) = failure.downcast_ref::<Gone>() {
-            return CallError::gone(name, Delivery::NotSent, gone.clone());
-        }
-    }
-    if error.is_closed() || error.is_cancelled() {
-        return CallError::closed(name, Delivery::NotSent);
-    }
-    CallError::other(name, Delivery::NotSent, error.to_string())
-}
-
 /// Why `initialize` has no result.
 fn open_kind(error: &CallError, timeout: Duration) -> OpenKind {
     if let Some(gone) = error.disconnect() {
@@ -263,6 +266,8 @@ impl Service for Connection {
             Ok(info) => Ok(info),
             Err(error) => {
                 self.ending = Some(Ending::NotOpened(error.to_string()));
+                // Set once only: a connection is opened once.
+                let _ = self.shared.fate.set(Fate::NotOpened(error.clone()));
                 Err(error.into())
             }
         }
@@ -282,6 +287,7 @@ impl Service for Connection {
                 Step::Request(None) => return Ok(()),
                 Step::Gone(gone) => {
                     self.session.lost(&gone);
+                    let _ = self.shared.fate.set(Fate::Lost(gone.clone()));
                     // Those who have just asked are told the same.
                     while let Some(request) = inbox.try_next() {
                         self.take_over(request);

@@ -235,14 +235,16 @@ impl Link {
     /// # Cancel safety
     /// As [`Process::close`].
     pub(crate) async fn end(&mut self) -> CloseReport {
-        self.stdin = None;
-        let Link { process, stdout, stderr, tail, .. } = self;
+        let Link { process, stdin, stdout, stderr, tail, .. } = self;
         let mut close = pin!(process.close());
         poll_fn(|cx| {
             let mut more = false;
             discard(stdout, cx, &mut more, |_| {});
             discard(stderr, cx, &mut more, |bytes| tail.push(bytes));
             let closed = close.as_mut().poll(cx);
+            // The polite request. Not before `close` has looked, or one that follows it at once would seem to have ended
+            // by itself.
+            *stdin = None;
             if more && closed.is_pending() {
                 cx.waker().wake_by_ref();
             }
