@@ -1,8 +1,11 @@
 //! Cancelling a scope from outside it.
 
 use std::fmt;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use crate::name::Name;
 use crate::raw::frame;
@@ -51,16 +54,29 @@ impl Canceller {
 
     /// Waits until the scope has been cancelled.
     ///
+    /// Code in the scope itself can ask too: it is polled once more when the cancellation comes, and finds this ready then.
+    ///
     /// # Cancel safety
     /// Nothing to lose.
     pub async fn cancelled(&self) -> CancelReason {
-        loop {
-            let told = self.scope.listen();
-            if let Some(reason) = self.scope.reason() {
-                return reason;
+        let mut told = None;
+        // The state is looked at in every poll, not only when the listener says so: whoever is polled after the scope was
+        // cancelled, for whatever reason, sees it.
+        poll_fn(|cx| {
+            loop {
+                if let Some(reason) = self.scope.reason_if_cancelled() {
+                    return Poll::Ready(reason);
+                }
+                match &mut told {
+                    None => told = Some(self.scope.listen()),
+                    Some(listener) => {
+                        ready!(Pin::new(listener).poll(cx));
+                        told = None;
+                    }
+                }
             }
-            told.await;
-        }
+        })
+        .await
     }
 }
 

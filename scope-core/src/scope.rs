@@ -329,6 +329,10 @@ impl Scope {
         self.flags.load(Ordering::Acquire) & ABOVE != 0 && self.parent.as_ref().is_none_or(|parent| !parent.is_over())
     }
 
+    pub(crate) fn reason_if_cancelled(&self) -> Option<CancelReason> {
+        if self.is_cancelled() { self.reason() } else { None }
+    }
+
     pub(crate) fn reason(&self) -> Option<CancelReason> {
         self.lock().reason.clone()
     }
