@@ -31,6 +31,11 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
+/// Why something is not what it should be, from a parser: it may quote what the server sent, at any length.
+pub(crate) fn parse_error(error: &serde_json::Error) -> String {
+    Visible::new(&redact(&error.to_string()), SHOWN).to_string()
+}
+
 /// A duration as people say it.
 pub(crate) struct Spoken(pub(crate) Duration);
 
@@ -57,6 +62,14 @@ mod tests {
         assert_eq!(Spoken(Duration::from_secs(10)).to_string(), "10 s");
         assert_eq!(Spoken(Duration::from_millis(1500)).to_string(), "1.5 s");
         assert_eq!(Spoken(Duration::ZERO).to_string(), "0 ms");
+    }
+
+    #[test]
+    fn a_parser_quotes_no_secret_and_not_too_much() {
+        let long = format!("{{\"content\":\"api_key=hush {}\"}}", "x".repeat(100_000));
+        let error = serde_json::from_str::<crate::model::CallToolResult>(&long).unwrap_err();
+        let text = parse_error(&error);
+        assert!(text.starts_with("invalid type: string") && text.len() < 400 && !text.contains("hush"), "{text}");
     }
 
     #[test]

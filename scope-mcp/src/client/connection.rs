@@ -15,7 +15,7 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, ServerSpec, Subscribers};
 use crate::Revision;
-use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
+use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
 use crate::model::{Capabilities, InitializeParams, InitializeResult};
 use crate::session::{Abandoned, Answer, NewCall, Session, pair};
 use crate::transport::Link;
@@ -145,8 +145,8 @@ impl Connection {
             Ok(answer) => answer,
             Err(kind) => return Err(self.failed(kind)),
         };
-        let answer: InitializeResult =
-            serde_json::from_str(answer.get()).map_err(|error| self.failed(OpenKind::Malformed(error.to_string())))?;
+        let answer: InitializeResult = serde_json::from_str(answer.get())
+            .map_err(|error| self.failed(OpenKind::Malformed(parse_error(&error))))?;
         let Some(revision) = Revision::from_name(&answer.protocol_version) else {
             return Err(self.failed(OpenKind::Revision(answer.protocol_version)));
         };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{CallOptions, Client};
-use crate::error::{CallError, CallName, Delivery};
+use crate::error::{CallError, CallName, Delivery, parse_error};
 use crate::model::{CallToolResult, ListToolsResult, Tool};
 use crate::visible::Visible;
 
@@ -155,11 +155,11 @@ fn write<T: Serialize + ?Sized>(name: &CallName, value: &T) -> Result<Box<RawVal
 fn read_tool(name: &CallName, tool: &RawValue, place: usize) -> Result<Tool, CallError> {
     serde_json::from_str(tool.get()).map_err(|error| {
         let called = serde_json::from_str::<Named>(tool.get()).map(|it| it.name).unwrap_or_default();
-        let why = format!("tool number {} (\"{}\"): {error}", place + 1, Visible::new(&called, 100));
+        let why = format!("tool number {} (\"{}\"): {}", place + 1, Visible::new(&called, 100), parse_error(&error));
         CallError::malformed(name, why)
     })
 }
 
 fn read<'a, T: Deserialize<'a>>(name: &CallName, answer: &'a RawValue) -> Result<T, CallError> {
-    serde_json::from_str(answer.get()).map_err(|error| CallError::malformed(name, error.to_string()))
+    serde_json::from_str(answer.get()).map_err(|error| CallError::malformed(name, parse_error(&error)))
 }

@@ -201,7 +201,8 @@ impl CallError {
         }
     }
 
-    /// Too many calls wait already, or too much of them: [`ClientOptions::max_waiting`](crate::ClientOptions::max_waiting).
+    /// Too many calls wait already, or too much of them: see
+    /// [`ClientOptions::max_waiting`](crate::ClientOptions::max_waiting).
     pub fn is_busy(&self) -> bool {
         matches!(self.0.kind, Kind::Busy { .. })
     }

@@ -3,10 +3,11 @@ use std::fmt;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::redact::redact;
 use crate::visible::Visible;
 
 /// The error a peer answered a request with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Rejection {
     code: Option<i64>,
     message: Option<String>,
@@ -49,16 +50,22 @@ impl Rejection {
     }
 }
 
+/// What the peer says, escaped, cut, and without what looks like a secret; and the code.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.message {
-            Some(message) => write!(f, "{}", Visible::new(message, 1000))?,
-            None => write!(f, "{}", Visible::new(self.raw.get(), 1000))?,
-        }
+        let text = self.message.as_deref().unwrap_or(self.raw.get());
+        Visible::new(&redact(text), 1000).fmt(f)?;
         match self.code {
             Some(code) => write!(f, " (error {code})"),
             None => Ok(()),
         }
+    }
+}
+
+/// As it is displayed: the data may be anything.
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rejection({self})")
     }
 }
 
@@ -78,6 +85,8 @@ mod tests {
         assert_eq!(it.data().unwrap()["a"], 1);
         assert!(it.raw().get().starts_with(r#"{"code":-32602, "#));
         assert_eq!(it.to_string(), "no\\x1b such tool (error -32602)");
+        let secret = rejection(r#"{"code":1,"message":"bad api_key=hush","data":"hush"}"#);
+        assert_eq!(format!("{secret} {secret:?}").matches("hush").count(), 0);
     }
 
     #[test]

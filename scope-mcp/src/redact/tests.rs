@@ -62,6 +62,36 @@ fn headers_variables_and_addresses_in_text() {
 }
 
 #[test]
+fn long_text_of_any_kind_takes_neither_stack_nor_patience() {
+    // Anything that is not linear, or recurs, does not come back from these.
+    let bits = [
+        "\\n",
+        "\\",
+        "token",
+        "token=",
+        "\"token\":",
+        "\"token\":{",
+        "a://",
+        "Bearer ",
+        "[",
+        "{\"a\":",
+        "\\\"",
+        "\"",
+        "'",
+    ];
+    for bit in bits {
+        let text = bit.repeat(500_000 / bit.len());
+        let _ = redact(&text);
+        let _ = redact(&serde_json::Value::from(text).to_string());
+    }
+    let mut nested = String::from("{\"token\":\"x\"}");
+    for _ in 0..12 {
+        nested = serde_json::json!({ "t": nested }).to_string();
+    }
+    assert!(!redact(&nested).contains("\"x"), "{nested}");
+}
+
+#[test]
 fn any_text_is_cut_at_characters_and_stays_json() {
     let bits = [
         "{",

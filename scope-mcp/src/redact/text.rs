@@ -32,16 +32,19 @@ fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
 }
 
-fn next_word(bytes: &[u8], from: usize) -> Option<Span> {
-    let start = from + bytes[from..].iter().position(|byte| is_word(*byte))?;
-    // After a backslash the first letter belongs to the escape (`\n`, `\t`), not to the word.
-    let escape = start > 0 && bytes[start - 1] == b'\\' && bytes[start].is_ascii_alphabetic();
-    let first = start + usize::from(escape);
-    let length = bytes[first..].iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len() - first);
-    if length == 0 {
-        return next_word(bytes, first.max(start + 1));
+fn next_word(bytes: &[u8], mut from: usize) -> Option<Span> {
+    loop {
+        let mut start = from + bytes[from..].iter().position(|byte| is_word(*byte))?;
+        // After a backslash the first letter belongs to the escape (`\n`, `\t`), not to the word.
+        if start > 0 && bytes[start - 1] == b'\\' && bytes[start].is_ascii_alphabetic() {
+            start += 1;
+        }
+        let length = bytes[start..].iter().position(|byte| !is_word(*byte)).unwrap_or(bytes.len() - start);
+        if length > 0 {
+            return Some(start..start + length);
+        }
+        from = start;
     }
-    Some(first..first + length)
 }
 
 /// The secret that `word` announces, or is.

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::{Answer, Session, Stage};
 use crate::codec::{Frame, TooLong};
-use crate::error::CallError;
+use crate::error::{CallError, parse_error};
 use crate::jsonrpc::{self, Id, METHOD_NOT_FOUND, Malformed, Message, Outcome, Rejection};
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
@@ -84,7 +84,8 @@ impl Session {
                 if let Some(id) = id.and_then(|id| id.as_u64())
                     && let Some(call) = self.take_sent(id)
                 {
-                    let error = CallError::malformed(&call.name, format!("it is not proper JSON: {error}"));
+                    let error =
+                        CallError::malformed(&call.name, format!("it is not proper JSON: {}", parse_error(&error)));
                     return call.reply.send(Err(error));
                 }
             }

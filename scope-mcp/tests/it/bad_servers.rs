@@ -6,19 +6,18 @@ use std::time::Duration;
 use scope_mcp::{CallOptions, Client, Ending};
 use serde_json::json;
 
-use crate::support::{Clock, on_every_runtime, options};
+use crate::support::{Clock, assert_says, on_every_runtime, open, options};
 
 on_every_runtime! {
     async fn one_that_dies_between_two_halves_of_an_answer(n, TEST) {
-        let client = Client::open(n, TEST.peer("dies-between-two-halves"), options()).await?;
+        let client = open(n, TEST.peer("dies-between-two-halves")).await?;
         let error = client.call_tool("echo", &json!({})).await.unwrap_err();
         assert!(error.is_disconnected() && error.is_sent_unknown(), "{error}");
         let gone = error.disconnect().unwrap();
         assert_eq!(gone.exit_status().unwrap().code(), Some(3));
         assert_eq!(gone.stderr_tail(), ["out of cheese"]);
-        assert!(error.to_string().ends_with(
-            "the server exited with code 3; its last lines on standard error: «out of cheese» (whether it acted on the call is not known)"
-        ), "{error}");
+        assert_says(&error, "the server exited with code 3; its last lines on standard error: «out of cheese»");
+        assert_says(&error, "(whether it acted on the call is not known)");
         let report = client.closed().await.unwrap();
         assert!(matches!(&report.ending, Ending::Lost(_)) && report.is_complete(), "{report}");
         // Calls to what has gone are told the same, and that they were not sent.
@@ -31,7 +30,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_is_ended_by_a_signal_takes_all_calls_with_it(n, TEST) {
-        let client = Client::open(n, TEST.peer("dies-on-call"), options()).await?;
+        let client = open(n, TEST.peer("dies-on-call")).await?;
         let empty = json!({});
         let (a, b) = futures_util::join!(client.call_tool("a", &empty), client.call_tool("b", &empty));
         for error in [a.unwrap_err(), b.unwrap_err()] {
@@ -46,28 +45,33 @@ on_every_runtime! {
         let client = Client::open(n, TEST.peer("too-long").arg("3000000"), options().max_line(100_000)).await?;
         let error = client.call_tool("big", &json!({})).await.unwrap_err();
         assert!(error.is_too_long() && !error.is_not_sent(), "{error}");
-        assert!(error.to_string().contains("the answer was dropped: it is 3000073 bytes long, and the limit is 100000"), "{error}");
+        assert_says(&error, "the answer was dropped: it is 3000073 bytes long, and the limit is 100000");
         assert_eq!(client.request_raw("ping", None).await?.get(), "{}");
     }
 }
 
 on_every_runtime! {
     async fn one_whose_cursor_loops(n, TEST) {
-        let client = Client::open(n, TEST.peer("cursor-loop"), options()).await?;
+        let client = open(n, TEST.peer("cursor-loop")).await?;
         let error = client.list_tools().await.unwrap_err();
-        assert!(error.is_endless() && error.to_string().contains("page 2 gave a cursor that was given before"), "{error}");
+        assert!(error.is_endless(), "{error}");
+        assert_says(&error, "page 2 gave a cursor that was given before");
     }
 }
 
 on_every_runtime! {
     async fn one_whose_pages_do_not_end(n, TEST) {
-        for (options, why) in [(options().max_pages(5), "more than 5 pages"), (options().max_tools(8), "more than 8 tools")] {
+        let few_pages = (options().max_pages(5), "more than 5 pages");
+        let few_tools = (options().max_tools(8), "more than 8 tools");
+        for (options, why) in [few_pages, few_tools] {
             let client = Client::open(n, TEST.peer("pages-without-end"), options).await?;
             let error = client.list_tools().await.unwrap_err();
-            assert!(error.is_endless() && error.to_string().contains(why), "{error}");
+            assert!(error.is_endless(), "{error}");
+        assert_says(&error, why);
         }
         // The time-out is for all pages together.
-        let client = Client::open(n, TEST.peer("pages-without-end"), options().max_pages(usize::MAX).max_tools(usize::MAX)).await?;
+        let options = options().max_pages(usize::MAX).max_tools(usize::MAX);
+        let client = Client::open(n, TEST.peer("pages-without-end"), options).await?;
         let error = client.list_tools_with(&CallOptions::new().timeout(Duration::from_millis(300))).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
     }
@@ -75,16 +79,16 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_lists_a_tool_without_a_schema(n, TEST) {
-        let client = Client::open(n, TEST.peer("lists-a-bad-tool"), options()).await?;
+        let client = open(n, TEST.peer("lists-a-bad-tool")).await?;
         let error = client.list_tools().await.unwrap_err();
         assert!(error.is_malformed(), "{error}");
-        assert!(error.to_string().contains(r#"tool number 2 ("bad\x07"): missing field `inputSchema`"#), "{error}");
+        assert_says(&error, r#"tool number 2 ("bad\x07"): missing field `inputSchema`"#);
     }
 }
 
 on_every_runtime! {
     async fn one_that_dies_among_many_callers_leaves_none_of_them_waiting(n, TEST) {
-        let client = Client::open(n, TEST.peer("dies-on-call"), options()).await?;
+        let client = open(n, TEST.peer("dies-on-call")).await?;
         let mut tasks = Vec::new();
         for _ in 0..16 {
             let client = client.clone();
@@ -112,8 +116,9 @@ on_every_runtime! {
         let result = client.call_tool("flood", &json!({})).await?;
         assert!(result.content.is_empty());
         assert_eq!(heard.missed(), 99_990);
-        let progress: Vec<f64> = std::iter::from_fn(|| heard.try_next()).map(|it| it.as_progress().unwrap().progress).collect();
-        assert_eq!(progress, (99_990..100_000).map(f64::from).collect::<Vec<_>>());
+        for n in 99_990..100_000 {
+            assert_eq!(heard.try_next().unwrap().as_progress().unwrap().progress, f64::from(n));
+        }
         client.close().await?;
         assert!(heard.next().await.is_none());
     }
@@ -121,7 +126,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_floods_without_end_and_does_not_read_is_closed_all_the_same(n, TEST) {
-        let client = Client::open(n, TEST.peer("floods-without-end"), options()).await?;
+        let client = open(n, TEST.peer("floods-without-end")).await?;
         let short = CallOptions::new().timeout(Duration::from_millis(200));
         let error = client.request_raw_with("ping", None, &short).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
@@ -134,7 +139,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_fills_its_standard_error_is_read_and_its_last_lines_are_kept(n, TEST) {
-        let client = Client::open(n, TEST.peer("fills-standard-error"), options()).await?;
+        let client = open(n, TEST.peer("fills-standard-error")).await?;
         client.call_tool("fill", &json!({})).await?;
         let report = client.close().await?;
         assert_eq!(report.stderr_tail.last().unwrap(), "line 99999 of nothing in particular");
@@ -144,7 +149,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_stops_reading_blocks_neither_other_calls_nor_closing(n, TEST) {
-        let client = Client::open(n, TEST.peer("deaf"), options()).await?;
+        let client = open(n, TEST.peer("deaf")).await?;
         let short = CallOptions::new().timeout(Duration::from_millis(300));
         let message = "x".repeat(2_000_000);
         let arguments = json!({ "message": message });
@@ -155,7 +160,7 @@ on_every_runtime! {
         let (first, second) = (first.unwrap_err(), second.unwrap_err());
         assert!(first.is_timeout() && first.is_sent_unknown(), "{first}");
         assert!(second.is_timeout() && second.is_not_sent(), "{second}");
-        assert!(second.to_string().contains("could not be sent in 300 ms: the server does not read"), "{second}");
+        assert_says(&second, "could not be sent in 300 ms: the server does not read");
         let clock = Clock::start();
         let report = client.close().await?;
         assert!(report.is_complete() && !report.is_polite(), "{report:#}");
@@ -165,23 +170,28 @@ on_every_runtime! {
 }
 
 /// Answers `initialize`, whose id is 1, and does then what `$1` says.
-const ANSWER: &str = r#"read -r line; printf '%s\n' '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{},"serverInfo":{"name":"a","version":"b"}}}'; read -r line; "#;
+const ANSWER: &str = r#"
+    read -r line
+    printf '%s' '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{},'
+    printf '%s\n' '"serverInfo":{"name":"a","version":"b"}}}'
+    read -r line
+    "#;
 
 on_every_runtime! {
     async fn one_that_closes_its_output_and_lives(n, TEST) {
-        let client = Client::open(n, TEST.script(&format!("{ANSWER} read -r line; echo bye >&2; exec >&-; sleep 600")), options()).await?;
+        let client = open(n, TEST.script(&format!("{ANSWER} read -r line; echo bye >&2; exec >&-; sleep 600"))).await?;
         let error = client.request_raw("x", None).await.unwrap_err();
         assert!(error.is_disconnected() && error.is_sent_unknown(), "{error}");
         let gone = error.disconnect().unwrap();
         assert!(!gone.has_exited() && gone.exit_status().is_none());
-        assert!(error.to_string().contains("closed its standard output but went on running; its last lines on standard error: «bye»"), "{error}");
+        assert_says(&error, "closed its standard output but went on running; its last lines on standard error: «bye»");
         assert!(client.closed().await.unwrap().is_complete());
     }
 }
 
 on_every_runtime! {
     async fn one_that_closes_its_input_and_lives(n, TEST) {
-        let script = format!("{ANSWER} exec <&-; printf '%s\\n' '{{\"jsonrpc\":\"2.0\",\"method\":\"closed\"}}'; sleep 600");
+        let script = ANSWER.to_owned() + r#"exec <&-; printf '%s\n' '{"jsonrpc":"2.0","method":"closed"}'; sleep 600"#;
         let client = Client::start(n, TEST.script(&script), options())?;
         let mut notifications = client.notifications();
         client.ready().await?;
@@ -195,15 +205,15 @@ on_every_runtime! {
             }
         };
         assert!(error.is_disconnected() && error.is_not_sent(), "{error}");
-        assert!(error.to_string().contains("closed its standard input but went on running"), "{error}");
+        assert_says(&error, "closed its standard input but went on running");
         assert!(client.closed().await.unwrap().is_complete());
     }
 }
 
 on_every_runtime! {
     async fn one_that_closes_its_standard_error_and_lives_is_a_good_one(n, TEST) {
-        let script = format!("{ANSWER} exec 2>&-; read -r line; printf '%s\\n' '{{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":7}}'; read -r line");
-        let client = Client::open(n, TEST.script(&script), options()).await?;
+        let script = ANSWER.to_owned() + r#"exec 2>&-; read -r line; printf '%s\n' '{"jsonrpc":"2.0","id":2,"result":7}'; read -r line"#;
+        let client = open(n, TEST.script(&script)).await?;
         assert_eq!(client.request_raw("x", None).await?.get(), "7");
         assert!(client.close().await?.is_polite());
     }
@@ -211,7 +221,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_leaves_a_child_with_its_pipes(n, TEST) {
-        let client = Client::open(n, TEST.script(&format!("{ANSWER} sleep 600 & exit 5")), options()).await?;
+        let client = open(n, TEST.script(&format!("{ANSWER} sleep 600 & exit 5"))).await?;
         let error = client.request_raw("x", None).await.unwrap_err();
         assert_eq!(error.disconnect().unwrap().exit_status().unwrap().code(), Some(5), "{error}");
         let report = client.closed().await.unwrap();
@@ -221,7 +231,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_asks_for_what_we_do_not_offer_is_answered(n, TEST) {
-        let client = Client::open(n, TEST.peer("asks"), options()).await?;
+        let client = open(n, TEST.peer("asks")).await?;
         let answers = client.call_tool("ask", &json!({})).await?.structured_content.unwrap();
         assert_eq!(answers["p"], json!({ "jsonrpc": "2.0", "id": "p", "result": {} }));
         assert_eq!((&answers["r"]["id"], &answers["r"]["error"]["code"]), (&json!(7), &json!(-32601)));

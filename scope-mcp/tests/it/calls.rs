@@ -6,7 +6,7 @@ use scope_mcp::{CallOptions, Client};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use crate::support::{Clock, on_every_runtime, options};
+use crate::support::{Clock, assert_says, on_every_runtime, open, options};
 
 fn text(result: &scope_mcp::model::CallToolResult) -> &str {
     match result.content.first().map(|block| block.kind()) {
@@ -17,7 +17,7 @@ fn text(result: &scope_mcp::model::CallToolResult) -> &str {
 
 on_every_runtime! {
     async fn tools_are_listed_over_all_pages_and_nothing_of_them_is_lost(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         let tools = client.list_tools().await?;
         let names: Vec<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
         assert_eq!(names, ["tool0", "tool1", "tool2", "tool3", "tool4", "tool5", "tool6"]);
@@ -27,7 +27,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_tool_succeeds_fails_or_is_not_there(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         let result = client.call_tool("echo", &json!({ "message": "a\n\u{2028}🦀" })).await?;
         assert_eq!((text(&result), result.is_error()), ("a\n\u{2028}🦀", false));
         let result = client.call_tool("fails", &json!({})).await?;
@@ -39,7 +39,8 @@ on_every_runtime! {
             "tools/call \"nothing\" at the server \"peer\": the server refused: no tool nothing (error -32602)"
         );
         let error = client.call_tool("wrong-shape", &json!({})).await.unwrap_err();
-        assert!(error.is_malformed() && error.to_string().contains("expected a sequence"), "{error}");
+        assert!(error.is_malformed(), "{error}");
+        assert_says(&error, "expected a sequence");
         let error = client.call_tool("echo", &json!([1])).await.unwrap_err();
         assert!(error.is_invalid_params() && error.is_not_sent(), "{error}");
         let result = client.call_tool("in-pieces", &json!({})).await?;
@@ -49,7 +50,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn raw_requests_go_and_come_as_they_are(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         assert_eq!(client.request_raw("ping", None).await?.get(), "{}");
         let params: Box<RawValue> = serde_json::from_str("{ \"cursor\" :\n \"6\" }")?;
         let page = client.request_raw("tools/list", Some(params)).await?;
@@ -87,7 +88,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_large_answer_and_a_large_question_pass(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         let result = client.call_tool("big", &json!({ "bytes": 5_000_000 })).await?;
         assert_eq!(text(&result).len(), 5_000_000);
         let message = "y".repeat(3_000_000);
@@ -98,7 +99,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_call_that_takes_too_long_is_given_up_and_the_server_is_told(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         let clock = Clock::start();
         let short = CallOptions::new().timeout(Duration::from_millis(100));
         let error = client.call_tool_with("sleep", &json!({ "ms": 60_000 }), &short).await.unwrap_err();

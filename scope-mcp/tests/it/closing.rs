@@ -5,11 +5,11 @@ use scope_mcp::{Client, Ending};
 use scope_process::{Budgets, Ended};
 use serde_json::json;
 
-use crate::support::{Clock, on_every_runtime, options};
+use crate::support::{Clock, on_every_runtime, open, options};
 
 on_every_runtime! {
     async fn a_server_is_closed_from_a_task_that_did_not_open_it_and_its_calls_are_told(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         let other = client.clone();
         let (begun, begin) = futures_channel::oneshot::channel::<()>();
         let closer = n.spawn_erased_with_handle(async move {
@@ -42,7 +42,7 @@ on_every_runtime! {
     async fn a_server_that_ignores_the_end_of_its_input_is_ended_with_its_child(n, TEST) {
         let soon = Duration::from_millis(100);
         let spec = TEST.peer("good").arg("stubborn").arg("child").budgets(Budgets::default().with_after_eof(soon));
-        let client = Client::open(n, spec, options()).await?;
+        let client = open(n, spec).await?;
         assert_eq!(TEST.left().len(), 2);
         let clock = Clock::start();
         let report = client.close().await?;
@@ -70,7 +70,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn the_last_handle_dropped_ends_the_server(n, TEST) {
-        let client = Client::open(n, TEST.peer("good"), options()).await?;
+        let client = open(n, TEST.peer("good")).await?;
         let mut notifications = client.notifications();
         drop(client);
         assert!(notifications.next().await.is_none());
@@ -80,7 +80,7 @@ on_every_runtime! {
 on_every_runtime! {
     async fn the_end_of_the_nursery_is_the_end_of_its_servers(_n, TEST) {
         let kept = scope_core::nursery(async |n| {
-            let client = Client::open(n, TEST.peer("good"), options()).await?;
+            let client = open(n, TEST.peer("good")).await?;
             Ok(client)
         })
         .await?;
@@ -94,7 +94,7 @@ on_every_runtime! {
     async fn a_cancelled_nursery_ends_its_servers_properly(_n, TEST) {
         let mut kept = None;
         let result = scope_core::nursery(async |n| {
-            let client = Client::open(n, TEST.peer("good"), options()).await?;
+            let client = open(n, TEST.peer("good")).await?;
             kept = Some(client.clone());
             n.cancel("enough");
             client.call_tool("sleep", &json!({ "ms": 60_000 })).await?;
@@ -111,7 +111,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_time_out_around_opening_leaves_nothing(n, TEST) {
-        let opening = Client::open(n, TEST.peer("silent"), options());
+        let opening = open(n, TEST.peer("silent"));
         assert!(scope_core::fail_after(Duration::from_millis(100), opening).await.is_err());
     }
 }
@@ -119,7 +119,8 @@ on_every_runtime! {
 on_every_runtime! {
     async fn a_server_lives_where_its_spawner_leads(n, TEST) {
         let spawner = n.spawner();
-        let client = n.spawn_erased_with_handle(async move { Ok(Client::open(&spawner, TEST.peer("good"), options()).await?) }).await?;
+        let opening = async move { Ok(Client::open(&spawner, TEST.peer("good"), options()).await?) };
+        let client = n.spawn_erased_with_handle(opening).await?;
         assert_eq!(client.list_tools().await?.len(), 7);
         let gone = scope_core::nursery(async |inner| Ok(inner.spawner())).await?;
         let error = Client::start(&gone, TEST.peer("good"), options()).unwrap_err();

@@ -3,8 +3,8 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use scope_core::ScopeError;
-use scope_mcp::{ClientOptions, ServerSpec};
+use scope_core::{Nursery, ScopeError};
+use scope_mcp::{Client, ClientOptions, OpenError, ServerSpec};
 use scope_process::Budgets;
 
 /// Longer than any test may take on a slow machine.
@@ -99,6 +99,18 @@ impl Test {
 /// Time-outs long enough never to matter, except where a test sets one.
 pub(crate) fn options() -> ClientOptions {
     ClientOptions::default().open_timeout(HANG).call_timeout(HANG)
+}
+
+/// Asserts that people are told so.
+#[track_caller]
+pub(crate) fn assert_says(it: impl std::fmt::Display, what: &str) {
+    let text = it.to_string();
+    assert!(text.contains(what), "{text:?} does not say {what:?}");
+}
+
+/// Opens a server with those.
+pub(crate) async fn open(n: &Nursery<'_, '_>, spec: ServerSpec) -> Result<Client, OpenError> {
+    Client::open(n, spec, options()).await
 }
 
 /// Asserts that something took no longer than a user would wait.

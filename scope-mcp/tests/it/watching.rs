@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex};
 use scope_mcp::{Client, Direction, Wire, WireLine};
 use serde_json::json;
 
-use crate::support::{on_every_runtime, options};
+use crate::support::{assert_says, on_every_runtime, options};
 
 #[derive(Default)]
 struct Log(Mutex<Vec<(Direction, String)>>);
@@ -53,7 +53,8 @@ on_every_runtime! {
         let error = client.call_tool("echo", &json!({})).await.unwrap_err();
         assert!(error.is_closed(), "{error}");
         let report = client.closed().await.unwrap();
-        assert!(report.is_complete() && report.to_string().contains("on purpose"), "{report}");
+        assert!(report.is_complete(), "{report}");
+        assert_says(&report, "on purpose");
         assert!(!n.is_cancelled());
     }
 }

@@ -35,12 +35,15 @@ pub(crate) fn run(args: &[String]) {
             "initialize" => {
                 let asked = params["protocolVersion"].clone();
                 let revision = args.iter().find(|arg| arg.starts_with("20")).map_or(asked, |own| json!(own));
-                answer(&id, json!({
-                    "protocolVersion": revision,
-                    "capabilities": { "tools": { "listChanged": true } },
-                    "serverInfo": { "name": "peer", "title": "A peer", "version": "1.0" },
-                    "instructions": "Be nice.",
-                }));
+                answer(
+                    &id,
+                    json!({
+                        "protocolVersion": revision,
+                        "capabilities": { "tools": { "listChanged": true } },
+                        "serverInfo": { "name": "peer", "title": "A peer", "version": "1.0" },
+                        "instructions": "Be nice.",
+                    }),
+                );
             }
             "ping" => answer(&id, json!({})),
             "tools/list" => answer(&id, list(&params)),
@@ -48,10 +51,7 @@ pub(crate) fn run(args: &[String]) {
                 // Each in a thread: a slow one must not hold up the others.
                 std::thread::spawn(move || call(&id, &params));
             }
-            other => say(
-                &json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32601, "message": format!("no method {other}"), "data": [1.50] } })
-                    .to_string(),
-            ),
+            other => refuse(&id, json!({ "code": -32601, "message": format!("no method {other}"), "data": [1.50] })),
         }
     }
     if has("stubborn") {
@@ -61,6 +61,10 @@ pub(crate) fn run(args: &[String]) {
 
 fn answer(id: &Value, result: Value) {
     say(&json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string());
+}
+
+fn refuse(id: &Value, error: Value) {
+    say(&json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string());
 }
 
 fn list(params: &Value) -> Value {
@@ -86,12 +90,14 @@ fn call(id: &Value, params: &Value) {
         "fails" => json!({ "content": [{ "type": "text", "text": "it went wrong" }], "isError": true }),
         "big" => text("x".repeat(arguments["bytes"].as_u64().unwrap_or(0) as usize)),
         "cancelled" => {
-            json!({ "content": [], "structuredContent": { "ids": CANCELLED.lock().map(|ids| ids.clone()).unwrap_or_default() } })
+            let ids = CANCELLED.lock().map(|ids| ids.clone()).unwrap_or_default();
+            json!({ "content": [], "structuredContent": { "ids": ids } })
         }
         "env" => {
             let all: serde_json::Map<String, Value> =
                 std::env::vars().map(|(name, value)| (name, value.into())).collect();
-            json!({ "content": [], "structuredContent": { "env": all, "cwd": std::env::current_dir().unwrap_or_default() } })
+            let cwd = std::env::current_dir().unwrap_or_default();
+            json!({ "content": [], "structuredContent": { "env": all, "cwd": cwd } })
         }
         "wrong-shape" => json!({ "content": "not a list" }),
         "in-pieces" => {
@@ -104,8 +110,7 @@ fn call(id: &Value, params: &Value) {
             return;
         }
         other => {
-            say(&json!({ "jsonrpc": "2.0", "id": id, "error": { "code": -32602, "message": format!("no tool {other}") } }).to_string());
-            return;
+            return refuse(id, json!({ "code": -32602, "message": format!("no tool {other}") }));
         }
     };
     answer(id, result);

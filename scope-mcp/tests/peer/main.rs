@@ -128,7 +128,8 @@ fn main() {
             say("{\"jsonrpc\":\"2.0\",\"id\":\"p\",\"method\":\"ping\"}");
             say("{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"roots/list\"}");
             let answers = json!({ "p": receive(), "r": receive() });
-            say(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": { "content": [], "structuredContent": answers } }).to_string());
+            let result = json!({ "content": [], "structuredContent": answers });
+            say(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string());
             wait_for_end();
         }
         "speaks-only" => {
