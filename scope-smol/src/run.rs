@@ -42,7 +42,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    drive(executor::default_threads(), scope_core::nursery(body))
+    drive(executor::default_threads(), scope_core::nursery(body).named("main"))
 }
 
 /// [`run`] on the calling thread alone: parallel children run there too.
@@ -59,7 +59,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    drive(1, scope_core::nursery(body))
+    drive(1, scope_core::nursery(body).named("main"))
 }
 
 /// [`run`] on so many threads, the calling one among them. With fewer if the system does not give as many.
@@ -76,7 +76,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    drive(threads.get(), scope_core::nursery(body))
+    drive(threads.get(), scope_core::nursery(body).named("main"))
 }
 
 fn drive<'env, F, B, T>(

@@ -37,7 +37,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    let root = crate::nursery(body);
+    let root = crate::nursery(body).named("main");
     run_on(&build(Builder::new_multi_thread()), root)
 }
 
@@ -55,7 +55,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    let root = crate::nursery(body);
+    let root = crate::nursery(body).named("main");
     run_on(&build(Builder::new_current_thread()), root)
 }
 
