@@ -81,7 +81,7 @@ impl Client {
     /// Waits until the server is open.
     ///
     /// # Errors
-    /// See [`OpenError`].
+    /// See [`OpenError`]. One that was open and has ended is not open either.
     ///
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.

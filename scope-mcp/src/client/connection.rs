@@ -76,7 +76,7 @@ impl Shared {
     pub(super) fn open_error(&self, error: &ServiceError) -> OpenError {
         let kind = match self.fate.get() {
             Some(Fate::NotOpened(error)) => return error.clone(),
-            Some(Fate::Lost(gone)) => OpenKind::Gone(gone.clone()),
+            Some(Fate::Lost(gone)) => OpenKind::Lost(gone.clone()),
             None if error.is_closed() || error.is_cancelled() => OpenKind::Closed,
             None => OpenKind::Other(error.to_string()),
         };

@@ -48,7 +48,10 @@ impl Client {
     /// As [`list_tools`](Client::list_tools).
     pub async fn list_tools_with(&self, options: &CallOptions) -> Result<Vec<Tool>, CallError> {
         let name = self.call_name("tools/list", None);
-        let info = self.ready().await.map_err(|error| CallError::not_opened(&name, error))?;
+        let info = match self.info() {
+            Some(info) => info,
+            None => self.ready().await.map_err(|error| CallError::not_opened(&name, error))?,
+        };
         if !info.capabilities.has("tools") {
             return Ok(Vec::new());
         }

@@ -26,6 +26,8 @@ pub(crate) enum OpenKind {
     Spawn(SpawnError),
     TimedOut(Duration),
     Gone(Gone),
+    /// It had been open.
+    Lost(Gone),
     Rejected(Rejection),
     Malformed(String),
     Revision(String),
@@ -76,15 +78,16 @@ impl OpenError {
         matches!(self.0.kind, OpenKind::TimedOut(_))
     }
 
-    /// It was started and ended, or hung up, before it had answered: see [`disconnect`](OpenError::disconnect).
+    /// It was started and ended, or hung up, before it had answered or later: see
+    /// [`disconnect`](OpenError::disconnect).
     pub fn is_disconnected(&self) -> bool {
-        matches!(self.0.kind, OpenKind::Gone(_))
+        self.disconnect().is_some()
     }
 
     /// How it went: its exit status and the last lines of its standard error.
     pub fn disconnect(&self) -> Option<&Gone> {
         match &self.0.kind {
-            OpenKind::Gone(gone) => Some(gone),
+            OpenKind::Gone(gone) | OpenKind::Lost(gone) => Some(gone),
             _ => None,
         }
     }
@@ -117,7 +120,7 @@ impl OpenError {
         self.0.noise.as_deref()
     }
 
-    /// It was closed before it had been opened, or its scope was cancelled or has ended.
+    /// It has been closed, or its scope was cancelled or has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.0.kind, OpenKind::Closed | OpenKind::NoHome(_))
     }
@@ -135,7 +138,10 @@ impl fmt::Display for OpenError {
             // Names the server, says why and what to do.
             return error.fmt(f);
         }
-        write!(f, "cannot open the server {:?} (command {command:?}): ", &**server)?;
+        match kind {
+            OpenKind::Lost(_) => write!(f, "the server {:?} (command {command:?}) is not open any more: ", &**server)?,
+            _ => write!(f, "cannot open the server {:?} (command {command:?}): ", &**server)?,
+        }
         match kind {
             OpenKind::Spawn(_) => {}
             OpenKind::NoRuntime(error) => error.fmt(f)?,
@@ -148,6 +154,7 @@ impl fmt::Display for OpenError {
                 )?,
                 Some(_) => write!(f, "it did not answer in {}", Spoken(*after))?,
             },
+            OpenKind::Lost(gone) => write!(f, "it {}", gone.story())?,
             OpenKind::Gone(gone) => write!(f, "before it had answered, it {}", gone.story())?,
             OpenKind::Rejected(rejection) => write!(f, "it refused to begin: {rejection}")?,
             OpenKind::Malformed(why) => write!(f, "it sent no proper answer to \"initialize\": {why}")?,
@@ -158,7 +165,7 @@ impl fmt::Display for OpenError {
                 }
             }
             OpenKind::Text(lines) => write!(f, "it printed {lines} lines, and none was a message")?,
-            OpenKind::Closed => f.write_str("it was closed before it had answered")?,
+            OpenKind::Closed => f.write_str("it has been closed")?,
             OpenKind::NoHome(why) | OpenKind::Other(why) => f.write_str(why)?,
         }
         match noise {
@@ -187,7 +194,7 @@ impl std::error::Error for OpenError {
         match &self.0.kind {
             // Its own text is this one's.
             OpenKind::Spawn(error) => error.source(),
-            OpenKind::Gone(gone) => gone.source(),
+            OpenKind::Gone(gone) | OpenKind::Lost(gone) => gone.source(),
             _ => None,
         }
     }

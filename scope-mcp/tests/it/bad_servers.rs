@@ -23,6 +23,10 @@ on_every_runtime! {
         // Calls to what has gone are told the same, and that they were not sent.
         let error = client.call_tool("echo", &json!({})).await.unwrap_err();
         assert!(error.is_not_sent() && error.disconnect().unwrap().exit_status().is_some(), "{error}");
+        assert!(client.list_tools().await.unwrap_err().is_disconnected());
+        let error = client.ready().await.unwrap_err();
+        assert!(error.is_disconnected());
+        assert_says(&error, "is not open any more: it exited with code 3");
         // Closing what has gone is no error.
         assert!(matches!(client.close().await?.ending, Ending::Lost(_)));
     }
