@@ -1,7 +1,7 @@
 //! c03: a completed value wins, and nothing leaks past the scope.
 
 use futures_lite::future::{pending, ready, yield_now};
-use scope_core::{CancelCause, Failure, Spawns, checkpoint, nursery, sleep};
+use scope_core::{CancelCause, Exit, Failure, Inbox, Name, Service, Spawns, checkpoint, nursery, sleep, sleep_until};
 use scope_tests::{Boom, Gate, Journal, Rt};
 
 use std::time::Duration;
@@ -117,18 +117,65 @@ pub(crate) async fn c03_nothing_leaks_past_the_scope<R: Rt>() {
     assert_eq!(journal.lines().len(), 2);
 }
 
+struct Still;
+
+impl Service for Still {
+    type Request = ();
+    type Info = ();
+    type Report = ();
+
+    fn name(&self) -> Name {
+        Name::new("still")
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
+        while inbox.next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn end(&mut self, _: Exit) {}
+}
+
 /// Fails if: a checkpoint of ours that would be ready lets a cancelled body go on to a value.
 pub(crate) async fn c03_a_checkpoint_of_ours_is_an_await_point_in_a_cancelled_scope<R: Rt>() {
-    let journal = Journal::new();
-    let error = nursery(async |n| {
-        n.cancel("before the checkpoint");
-        sleep(Duration::ZERO).await?;
-        journal.add("past it");
-        Ok(())
-    })
-    .await
-    .expect_err("delivered at the checkpoint");
-    assert!(error.is_cancelled(), "{error:?}");
-    assert_eq!(error.reason().expect("cancelled").cause(), CancelCause::Explicit);
-    journal.assert_is(&[]);
+    for which in ["sleep", "sleep until", "checkpoint", "handle", "ready", "send", "closed"] {
+        let journal = Journal::new();
+        let past = R::now();
+        sleep(Duration::from_millis(5)).await.expect("on a runtime");
+        let error = nursery(async |outer| {
+            // Of the outer scope, so that it is there and open whatever happens to the inner one.
+            let service = outer.open(Still).await?;
+            let ended = outer.open(Still).await?;
+            ended.close().await?;
+            let finished = outer.spawn_erased_with_handle(async { Ok(()) });
+            while !finished.is_finished() {
+                yield_now().await;
+            }
+            let inner = nursery(async |n| {
+                n.cancel("before the checkpoint");
+                match which {
+                    "sleep" => sleep(Duration::ZERO).await?,
+                    "sleep until" => sleep_until(past).await?,
+                    "checkpoint" => checkpoint().await,
+                    "handle" => finished.await?,
+                    "ready" => drop(service.ready().await?),
+                    "send" => service.send(()).await?,
+                    _ => drop(ended.closed().await),
+                }
+                journal.add("past it");
+                Ok(())
+            })
+            .await;
+            Ok(inner.expect_err("delivered at the checkpoint"))
+        })
+        .await
+        .expect("only the inner one was cancelled");
+        assert!(error.is_cancelled(), "{which}: {error:?}");
+        assert_eq!(error.reason().expect("cancelled").cause(), CancelCause::Explicit);
+        assert_eq!(journal.lines().len(), 0, "{which}");
+    }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_lite::future::{pending, yield_now};
 use futures_util::FutureExt;
 use scope_core::{Cause, Exit, Failure, Nursery, Spawns, checkpoint, nursery, sleep};
-use scope_tests::{Boom, Gate, Journal, Rt, panic_text, way_to};
+use scope_tests::{Boom, Gate, Journal, Rt, panic_text, poll_now, way_to};
 
 const BUDGET: Duration = Duration::from_millis(40);
 
@@ -75,6 +75,51 @@ pub(crate) async fn f01_exactly_once_last_in_first_out_however_it_ends<R: Rt>() 
     .await
     .expect_err("a child fails");
     journal.assert_is(LAST_IN_FIRST_OUT);
+}
+
+/// Fails if: a scope that is dropped half-way takes its finalizers with it, or the scope around does not wait for them.
+pub(crate) async fn f01_exactly_once_where_the_scope_is_dropped_half_way<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |_| {
+        let mut half = Box::pin(nursery(async |n| -> Result<(), Failure> {
+            add_three(n, &journal);
+            pending().await
+        }));
+        assert!(poll_now(half.as_mut()).await.is_pending());
+        drop(half);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(LAST_IN_FIRST_OUT);
+
+    // In the middle of its clean-up: the one that runs is not begun again.
+    let journal = Journal::new();
+    let (begun, go) = (Gate::new(), Gate::new());
+    nursery(async |_| {
+        let mut half = Box::pin(nursery(async |n| {
+            add_three(n, &journal);
+            let (b, g, j) = (begun.clone(), go.clone(), journal.clone());
+            n.finalizer("last added", async move |_| {
+                j.add("last added, begun");
+                b.open();
+                g.passed().await;
+                j.add("last added");
+                Ok(())
+            });
+            Ok(())
+        }));
+        while !begun.is_open() {
+            assert!(poll_now(half.as_mut()).await.is_pending());
+            yield_now().await;
+        }
+        drop(half);
+        go.open();
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(&["last added, begun", "last added", "third", "second", "first"]);
 }
 
 /// Fails if: a finalizer runs while a child still uses what it cleans up, or before the body is gone.
@@ -197,6 +242,30 @@ pub(crate) async fn f01_the_budget_is_one_for_all<R: Rt>() {
     let mut names: Vec<_> = error.leaves().iter().filter_map(|leaf| leaf.path().names().pop()).collect();
     names.sort();
     assert_eq!(names, ["a", "b", "c", "d"], "each is named: {error:?}");
+}
+
+/// Fails if: a finalizer's own share is not looked at, or its overrun takes more than that from the rest.
+pub(crate) async fn f01_a_share_bounds_one_finalizer<R: Rt>() {
+    let journal = Journal::new();
+    let begun = R::now();
+    let error = nursery(async |n| {
+        let j = journal.clone();
+        n.finalizer("after", async move |_| {
+            sleep(BUDGET / 4).await?;
+            j.add("after");
+            Ok(())
+        });
+        n.finalizer_within(BUDGET / 4, "stuck", async |_| pending().await);
+        Ok(())
+    })
+    // Much more than is needed, for machines that are slow; less than one that hangs would take of it without a share.
+    .cleanup_budget(BUDGET * 100)
+    .await
+    .expect_err("one overran its share");
+    R::assert_elapsed(begun, BUDGET / 2);
+    journal.assert_is(&["after"]);
+    assert_eq!(error.leaves().len(), 1, "{error:?}");
+    assert!(matches!(error.cause(), Cause::Overran { budget } if *budget == BUDGET / 4), "{error:?}");
 }
 
 /// Fails if: the budget starts before clean-up does, or cuts one that keeps to it.

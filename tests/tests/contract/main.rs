@@ -111,6 +111,7 @@ on_every_runtime! {
         n01_future_destroyed_before_return
         n01_output_destroyed_before_return
         n01_output_is_its_handles_after_return
+        n01_still_waits_while_a_childs_destructors_run
         n01_destructors_have_run
         n01_nothing_shared_is_touched_after
         n01_children_added_while_it_waits
@@ -126,6 +127,7 @@ on_every_runtime! {
     }
     n03 {
         n03_body_children_and_clean_up_are_all_in_the_result
+        n03_adopted_work_too
         n03_each_leaf_has_its_path_of_scope_and_task_names
         n03_cancelled_is_never_a_leaf
         n03_one_shape_whether_one_or_many
@@ -192,10 +194,12 @@ on_every_runtime! {
     }
     f01 {
         f01_exactly_once_last_in_first_out_however_it_ends
+        f01_exactly_once_where_the_scope_is_dropped_half_way
         f01_after_the_body_and_every_child
         f01_shielded_from_every_cancellation
         f01_one_that_overruns_is_dropped_and_named_and_the_rest_still_run
         f01_the_budget_is_one_for_all
+        f01_a_share_bounds_one_finalizer
         f01_one_within_the_budget_takes_the_time_it_needs
         f01_the_default_budget_is_five_seconds
         f01_one_that_panics_does_not_keep_the_rest_from_running

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Cause, Failure, Spawns, nursery};
+use scope_core::{Cause, Failure, ScopeError, Spawns, nursery};
 use scope_tests::{Doomed, Gate, Journal, Note, Rt, turns, way_to, while_it_waits};
 
 /// Ready at once, or at its second poll, and keeps what it was given until it is dropped.
@@ -128,6 +128,79 @@ pub(crate) async fn n01_output_is_its_handles_after_return<R: Rt>() {
     journal.assert_is(&[]);
     drop((first, second));
     journal.assert_is(&["output", "output"]);
+}
+
+type Owner = Pin<Box<dyn Future<Output = Result<(), ScopeError>> + Send>>;
+
+/// Asks, in its destructor, whether its nursery would return now: so it is seen on one thread too.
+struct AsksItsOwner {
+    owner: Arc<Mutex<Option<Owner>>>,
+    asked: Gate,
+    journal: Journal,
+}
+
+impl Drop for AsksItsOwner {
+    fn drop(&mut self) {
+        // Another thread may hold it for the length of a poll.
+        let mut owner = self.owner.lock().unwrap_or_else(PoisonError::into_inner);
+        let polled = owner.as_mut().map(|owner| owner.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        self.journal.add(if polled.is_some_and(|polled| polled.is_pending()) { "waits" } else { "has returned" });
+        self.asked.open();
+    }
+}
+
+/// Fails if: the count-down precedes the drop of a child's future, of its output, or of what an error holds.
+pub(crate) async fn n01_still_waits_while_a_childs_destructors_run<R: Rt>() {
+    for what in ["future", "output", "output after the handle"] {
+        let journal = Journal::new();
+        let (owner, go, asked) = (Arc::new(Mutex::new(None)), Gate::new(), Gate::new());
+        let asks = AsksItsOwner { owner: Arc::clone(&owner), asked: asked.clone(), journal: journal.clone() };
+        let at = go.clone();
+        let root: Owner = Box::pin(nursery(async move |n| {
+            match what {
+                "future" => n.spawn_erased(async move {
+                    let _asks = asks;
+                    at.passed().await;
+                    Ok(())
+                }),
+                "output" => {
+                    drop(n.spawn_erased_with_handle(async move {
+                        at.passed().await;
+                        Ok(asks)
+                    }));
+                }
+                _ => {
+                    let made = n.spawn_erased_with_handle(async move {
+                        at.passed().await;
+                        Ok(asks)
+                    });
+                    n.spawn_erased(async move {
+                        let _handle = made;
+                        Ok(())
+                    });
+                }
+            }
+            Ok(())
+        }));
+        let poll = || {
+            let mut owner = owner.lock().unwrap_or_else(PoisonError::into_inner);
+            let owner = owner.as_mut().expect("it is there");
+            owner.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        };
+        *owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(root);
+        assert!(poll().is_pending());
+        go.open();
+        asked.passed().await;
+        journal.assert_is(&["waits"]);
+        // A bounded wait: the child is past its last await point, so its end is near.
+        let ended = loop {
+            if let Poll::Ready(ended) = poll() {
+                break ended;
+            }
+            yield_now().await;
+        };
+        ended.expect("nothing fails");
+    }
 }
 
 /// Fails if: a child's destructors still run when the nursery has returned: each takes its time here.

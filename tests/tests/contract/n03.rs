@@ -63,6 +63,31 @@ pub(crate) async fn n03_body_children_and_clean_up_are_all_in_the_result<R: Rt>(
     assert_eq!(text(error.cause()), "first child");
 }
 
+/// Fails if: what fails in a scope that was dropped half-way, and cleaned up under the next one, is lost.
+pub(crate) async fn n03_adopted_work_too<R: Rt>() {
+    let error = nursery(async |n| {
+        {
+            let mut half = Box::pin(
+                nursery(async |inner| -> Result<(), Failure> {
+                    inner.finalizer("sweep", async |_| Err(Boom("adopted clean-up").into()));
+                    pending().await
+                })
+                .named("half"),
+            );
+            assert!(poll_now(half.as_mut()).await.is_pending());
+        }
+        assert!(!n.is_cancelled(), "it is nobody's failure yet");
+        Ok(7)
+    })
+    .named("scope")
+    .await
+    .expect_err("an adopted scope failed in its clean-up");
+    let leaf = &error.leaves()[0];
+    assert_eq!(error.leaves().len(), 1, "{error:?}");
+    assert!(matches!(leaf.cause(), Cause::Adopted(failure) if failure.is::<Boom>()), "{error:?}");
+    assert_eq!(way_to(leaf), ["scope", "half", "sweep"]);
+}
+
 /// Fails if: a leaf's path stops at the nearest scope, or its names are out of order.
 pub(crate) async fn n03_each_leaf_has_its_path_of_scope_and_task_names<R: Rt>() {
     let error = nursery(async |n| {

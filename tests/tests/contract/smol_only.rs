@@ -7,7 +7,7 @@ use futures_lite::future::{block_on, pending};
 use scope_core::rt::Handle;
 use scope_core::task;
 use scope_core::{Cause, Failure, Spawns, TaskId, nursery};
-use scope_smol::SmolRuntime;
+use scope_smol::{SmolRuntime, SpawnExt};
 use scope_tests::{Gate, Journal, within_bound};
 
 fn id() -> TaskId {
@@ -113,20 +113,28 @@ fn n05_on_an_executor_that_is_gone() {
         let executor = Arc::new(Executor::new());
         let runtime = Handle::new(SmolRuntime::on(&executor));
         drop(executor);
-        let journal = Journal::new();
-        let error = block_on(
-            nursery(async |n| {
-                let note = journal.on_drop("dropped");
-                n.task("unlucky").spawn_erased(async move {
-                    drop(note);
-                    Ok(())
-                });
+        for boxed in [false, true] {
+            let journal = Journal::new();
+            let note = journal.on_drop("dropped");
+            let child = async move {
+                drop(note);
                 Ok(())
-            })
-            .runtime(runtime),
-        )
-        .expect_err("a child was refused");
-        journal.assert_is(&["dropped"]);
-        assert!(matches!(error.cause(), Cause::Refused(why) if why.is_shut_down()), "{error:?}");
+            };
+            let error = block_on(
+                nursery(async |n| {
+                    let unlucky = n.task("unlucky");
+                    if boxed {
+                        unlucky.spawn_erased(child)
+                    } else {
+                        unlucky.spawn(child)
+                    }
+                    Ok(())
+                })
+                .runtime(runtime.clone()),
+            )
+            .expect_err("a child was refused");
+            journal.assert_is(&["dropped"]);
+            assert!(matches!(error.cause(), Cause::Refused(why) if why.is_shut_down()), "{error:?}");
+        }
     });
 }

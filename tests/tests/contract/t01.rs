@@ -173,6 +173,15 @@ pub(crate) async fn t01_a_task_knows_where_it_was_spawned<R: Rt>() {
         spawner.spawn_erased(async move { from(line) })?;
         let line = line!() + 1;
         let _given_up = n.spawn_erased_with_handle(async move { from(line) });
+        let served = Arc::new(Mutex::new(Vec::new()));
+        let line = line!() + 1;
+        let service = n.serve(WhereAmI { tasks: Arc::clone(&served) });
+        service.close().await?;
+        let served = served.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(!served.is_empty());
+        for task in served.iter() {
+            assert_eq!((task.location().file(), task.location().line()), (file!(), line));
+        }
         Ok(())
     })
     .await

@@ -9,7 +9,7 @@ use scope_core::rt::Handle;
 use scope_core::task;
 use scope_core::{Cause, Failure, Spawns, TaskId, nursery};
 use scope_tests::{Gate, Journal, Rt, TokioCt, TokioMt, within_bound};
-use scope_tokio::TokioRuntime;
+use scope_tokio::{SpawnExt, TokioRuntime};
 use tokio::runtime::{Builder, Runtime};
 
 fn id() -> TaskId {
@@ -274,27 +274,30 @@ fn n01_children_lost_with_their_runtime_leave_a_leaf_each() {
 #[test]
 fn n05_on_a_tokio_that_has_shut_down() {
     within_bound("n05_on_a_tokio_that_has_shut_down", || {
-        for runtime in both() {
+        for (runtime, boxed) in both().into_iter().zip([false, true]).chain(both().into_iter().zip([true, false])) {
             let gone = handle(&runtime);
             drop(runtime);
             let journal = Journal::new();
+            let child = || {
+                let note = journal.on_drop("dropped");
+                async move {
+                    drop(note);
+                    Ok(())
+                }
+            };
             let error = block_on(
                 nursery(async |n| {
-                    let note = journal.on_drop("dropped");
-                    let error = n
-                        .spawner()
-                        .spawn_erased(async move {
-                            drop(note);
-                            Ok(())
-                        })
-                        .expect_err("nobody takes it");
+                    let spawner = n.spawner();
+                    let refused = if boxed { spawner.spawn_erased(child()) } else { spawner.spawn(child()) };
+                    let error = refused.expect_err("nobody takes it");
                     assert!(error.is_shut_down(), "{error:?}");
                     journal.assert_is(&["dropped"]);
-                    let note = journal.on_drop("dropped");
-                    n.task("unlucky").spawn_erased(async move {
-                        drop(note);
-                        Ok(())
-                    });
+                    let unlucky = n.task("unlucky");
+                    if boxed {
+                        unlucky.spawn_erased(child())
+                    } else {
+                        unlucky.spawn(child())
+                    }
                     Ok(())
                 })
                 .runtime(gone),
