@@ -46,7 +46,8 @@ impl<'a> WireLine<'a> {
         self.direction
     }
 
-    /// The line without its end and without what looks like a secret. Control characters are left as they are; what is
+    /// The line without its end and without what looks like a secret; a note in parentheses instead of a line that was
+    /// too long to be kept. Control characters are left as they are; what is
     /// not UTF-8 is replaced.
     pub fn text(&self) -> String {
         redact(&String::from_utf8_lossy(self.bytes)).into_owned()

@@ -136,13 +136,15 @@ impl Session {
     fn too_long(&mut self, what: &TooLong) {
         tracing::debug!(server = &*self.server, bytes = what.len, "a line that is too long");
         let (limit, len) = (self.max_line, what.len);
+        let note = format!("(a line of {len} bytes, over the limit of {limit}: dropped)");
+        self.tell_wire(note.as_bytes());
         let call = what.answer_to.as_ref().and_then(Id::as_u64).and_then(|id| self.take_sent(id));
         match call {
             Some(call) => {
                 let error = CallError::too_long(&call.name, limit, len);
                 call.reply.send(Err(error));
             }
-            None => self.noise.heard(format!("(a line of {len} bytes, over the limit of {limit})").as_bytes()),
+            None => self.noise.heard(note.as_bytes()),
         }
     }
 

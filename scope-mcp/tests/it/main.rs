@@ -4,5 +4,6 @@ mod bad_servers;
 mod calls;
 mod closing;
 mod opening;
+mod sending;
 mod support;
 mod watching;

@@ -42,6 +42,17 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn a_line_that_was_dropped_is_seen_as_a_note(n, TEST) {
+        let log = Arc::new(Log::default());
+        let spec = TEST.peer("too-long").arg("1000");
+        let client = Client::open(n, spec, options().max_line(500).wire(log.clone())).await?;
+        assert!(client.call_tool("big", &json!({})).await.unwrap_err().is_too_long());
+        let last = log.0.lock().unwrap().pop().unwrap();
+        assert_eq!(last, (Direction::Received, "(a line of 1073 bytes, over the limit of 500: dropped)".to_owned()));
+    }
+}
+
+on_every_runtime! {
     async fn a_watcher_that_panics_ends_the_connection_and_nothing_else(n, TEST) {
         struct Bad;
         impl Wire for Bad {
