@@ -132,6 +132,36 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn calls_dropped_at_any_moment_disturb_no_other(n, TEST) {
+        let client = Client::open(n, TEST.peer("good"), options().max_in_flight(8)).await?;
+        let mut tasks = Vec::new();
+        for number in 0..16_u64 {
+            let client = client.clone();
+            tasks.push(scope_core::Spawns::spawn_erased_with_handle(n, async move {
+                for round in 0..20_u64 {
+                    // From before it is sent to after it is answered.
+                    let patience = Duration::from_micros((number * 37 + round * 101) % 3000);
+                    let message = format!("{number} {round}");
+                    let arguments = json!({ "message": message });
+                    if let Ok(result) = scope_core::fail_after(patience, client.call_tool("echo", &arguments)).await {
+                        assert_eq!(text(&result?), message);
+                    }
+                    let result = client.call_tool("echo", &arguments).await?;
+                    assert_eq!(text(&result), message);
+                }
+                Ok(())
+            }));
+        }
+        for task in tasks {
+            task.await?;
+        }
+        let report = client.close().await?;
+        assert_eq!((report.unanswered, report.traffic.noise), (0, 0));
+        assert!(report.is_polite(), "{report:#}");
+    }
+}
+
+on_every_runtime! {
     async fn a_flood_of_calls_beyond_what_may_wait_is_refused_not_kept(n, TEST) {
         let options = options().max_in_flight(1).max_waiting(1);
         let client = Client::open(n, TEST.peer("deaf"), options).await?;
