@@ -252,3 +252,38 @@ fn an_output_that_borrows_the_nursery() {
     }
     assert_eq!(spawned.load(Ordering::Relaxed), 1, "a child ran after its nursery was dropped");
 }
+
+/// A nursery that is polled in one scope first belongs to it, and is cancelled with it; carried out and awaited when that
+/// scope has ended, it says so instead of waiting for ever.
+fn carried_out(referred_to: bool) {
+    scope_tests::within_bound("carried_out", move || {
+        let log = Mutex::new(Vec::new());
+        let mut inner = Box::pin(nursery(async |n| {
+            // A scope that nothing refers to is never allocated.
+            let _canceller = referred_to.then(|| n.canceller());
+            let noted = Noted { log: &log, name: "inner child" };
+            n.spawn_local(async {
+                let _noted = noted;
+                std::future::pending().await
+            });
+            let _noted = Noted { log: &log, name: "inner body" };
+            std::future::pending::<Result<(), _>>().await
+        }));
+        let outer = block_on(nursery(async |n| {
+            assert!(poll_by_hand(inner.as_mut()).is_pending());
+            n.cancel("over");
+            turn().await;
+            Ok(())
+        }));
+        assert!(outer.unwrap_err().is_cancelled());
+        let error = block_on(inner).unwrap_err();
+        assert!(error.is_cancelled(), "{error:?}");
+        assert_eq!(error.reason().unwrap().text(), "over");
+        assert_eq!(*log.lock().unwrap(), ["inner body", "inner child"]);
+    });
+}
+
+#[test]
+fn carried_out_of_the_scope_it_began_in() {
+    carried_out(true);
+}
