@@ -125,7 +125,9 @@ fn parse(text: &str) -> Option<u64> {
 /// The root need be neither `Send` nor `'static`. It may be any function that takes a [`TestRuntime`] and returns a
 /// future: `async |rt| …`, or `|rt: TestRuntime| async move { … }`.
 ///
-/// Before it returns, everything spawned in the run has been dropped, in an order that the seed decides too.
+/// Before it returns, the runtime's orphan root has [settled](scope_core::rt::Handle::settled): what the root dropped
+/// before its end, with no scope around it, has been cleaned up. Then everything left in the run has been dropped, in an
+/// order that the seed decides too.
 ///
 /// # Panics
 /// * With the panic of the root, of a task or of blocking work; the run stops there.

@@ -1,7 +1,8 @@
 //! The loop that takes the steps, and the end of a run.
 //!
-//! A run ends in this order: the root's future is dropped; outside threads are waited for, after a good end only; the
-//! run is closed, and what is left is noted; what is left is dropped; timers still armed after that are noted.
+//! A run ends in this order: the orphan root settles; the root's future is dropped; outside threads are waited for, after
+//! a good end only; the run is closed, and what is left is noted; what is left is dropped; timers still armed after that
+//! are noted.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -26,16 +27,20 @@ pub(crate) fn drive<T>(config: Config, root: impl AsyncFnOnce(TestRuntime) -> T)
     let mut value = None;
     let mut outcome = {
         // `async` so that the function itself, too, is called within a step, and dropped with the future.
-        let mut future = pin!(Some(async { value = Some(root(runtime).await) }));
-        let outcome = steps(&scheduler, future.as_mut());
+        let mut future = pin!(Some(async {
+            let handle = runtime.handle();
+            value = Some(root(runtime).await);
+            // What was dropped with no scope around it is part of the run.
+            handle.settled().await;
+        }));
+        let mut outcome = steps(&scheduler, future.as_mut());
+        if let Err(Stop::Failed(error)) = &mut outcome {
+            // Before the scopes are dropped with the root.
+            error.0.scopes = scope_core::tree::dump();
+        }
         then(outcome, catch(|| future.set(None)).map_err(Stop::Panicked))
     };
-    scheduler.remove(
-        TaskNumber::ROOT,
-        What::Ended {
-            task: TaskNumber::ROOT,
-        },
-    );
+    scheduler.remove(TaskNumber::ROOT, What::Ended { task: TaskNumber::ROOT });
     if outcome.is_ok() {
         outcome = then(outcome, scheduler.close());
     }
@@ -57,12 +62,7 @@ pub(crate) fn drive<T>(config: Config, root: impl AsyncFnOnce(TestRuntime) -> T)
             resume_unwind(payload);
         }
     };
-    Report {
-        result,
-        trace,
-        steps: place.steps,
-        elapsed: place.at,
-    }
+    Report { result, trace, steps: place.steps, elapsed: place.at }
 }
 
 /// Keeps what went wrong first, except that a panic is never hidden by a report.
@@ -78,19 +78,13 @@ fn catch<R>(run: impl FnOnce() -> R) -> Result<R, Payload> {
     catch_unwind(AssertUnwindSafe(run))
 }
 
-fn steps(
-    scheduler: &Arc<Scheduler>,
-    mut root: Pin<&mut Option<impl Future<Output = ()>>>,
-) -> Result<(), Stop> {
+fn steps(scheduler: &Arc<Scheduler>, mut root: Pin<&mut Option<impl Future<Output = ()>>>) -> Result<(), Stop> {
     loop {
         let (number, work, waker) = scheduler.next()?;
         let mut cx = Context::from_waker(&waker);
         match work {
             Work::Root => {
-                let future = root
-                    .as_mut()
-                    .as_pin_mut()
-                    .expect("the root is dropped after the last step only");
+                let future = root.as_mut().as_pin_mut().expect("the root is dropped after the last step only");
                 match catch(|| future.poll(&mut cx)) {
                     Ok(Poll::Ready(())) => return Ok(()),
                     Ok(Poll::Pending) => scheduler.lock().root_parked(),
@@ -114,11 +108,7 @@ fn steps(
 }
 
 fn end(scheduler: &Scheduler, task: TaskNumber, how: Result<(), Payload>) -> Result<(), Stop> {
-    let what = if how.is_ok() {
-        What::Ended { task }
-    } else {
-        What::Panicked { task }
-    };
+    let what = if how.is_ok() { What::Ended { task } } else { What::Panicked { task } };
     scheduler.remove(task, what);
     how.map_err(Stop::Panicked)
 }

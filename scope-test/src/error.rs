@@ -22,6 +22,8 @@ pub(crate) struct Details {
     pub(crate) timers: Vec<TimerInfo>,
     /// The last events, already as text.
     pub(crate) last: Vec<String>,
+    /// The live scopes of the process, as text.
+    pub(crate) scopes: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +130,15 @@ impl fmt::Display for RunError {
         if self.0.timers.len() > LISTED {
             writeln!(f, "  and {} more timers", self.0.timers.len() - LISTED)?;
         }
+        if !self.0.scopes.is_empty() {
+            writeln!(f, "  the live scopes of this process, those of tests beside this one among them:")?;
+            for line in self.0.scopes.lines().take(LISTED) {
+                writeln!(f, "    {line}")?;
+            }
+            if let more @ 1.. = self.0.scopes.lines().count().saturating_sub(LISTED) {
+                writeln!(f, "    and {more} more lines")?;
+            }
+        }
         if !self.0.last.is_empty() {
             writeln!(f, "  the last events:")?;
             for line in &self.0.last {
@@ -148,11 +159,7 @@ impl std::error::Error for RunError {}
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "seed {}, after {} steps, at virtual time +{:?}",
-            self.seed, self.steps, self.at
-        )
+        write!(f, "seed {}, after {} steps, at virtual time +{:?}", self.seed, self.steps, self.at)
     }
 }
 
@@ -199,12 +206,7 @@ pub(crate) struct Repeat(pub(crate) u64);
 
 impl fmt::Display for Repeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "to repeat it, with every step printed: {}={} cargo test",
-            crate::SEED_VARIABLE,
-            self.0
-        )?;
+        write!(f, "to repeat it, with every step printed: {}={} cargo test", crate::SEED_VARIABLE, self.0)?;
         // The test harness names its threads after the tests, unless it has only one.
         if let Some(name) = std::thread::current().name().filter(|name| *name != "main") {
             write!(f, " {name} -- --nocapture")?;

@@ -34,10 +34,7 @@ pub struct Explored {
 /// # Panics
 /// As [`block_on`](crate::block_on), and if there is no seed at all: such a test would test nothing.
 #[track_caller]
-pub fn for_each_seed(
-    seeds: impl IntoIterator<Item = u64>,
-    test: impl AsyncFnMut(TestRuntime),
-) -> Explored {
+pub fn for_each_seed(seeds: impl IntoIterator<Item = u64>, test: impl AsyncFnMut(TestRuntime)) -> Explored {
     for_each_config(seeds.into_iter().map(Config::new), test)
 }
 
@@ -48,10 +45,7 @@ pub fn for_each_seed(
 /// # Panics
 /// As [`for_each_seed`].
 #[track_caller]
-pub fn for_each_config(
-    configs: impl IntoIterator<Item = Config>,
-    mut test: impl AsyncFnMut(TestRuntime),
-) -> Explored {
+pub fn for_each_config(configs: impl IntoIterator<Item = Config>, mut test: impl AsyncFnMut(TestRuntime)) -> Explored {
     let mut configs = configs.into_iter();
     let mut next = configs.next();
     assert!(next.is_some(), "a test over no seeds tests nothing");
@@ -69,14 +63,7 @@ pub fn for_each_config(
         if let Err(error) = report.into_result() {
             panic!("{error}");
         }
-        next = if repeat.is_some() {
-            None
-        } else {
-            configs.next()
-        };
+        next = if repeat.is_some() { None } else { configs.next() };
     }
-    Explored {
-        runs,
-        interleavings: fingerprints.len(),
-    }
+    Explored { runs, interleavings: fingerprints.len() }
 }

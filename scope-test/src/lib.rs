@@ -4,20 +4,40 @@
 //! use std::sync::{Arc, Mutex};
 //! use std::time::Duration;
 //!
-//! // Two tasks race for a list; both orders are found, and a failure would name its seed.
-//! let orders = Mutex::new(std::collections::HashSet::new());
-//! scope_test::for_each_seed(0..256, async |rt| {
-//!     let list = Arc::new(Mutex::new(Vec::new()));
-//!     for n in [1, 2] {
-//!         let list = list.clone();
-//!         rt.spawn(async move { list.lock().unwrap().push(n) }).unwrap();
-//!     }
-//!     // An hour of virtual time, and no real time at all.
-//!     rt.sleep(Duration::from_secs(3600)).await;
-//!     orders.lock().unwrap().insert(list.lock().unwrap().clone());
+//! use scope_core::Spawns;
+//!
+//! /// Adds without holding the lock in between: a race.
+//! async fn add(total: Arc<Mutex<u32>>, number: u32) {
+//!     let before = *total.lock().unwrap();
+//!     scope_core::checkpoint().await;
+//!     *total.lock().unwrap() = before + number;
+//! }
+//!
+//! // Two children at the same hour, which costs no real time. Some seeds lose an addition, others do not.
+//! let totals = Mutex::new(std::collections::BTreeSet::new());
+//! scope_test::explore(0..256, async |_| {
+//!     let total = Arc::new(Mutex::new(0));
+//!     scope_core::nursery(async |n| {
+//!         for number in [1, 2] {
+//!             let total = total.clone();
+//!             n.spawn_erased(async move {
+//!                 scope_core::sleep(Duration::from_secs(3600)).await?;
+//!                 add(total, number).await;
+//!                 Ok(())
+//!             });
+//!         }
+//!         Ok(())
+//!     })
+//!     .await?;
+//!     totals.lock().unwrap().insert(*total.lock().unwrap());
+//!     Ok(())
 //! });
-//! assert_eq!(orders.into_inner().unwrap().len(), 2);
+//! assert_eq!(totals.into_inner().unwrap().into_iter().collect::<Vec<_>>(), [1, 2, 3]);
 //! ```
+//!
+//! Had the test asserted that the total is 3, it would have failed and named the seed. [`run`] runs a nursery with one
+//! seed and [`explore`] with many; [`block_on`] and [`for_each_seed`] do the same for any future, and hand it the
+//! [`TestRuntime`]. [`Manual`], [`poll_once`], [`yield_now`] and [`pipe`] help to write the tests themselves.
 //!
 //! # What decides what
 //!
@@ -46,6 +66,7 @@ mod driver;
 mod error;
 mod explore;
 mod manual;
+mod nursery;
 mod pipe;
 mod random;
 mod runtime;
@@ -58,6 +79,7 @@ pub use config::{Config, SEED_VARIABLE, block_on};
 pub use error::{Report, RunError};
 pub use explore::{Explored, for_each_config, for_each_seed};
 pub use manual::{Manual, poll_once, yield_now};
+pub use nursery::{explore, nursery, run};
 pub use pipe::{PipeReader, PipeWriter, pipe, short_pipe};
 pub use runtime::TestRuntime;
 pub use scheduler::Outside;

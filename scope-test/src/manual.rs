@@ -44,12 +44,7 @@ impl Wake for Count {
 impl<F: Future> Manual<F> {
     /// Takes `future` without polling it.
     pub fn new(future: F) -> Self {
-        Manual {
-            future: Box::pin(future),
-            count: Arc::default(),
-            polls: 0,
-            seen: 0,
-        }
+        Manual { future: Box::pin(future), count: Arc::default(), polls: 0, seen: 0 }
     }
 
     /// Polls it once.
@@ -86,10 +81,7 @@ impl<F: Future> Manual<F> {
 
 impl<F: Future> fmt::Debug for Manual<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Manual")
-            .field("polls", &self.polls)
-            .field("wakes", &self.wakes())
-            .finish_non_exhaustive()
+        f.debug_struct("Manual").field("polls", &self.polls).field("wakes", &self.wakes()).finish_non_exhaustive()
     }
 }
 

@@ -36,11 +36,7 @@ pub fn short_pipe(capacity: usize, rt: &TestRuntime) -> (PipeReader, PipeWriter)
 
 fn new(capacity: usize, short: Option<TestRuntime>) -> (PipeReader, PipeWriter) {
     assert!(capacity > 0, "a pipe without capacity passes nothing");
-    let shared = Arc::new(Shared {
-        capacity,
-        short,
-        state: Mutex::default(),
-    });
+    let shared = Arc::new(Shared { capacity, short, state: Mutex::default() });
     (PipeReader(shared.clone()), PipeWriter(shared))
 }
 
@@ -217,10 +213,7 @@ impl Drop for PipeWriter {
 
 fn fmt_end(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let held = shared.lock().bytes.len();
-    f.debug_struct(name)
-        .field("held", &held)
-        .field("capacity", &shared.capacity)
-        .finish_non_exhaustive()
+    f.debug_struct(name).field("held", &held).field("capacity", &shared.capacity).finish_non_exhaustive()
 }
 
 impl fmt::Debug for PipeReader {

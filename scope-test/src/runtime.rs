@@ -52,19 +52,13 @@ impl TestRuntime {
     /// As [`TestRuntime::current`], or `None`.
     pub fn try_current() -> Option<Self> {
         // Not `with`: a destructor of another thread-local may ask when this one is gone.
-        CURRENT
-            .try_with(|current| current.borrow().clone())
-            .ok()
-            .flatten()
+        CURRENT.try_with(|current| current.borrow().clone()).ok().flatten()
     }
 
     /// This runtime behind the core's [`Handle`], or `None` if that is another kind of runtime.
     pub fn of(handle: &Handle) -> Option<Self> {
         let adapter = handle.downcast_ref::<Adapter>()?;
-        Some(TestRuntime {
-            scheduler: adapter.0.clone(),
-            handle: handle.clone(),
-        })
+        Some(TestRuntime { scheduler: adapter.0.clone(), handle: handle.clone() })
     }
 
     /// This runtime, as the core wants it. Every call gives the [same](Handle::same).
@@ -81,10 +75,7 @@ impl TestRuntime {
     ///
     /// # Errors
     /// [`Refused`] when the run has ended; `future` has been dropped then, unpolled.
-    pub fn spawn(
-        &self,
-        future: impl Future<Output = ()> + Send + 'static,
-    ) -> Result<TaskNumber, Refused> {
+    pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<TaskNumber, Refused> {
         self.scheduler.spawn(Box::pin(future))
     }
 
@@ -147,11 +138,7 @@ impl TestRuntime {
 
     /// The task that is being polled, or dropped, on the run's thread; `None` on any other.
     pub fn current_task(&self) -> Option<TaskNumber> {
-        if self.scheduler.on_own_thread() {
-            self.scheduler.lock().current
-        } else {
-            None
-        }
+        if self.scheduler.on_own_thread() { self.scheduler.lock().current } else { None }
     }
 
     /// Names `task` in reports. Without effect if it has ended.

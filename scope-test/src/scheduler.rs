@@ -63,10 +63,7 @@ impl Scheduler {
             return Err(Refused::new());
         }
         let number = state.reserve();
-        let waker = Waker::from(Arc::new(TaskWaker {
-            number,
-            scheduler: self.clone(),
-        }));
+        let waker = Waker::from(Arc::new(TaskWaker { number, scheduler: self.clone() }));
         let by = self.asker(&state);
         state.add(number, work, waker, by);
         drop(state);
@@ -95,9 +92,7 @@ impl Scheduler {
             state.outside += 1;
             number
         };
-        let guard = Outside {
-            scheduler: self.clone(),
-        };
+        let guard = Outside { scheduler: self.clone() };
         let run = move || {
             if let Err(payload) = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)) {
                 // The first one counts; a later payload is dropped after the lock is.
@@ -110,18 +105,12 @@ impl Scheduler {
             drop(guard);
         };
         // A thread that cannot be had: the closure, and the guard in it, have been dropped.
-        thread::Builder::new()
-            .name(format!("blocking {number}"))
-            .spawn(run)
-            .map(drop)
-            .map_err(|_| Refused::new())
+        thread::Builder::new().name(format!("blocking {number}")).spawn(run).map(drop).map_err(|_| Refused::new())
     }
 
     pub(crate) fn outside(self: &Arc<Self>) -> Outside {
         self.lock().outside += 1;
-        Outside {
-            scheduler: self.clone(),
-        }
+        Outside { scheduler: self.clone() }
     }
 
     pub(crate) fn now(&self) -> Instant {
@@ -136,15 +125,10 @@ impl Scheduler {
     /// Moves the clock, though tasks may be ready.
     pub(crate) fn advance(&self, by: Duration) {
         let mut state = self.lock();
-        let at = state
-            .at
-            .checked_add(by)
-            .filter(|at| self.base.checked_add(*at).is_some());
+        let at = state.at.checked_add(by).filter(|at| self.base.checked_add(*at).is_some());
         let Some(at) = at else {
             drop(state);
-            panic!(
-                "the virtual clock cannot be advanced by {by:?}: an Instant does not reach that far"
-            );
+            panic!("the virtual clock cannot be advanced by {by:?}: an Instant does not reach that far");
         };
         state.note_advance(by);
         let due = state.pass_to(at);
@@ -153,12 +137,7 @@ impl Scheduler {
     }
 
     /// Ready if the time has come; otherwise the timer is armed with `waker`.
-    pub(crate) fn poll_timer(
-        &self,
-        due: Duration,
-        key: &mut Option<TimerKey>,
-        waker: &Waker,
-    ) -> bool {
+    pub(crate) fn poll_timer(&self, due: Duration, key: &mut Option<TimerKey>, waker: &Waker) -> bool {
         let waker = waker.clone();
         let mut state = self.lock();
         if due <= state.at {
@@ -187,9 +166,7 @@ impl Scheduler {
                 return Err(Stop::Panicked(payload));
             }
             if state.steps >= self.config.step_limit && state.has_ready() {
-                return Err(Stop::Failed(
-                    state.error(Kind::StepLimit(self.config.step_limit)),
-                ));
+                return Err(Stop::Failed(state.error(Kind::StepLimit(self.config.step_limit))));
             }
             if let Some(step) = state.pick() {
                 return Ok(step);
@@ -217,23 +194,11 @@ impl Scheduler {
     ) -> Result<MutexGuard<'a, State>, Stop> {
         let begun = Instant::now();
         while state.outside > 0 && state.panicked.is_none() && !enough(&state) {
-            let Some(left) = self
-                .config
-                .hang_limit
-                .checked_sub(begun.elapsed())
-                .filter(|left| !left.is_zero())
-            else {
-                let kind = Kind::Stalled {
-                    outside: state.outside,
-                    limit: self.config.hang_limit,
-                };
+            let Some(left) = self.config.hang_limit.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) else {
+                let kind = Kind::Stalled { outside: state.outside, limit: self.config.hang_limit };
                 return Err(Stop::Failed(state.error(kind)));
             };
-            state = self
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         Ok(state)
     }

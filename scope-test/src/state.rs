@@ -101,11 +101,7 @@ impl State {
     }
 
     fn record(&mut self, what: What) {
-        let entry = Entry {
-            step: self.steps,
-            at: self.at,
-            what,
-        };
+        let entry = Entry { step: self.steps, at: self.at, what };
         if self.print {
             // At once, not at the end: a poll that never returns is found by its last line.
             eprintln!("{entry}");
@@ -122,13 +118,7 @@ impl State {
     }
 
     /// Puts work into the ready set.
-    pub(crate) fn add(
-        &mut self,
-        number: TaskNumber,
-        work: Work,
-        waker: Waker,
-        by: Option<TaskNumber>,
-    ) {
+    pub(crate) fn add(&mut self, number: TaskNumber, work: Work, waker: Waker, by: Option<TaskNumber>) {
         let slot = Slot {
             blocking: matches!(work, Work::Blocking(_)),
             work,
@@ -171,10 +161,7 @@ impl State {
     fn take_ready(&mut self, index: usize) -> u64 {
         let number = self.ready.swap_remove(index);
         if let Some(moved) = self.ready.get(index) {
-            self.slots
-                .get_mut(moved)
-                .expect("a ready number has a slot: invariant 1")
-                .ready_at = Some(index);
+            self.slots.get_mut(moved).expect("a ready number has a slot: invariant 1").ready_at = Some(index);
         }
         number
     }
@@ -188,10 +175,7 @@ impl State {
         let number = self.take_ready(index);
         self.steps += 1;
         let step = self.steps;
-        let slot = self
-            .slots
-            .get_mut(&number)
-            .expect("a ready number has a slot: invariant 1");
+        let slot = self.slots.get_mut(&number).expect("a ready number has a slot: invariant 1");
         slot.ready_at = None;
         slot.last_step = step;
         let work = match slot.work {
@@ -213,10 +197,7 @@ impl State {
     /// A polled task goes back to wait for its waker.
     pub(crate) fn put_back(&mut self, number: TaskNumber, task: Task) {
         self.current = None;
-        let slot = self
-            .slots
-            .get_mut(&number.0)
-            .expect("work in hand keeps its slot: invariant 2");
+        let slot = self.slots.get_mut(&number.0).expect("work in hand keeps its slot: invariant 2");
         slot.work = Work::Task(task);
     }
 
@@ -261,11 +242,7 @@ impl State {
     }
 
     pub(crate) fn polls(&self, number: TaskNumber) -> u64 {
-        usize::try_from(number.0)
-            .ok()
-            .and_then(|index| self.polls.get(index))
-            .copied()
-            .unwrap_or(0)
+        usize::try_from(number.0).ok().and_then(|index| self.polls.get(index)).copied().unwrap_or(0)
     }
 
     pub(crate) fn alive(&self) -> usize {
@@ -332,25 +309,12 @@ impl State {
     pub(crate) fn take_timers(&mut self) -> (Vec<TimerInfo>, Vec<Waker>) {
         std::mem::take(&mut self.timers)
             .into_iter()
-            .map(|((due, number), timer)| {
-                (
-                    TimerInfo {
-                        timer: number,
-                        due,
-                        set_by: timer.set_by,
-                    },
-                    timer.waker,
-                )
-            })
+            .map(|((due, number), timer)| (TimerInfo { timer: number, due, set_by: timer.set_by }, timer.waker))
             .unzip()
     }
 
     pub(crate) fn place(&self) -> Place {
-        Place {
-            seed: self.seed,
-            steps: self.steps,
-            at: self.at,
-        }
+        Place { seed: self.seed, steps: self.steps, at: self.at }
     }
 
     pub(crate) fn trace(&self) -> Trace {
@@ -379,6 +343,7 @@ impl State {
             tasks: tasks.collect(),
             timers: Vec::new(),
             last: self.last_events(LAST_EVENTS),
+            scopes: String::new(),
         }))
     }
 }

@@ -21,12 +21,7 @@ pub(crate) struct TestTimer {
 impl TestTimer {
     pub(crate) fn new(scheduler: Arc<Scheduler>, at: Instant) -> Self {
         let due = scheduler.offset(at);
-        TestTimer {
-            scheduler,
-            due,
-            key: None,
-            elapsed: false,
-        }
+        TestTimer { scheduler, due, key: None, elapsed: false }
     }
 
     fn disarm(&mut self) {
@@ -40,15 +35,9 @@ impl Timer for TestTimer {
     fn poll_elapsed(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let timer = self.get_mut();
         if !timer.elapsed {
-            timer.elapsed = timer
-                .scheduler
-                .poll_timer(timer.due, &mut timer.key, cx.waker());
+            timer.elapsed = timer.scheduler.poll_timer(timer.due, &mut timer.key, cx.waker());
         }
-        if timer.elapsed {
-            Poll::Ready(())
-        } else {
-            Poll::Pending
-        }
+        if timer.elapsed { Poll::Ready(()) } else { Poll::Pending }
     }
 
     fn reset(self: Pin<&mut Self>, at: Instant) {

@@ -41,31 +41,14 @@ pub(crate) struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    Spawned {
-        task: TaskNumber,
-        by: Option<TaskNumber>,
-    },
-    Polled {
-        task: TaskNumber,
-    },
-    Blocking {
-        task: TaskNumber,
-    },
-    Ended {
-        task: TaskNumber,
-    },
-    Panicked {
-        task: TaskNumber,
-    },
-    Dropped {
-        task: TaskNumber,
-    },
-    Fired {
-        timer: u64,
-    },
-    Advanced {
-        by: Duration,
-    },
+    Spawned { task: TaskNumber, by: Option<TaskNumber> },
+    Polled { task: TaskNumber },
+    Blocking { task: TaskNumber },
+    Ended { task: TaskNumber },
+    Panicked { task: TaskNumber },
+    Dropped { task: TaskNumber },
+    Fired { timer: u64 },
+    Advanced { by: Duration },
 }
 
 impl What {
@@ -117,28 +100,15 @@ pub struct Trace {
 impl Trace {
     pub(crate) fn new(limit: usize) -> Self {
         // The start value of FNV-1a.
-        Trace {
-            entries: VecDeque::new(),
-            limit,
-            total: 0,
-            fingerprint: 0xcbf2_9ce4_8422_2325,
-        }
+        Trace { entries: VecDeque::new(), limit, total: 0, fingerprint: 0xcbf2_9ce4_8422_2325 }
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
         self.total += 1;
         let [a, b, c] = entry.what.words();
-        for word in [
-            entry.step,
-            entry.at.as_secs(),
-            u64::from(entry.at.subsec_nanos()),
-            a,
-            b,
-            c,
-        ] {
+        for word in [entry.step, entry.at.as_secs(), u64::from(entry.at.subsec_nanos()), a, b, c] {
             for byte in word.to_le_bytes() {
-                self.fingerprint =
-                    (self.fingerprint ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
+                self.fingerprint = (self.fingerprint ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
         }
         if self.limit == 0 {
@@ -168,9 +138,7 @@ impl Trace {
 
     /// The last `count` events, in the order in which they happened.
     pub(crate) fn last(&self, count: usize) -> impl Iterator<Item = &Entry> {
-        self.entries
-            .iter()
-            .skip(self.entries.len().saturating_sub(count))
+        self.entries.iter().skip(self.entries.len().saturating_sub(count))
     }
 }
 
@@ -192,13 +160,7 @@ mod tests {
     use super::*;
 
     fn polled(step: u64) -> Entry {
-        Entry {
-            step,
-            at: Duration::ZERO,
-            what: What::Polled {
-                task: TaskNumber(step),
-            },
-        }
+        Entry { step, at: Duration::ZERO, what: What::Polled { task: TaskNumber(step) } }
     }
 
     #[test]
@@ -209,11 +171,7 @@ mod tests {
             long.push(polled(step));
         }
         assert_eq!(short.to_string().lines().count(), 3);
-        assert!(
-            short
-                .to_string()
-                .starts_with("(3 earlier events are not kept)\n#3 ")
-        );
+        assert!(short.to_string().starts_with("(3 earlier events are not kept)\n#3 "));
         assert_eq!(long.to_string().lines().count(), 5);
         assert_eq!(short.fingerprint(), long.fingerprint());
         long.push(polled(5));

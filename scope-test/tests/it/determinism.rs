@@ -14,11 +14,9 @@ async fn busy(rt: TestRuntime) -> Vec<u32> {
             rt2.sleep(Duration::from_millis(u64::from(n % 3))).await;
             order.lock().unwrap().push(n);
             let late = order.clone();
-            rt2.spawn_blocking(move || late.lock().unwrap().push(100 + n))
-                .unwrap();
+            rt2.spawn_blocking(move || late.lock().unwrap().push(100 + n)).unwrap();
             let late = order.clone();
-            rt2.spawn(async move { late.lock().unwrap().push(200 + n) })
-                .unwrap();
+            rt2.spawn(async move { late.lock().unwrap().push(200 + n) }).unwrap();
         })
         .unwrap();
     }
@@ -41,14 +39,8 @@ fn the_same_seed_gives_the_same_trace_byte_for_byte() {
 
 #[test]
 fn different_seeds_give_different_interleavings() {
-    let orders: HashSet<_> = (0..64)
-        .map(|seed| Config::new(seed).block_on(busy))
-        .collect();
-    assert!(
-        orders.len() > 60,
-        "only {} orders from 64 seeds",
-        orders.len()
-    );
+    let orders: HashSet<_> = (0..64).map(|seed| Config::new(seed).block_on(busy)).collect();
+    assert!(orders.len() > 60, "only {} orders from 64 seeds", orders.len());
     let explored = scope_test::for_each_seed(0..64, async |rt| drop(busy(rt).await));
     assert_eq!(explored.runs, 64);
     assert!(explored.interleavings > 60, "{explored:?}");
@@ -62,8 +54,7 @@ fn all_orders_of_three_tasks_are_found() {
             let order = Arc::new(Mutex::new(Vec::new()));
             for n in 0..3 {
                 let order = order.clone();
-                rt.spawn(async move { order.lock().unwrap().push(n) })
-                    .unwrap();
+                rt.spawn(async move { order.lock().unwrap().push(n) }).unwrap();
             }
             rt.sleep(Duration::from_nanos(1)).await;
             std::mem::take(&mut *order.lock().unwrap())
@@ -88,10 +79,7 @@ fn numbers_drawn_by_the_test_are_seeded_and_leave_the_order_alone() {
 
 #[test]
 fn a_plain_closure_that_returns_a_future_will_do() {
-    assert_eq!(
-        scope_test::block_on(9, |rt: TestRuntime| async move { rt.seed() }),
-        9
-    );
+    assert_eq!(scope_test::block_on(9, |rt: TestRuntime| async move { rt.seed() }), 9);
 }
 
 #[test]

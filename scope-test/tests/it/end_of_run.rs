@@ -10,10 +10,7 @@ struct Note(Arc<Mutex<Vec<u32>>>, u32);
 
 impl Drop for Note {
     fn drop(&mut self) {
-        assert!(
-            TestRuntime::try_current().is_some(),
-            "dropped within the run"
-        );
+        assert!(TestRuntime::try_current().is_some(), "dropped within the run");
         self.0.lock().unwrap().push(self.1);
     }
 }
@@ -46,10 +43,7 @@ fn tasks_left_are_named_and_dropped_inside_the_run_in_a_seeded_order() {
         let (text, order) = leak_five(seed);
         assert!(text.starts_with("leak: "), "{text}");
         for n in 1..=5 {
-            assert!(
-                text.contains(&format!("task {n} (parked), spawned by root in step 1")),
-                "{text}"
-            );
+            assert!(text.contains(&format!("task {n} (parked), spawned by root in step 1")), "{text}");
         }
         assert_eq!((text, order.clone()), leak_five(seed));
         let mut sorted = order.clone();
@@ -67,12 +61,7 @@ fn a_task_never_polled_is_a_leak_too() {
         let report = Config::new(seed).try_block_on(async |rt| rt.spawn(async {}).map(drop));
         if let Err(error) = report.result() {
             assert!(error.is_leak());
-            assert!(
-                error
-                    .to_string()
-                    .contains("task 1 (ready), spawned by root in step 1, never polled"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("task 1 (ready), spawned by root in step 1, never polled"), "{error}");
             found += 1;
         }
     }
@@ -91,12 +80,7 @@ fn a_timer_left_armed_is_a_leak() {
         .into_result()
         .unwrap_err();
     assert!(error.is_leak());
-    assert!(
-        error
-            .to_string()
-            .contains("timer 0, due at +60s, set by root"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("timer 0, due at +60s, set by root"), "{error}");
 }
 
 #[test]

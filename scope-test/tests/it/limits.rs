@@ -19,21 +19,14 @@ fn a_task_that_wakes_itself_for_ever_meets_the_step_limit() {
         .unwrap_err();
     assert!(error.is_step_limit());
     assert_eq!(error.seed(), 12);
-    assert!(
-        error.to_string().contains("more than 1000 steps"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("more than 1000 steps"), "{error}");
     assert!(error.to_string().contains("SCOPE_TEST_SEED=12"), "{error}");
     assert!(error.to_string().contains("task 1 (ready)"), "{error}");
 }
 
 #[test]
 fn a_run_of_exactly_as_many_steps_as_allowed_is_good() {
-    let run = |limit| {
-        Config::new(0)
-            .step_limit(limit)
-            .try_block_on(async |_| yield_now().await)
-    };
+    let run = |limit| Config::new(0).step_limit(limit).try_block_on(async |_| yield_now().await);
     assert!(run(2).result().is_ok());
     assert!(run(1).result().unwrap_err().is_step_limit());
 }

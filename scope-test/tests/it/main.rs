@@ -6,6 +6,7 @@ mod determinism;
 mod end_of_run;
 mod limits;
 mod manual;
+mod nursery;
 mod pipe;
 mod repeat;
 mod time;

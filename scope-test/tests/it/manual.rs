@@ -18,20 +18,11 @@ fn polls_and_wakes_are_counted() {
         cx.waker().wake_by_ref();
         Poll::Pending
     }));
-    assert_eq!(
-        (polled.get(), future.wakes(), future.is_woken()),
-        (0, 0, false)
-    );
+    assert_eq!((polled.get(), future.wakes(), future.is_woken()), (0, 0, false));
     assert_eq!(future.poll(), Poll::Pending);
-    assert_eq!(
-        (polled.get(), future.wakes(), future.is_woken()),
-        (1, 2, true)
-    );
+    assert_eq!((polled.get(), future.wakes(), future.is_woken()), (1, 2, true));
     assert_eq!(future.poll(), Poll::Ready("done"));
-    assert_eq!(
-        (future.polls(), future.wakes(), future.is_woken()),
-        (2, 2, false)
-    );
+    assert_eq!((future.polls(), future.wakes(), future.is_woken()), (2, 2, false));
 }
 
 #[test]
@@ -64,14 +55,7 @@ fn poll_once_uses_the_waker_of_the_task() {
         // The wake-up of the inner future belongs to this task, which is polled again for it.
         let before = rt.steps();
         let mut waited = false;
-        poll_fn(|_| {
-            if std::mem::replace(&mut waited, true) {
-                Poll::Ready(())
-            } else {
-                Poll::Pending
-            }
-        })
-        .await;
+        poll_fn(|_| if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }).await;
         assert_eq!(rt.steps(), before + 1);
         assert!(poll_once(&mut once).await.is_ready());
     });

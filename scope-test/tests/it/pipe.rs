@@ -9,13 +9,8 @@ fn bytes_come_out_in_order_whatever_the_capacity_and_the_seed() {
     for capacity in [1, 2, 7, 1000] {
         for short in [false, true] {
             scope_test::for_each_seed(0..64, async |rt| {
-                let (mut reader, mut writer) = if short {
-                    short_pipe(capacity, &rt)
-                } else {
-                    pipe(capacity)
-                };
-                rt.spawn(async move { writer.write_all(TEXT).await.unwrap() })
-                    .unwrap();
+                let (mut reader, mut writer) = if short { short_pipe(capacity, &rt) } else { pipe(capacity) };
+                rt.spawn(async move { writer.write_all(TEXT).await.unwrap() }).unwrap();
                 assert_eq!(reader.read_to_end().await, TEXT);
             });
         }
@@ -70,9 +65,7 @@ fn writing_without_a_reader_fails_and_a_waiting_writer_is_told() {
         assert!(write.poll().is_pending());
         drop(reader);
         assert!(write.is_woken());
-        let std::task::Poll::Ready(Err(error)) = write.poll() else {
-            panic!("the pipe is broken")
-        };
+        let std::task::Poll::Ready(Err(error)) = write.poll() else { panic!("the pipe is broken") };
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
     });
 }
@@ -82,17 +75,9 @@ fn a_dropped_read_or_write_loses_nothing() {
     scope_test::block_on(0, async |_| {
         let (mut reader, mut writer) = pipe(2);
         let mut buf = [0; 2];
-        assert!(
-            poll_once(&mut Box::pin(reader.read(&mut buf)))
-                .await
-                .is_pending()
-        );
+        assert!(poll_once(&mut Box::pin(reader.read(&mut buf))).await.is_pending());
         writer.write_all(b"ab").await.unwrap();
-        assert!(
-            poll_once(&mut Box::pin(writer.write(b"c")))
-                .await
-                .is_pending()
-        );
+        assert!(poll_once(&mut Box::pin(writer.write(b"c"))).await.is_pending());
         drop(writer);
         assert_eq!(reader.read_to_end().await, b"ab");
     });

@@ -19,12 +19,7 @@ fn sample_over_four_seeds() {
 
 fn sample(seed: Option<&str>) -> Output {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args([
-        "repeat::sample_over_four_seeds",
-        "--exact",
-        "--nocapture",
-        "--test-threads=1",
-    ]);
+    command.args(["repeat::sample_over_four_seeds", "--exact", "--nocapture", "--test-threads=1"]);
     match seed {
         Some(seed) => command.env(SEED_VARIABLE, seed),
         None => command.env_remove(SEED_VARIABLE),
@@ -45,16 +40,9 @@ fn with_the_variable_one_seed_is_run_and_its_steps_are_printed() {
     for (text, seed) in [("2", 2), ("0x2", 2), ("77", 77)] {
         let output = sample(Some(text));
         assert!(output.status.success());
-        assert!(
-            String::from_utf8_lossy(&output.stdout).contains(&format!("seeds run: [{seed}]\n"))
-        );
+        assert!(String::from_utf8_lossy(&output.stdout).contains(&format!("seeds run: [{seed}]\n")));
         let printed = String::from_utf8_lossy(&output.stderr).into_owned();
-        for line in [
-            "#1 +0ns root is polled",
-            "#1 +0ns root spawned task 1",
-            "task 1 ended",
-            "+1s timer 0 fires",
-        ] {
+        for line in ["#1 +0ns root is polled", "#1 +0ns root spawned task 1", "task 1 ended", "+1s timer 0 fires"] {
             assert!(printed.contains(line), "{line:?} is not in:\n{printed}");
         }
         assert_eq!(printed, String::from_utf8_lossy(&sample(Some(text)).stderr));

@@ -30,9 +30,7 @@ fn timers_fire_in_the_order_of_their_times() {
             .unwrap();
         }
         rt.sleep(HOUR).await;
-        let expected: Vec<_> = [10, 20, 30, 40, 50]
-            .map(|ms| (ms, Duration::from_millis(ms)))
-            .into();
+        let expected: Vec<_> = [10, 20, 30, 40, 50].map(|ms| (ms, Duration::from_millis(ms))).into();
         assert_eq!(*fired.lock().unwrap(), expected);
     });
 }
@@ -133,10 +131,7 @@ fn advance_moves_the_clock_past_ready_work_and_fires_in_order() {
         }
         rt.advance(HOUR * 2);
         assert_eq!(rt.elapsed(), HOUR * 2);
-        assert_eq!(
-            sleeps.iter().map(Manual::wakes).collect::<Vec<_>>(),
-            [1, 1, 0, 0]
-        );
+        assert_eq!(sleeps.iter().map(Manual::wakes).collect::<Vec<_>>(), [1, 1, 0, 0]);
         assert_eq!(rt.steps(), 1, "advancing is no await point");
     });
 }
