@@ -22,11 +22,8 @@ impl Budgets {
     pub const MIN_AFTER_KILL: Duration = Duration::from_millis(100);
 
     /// No time at all: SIGKILL at once.
-    pub const NONE: Budgets = Budgets {
-        after_eof: Duration::ZERO,
-        after_term: Duration::ZERO,
-        after_kill: Duration::ZERO,
-    };
+    pub const NONE: Budgets =
+        Budgets { after_eof: Duration::ZERO, after_term: Duration::ZERO, after_kill: Duration::ZERO };
 
     /// Sets [`after_eof`](Budgets::after_eof).
     #[must_use]

@@ -15,8 +15,7 @@ use crate::error::{Kind, SpawnError};
 use crate::exit::ExitWatch;
 use crate::group::Group;
 use crate::{
-    Budgets, Inherit, OwnerId, PipeReader, PipeWriter, Process, ProcessName, environment, lookup,
-    marker, orphans,
+    Budgets, Inherit, OwnerId, PipeReader, PipeWriter, Process, ProcessName, environment, lookup, marker, orphans,
 };
 
 /// What a standard stream of a child is connected to.
@@ -94,8 +93,7 @@ impl Command {
 
     /// Adds arguments.
     pub fn args(&mut self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> &mut Command {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -113,8 +111,7 @@ impl Command {
 
     /// Sets a variable, whatever is inherited.
     pub fn env(&mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> &mut Command {
-        self.changes
-            .insert(name.as_ref().to_owned(), Some(value.as_ref().to_owned()));
+        self.changes.insert(name.as_ref().to_owned(), Some(value.as_ref().to_owned()));
         self
     }
 
@@ -173,70 +170,37 @@ impl Command {
         self.check_variables(&name)?;
         let number = marker::next_child();
         let marker = (OwnerId::of_this_host().variable(), number.to_string());
-        let environment =
-            environment::build(self.inherit, std::env::vars_os(), &self.changes, marker);
+        let environment = environment::build(self.inherit, std::env::vars_os(), &self.changes, marker);
         let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
         let program = lookup::find(&name, &self.program, self.cwd.as_deref(), path)?;
 
         let mut command = std::process::Command::new(&program);
-        command
-            .arg0(&self.program)
-            .args(&self.args)
-            .env_clear()
-            .envs(environment)
-            .process_group(0);
-        command
-            .stdin(self.stdin.std())
-            .stdout(self.stdout.std())
-            .stderr(self.stderr.std());
+        command.arg0(&self.program).args(&self.args).env_clear().envs(environment).process_group(0);
+        command.stdin(self.stdin.std()).stdout(self.stdout.std()).stderr(self.stderr.std());
         if let Some(cwd) = &self.cwd {
             command.current_dir(cwd);
         }
         orphans::reap();
-        let mut child = command
-            .spawn()
-            .map_err(|e| SpawnError::refused(&name, &program, e))?;
+        let mut child = command.spawn().map_err(|e| SpawnError::refused(&name, &program, e))?;
 
         let stdin = child.stdin.take().map(OwnedFd::from);
         let stdout = child.stdout.take().map(OwnedFd::from);
         let stderr = child.stderr.take().map(OwnedFd::from);
         let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-            return Err(SpawnError::new(
-                &name,
-                Kind::Other,
-                "the system gave it no number",
-                None,
-            ));
+            return Err(SpawnError::new(&name, Kind::Other, "the system gave it no number", None));
         };
         let watch = ExitWatch::new(rt, pid);
-        let failed = watch
-            .as_ref()
-            .err()
-            .map(|e| std::io::Error::new(e.kind(), e.to_string()));
+        let failed = watch.as_ref().err().map(|e| std::io::Error::new(e.kind(), e.to_string()));
         let exit = watch.unwrap_or_else(|_| ExitWatch::unwatched(rt, pid));
         // From here on it is owned: an early return ends it.
-        let mut process = Process::new(
-            rt.clone(),
-            name.clone(),
-            Group::new(child, pid, number, exit),
-            self.budgets,
-        );
+        let mut process = Process::new(rt.clone(), name.clone(), Group::new(child, pid, number, exit), self.budgets);
         let refused = |e| SpawnError::system(&name, e);
         if let Some(e) = failed {
             return Err(refused(e));
         }
-        process.stdin = stdin
-            .map(|fd| PipeWriter::new(rt, fd))
-            .transpose()
-            .map_err(refused)?;
-        process.stdout = stdout
-            .map(|fd| PipeReader::new(rt, fd))
-            .transpose()
-            .map_err(refused)?;
-        process.stderr = stderr
-            .map(|fd| PipeReader::new(rt, fd))
-            .transpose()
-            .map_err(refused)?;
+        process.stdin = stdin.map(|fd| PipeWriter::new(rt, fd)).transpose().map_err(refused)?;
+        process.stdout = stdout.map(|fd| PipeReader::new(rt, fd)).transpose().map_err(refused)?;
+        process.stderr = stderr.map(|fd| PipeReader::new(rt, fd)).transpose().map_err(refused)?;
         Ok(process)
     }
 
@@ -244,18 +208,11 @@ impl Command {
         let bad = |text: String| Err(SpawnError::new(process, Kind::InvalidInput, text, None));
         for (name, value) in &self.changes {
             if name.is_empty() || name.as_bytes().iter().any(|b| matches!(b, b'=' | 0)) {
-                return bad(format!(
-                    "{name:?} cannot be the name of an environment variable"
-                ));
+                return bad(format!("{name:?} cannot be the name of an environment variable"));
             }
             // The value may be a secret: not shown.
-            if value
-                .as_ref()
-                .is_some_and(|value| value.as_bytes().contains(&0))
-            {
-                return bad(format!(
-                    "the value of the environment variable {name:?} has a NUL byte in it"
-                ));
+            if value.as_ref().is_some_and(|value| value.as_bytes().contains(&0)) {
+                return bad(format!("the value of the environment variable {name:?} has a NUL byte in it"));
             }
         }
         Ok(())

@@ -27,18 +27,14 @@ pub enum Inherit {
     Nothing,
 }
 
-const NEEDED: [&str; 10] = [
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "TZ", "LANG", "LANGUAGE",
-];
+const NEEDED: [&str; 10] = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "TERM", "TMPDIR", "TZ", "LANG", "LANGUAGE"];
 
 impl Inherit {
     fn takes(self, name: &OsStr) -> bool {
         let bytes = name.as_bytes();
         bytes.starts_with(PREFIX.as_bytes())
             || match self {
-                Inherit::Needed => {
-                    bytes.starts_with(b"LC_") || NEEDED.iter().any(|needed| name == *needed)
-                }
+                Inherit::Needed => bytes.starts_with(b"LC_") || NEEDED.iter().any(|needed| name == *needed),
                 Inherit::All => true,
                 Inherit::Nothing => false,
             }
@@ -70,42 +66,17 @@ mod tests {
     use super::*;
 
     fn built(inherit: Inherit, changes: &[(&str, Option<&str>)]) -> Vec<String> {
-        let host = [
-            "PATH=/bin",
-            "LC_TIME=C",
-            "AWS_SECRET_KEY=x",
-            "XDG_RUNTIME_DIR=/run/user/1",
-            "SCOPE_OWNER_0a=7",
-        ];
+        let host = ["PATH=/bin", "LC_TIME=C", "AWS_SECRET_KEY=x", "XDG_RUNTIME_DIR=/run/user/1", "SCOPE_OWNER_0a=7"];
         let host = host.map(|pair| pair.split_once('=').unwrap());
-        let host = host
-            .into_iter()
-            .map(|(name, value)| (name.into(), value.into()));
-        let changes = changes
-            .iter()
-            .map(|(name, value)| ((*name).into(), value.map(Into::into)))
-            .collect();
-        let environment = build(
-            inherit,
-            host,
-            &changes,
-            ("SCOPE_OWNER_0b".into(), "1".into()),
-        );
-        environment
-            .iter()
-            .map(|(n, v)| format!("{}={}", n.display(), v.display()))
-            .collect()
+        let host = host.into_iter().map(|(name, value)| (name.into(), value.into()));
+        let changes = changes.iter().map(|(name, value)| ((*name).into(), value.map(Into::into))).collect();
+        let environment = build(inherit, host, &changes, ("SCOPE_OWNER_0b".into(), "1".into()));
+        environment.iter().map(|(n, v)| format!("{}={}", n.display(), v.display())).collect()
     }
 
     #[test]
     fn a_child_gets_no_more_than_it_needs_unless_told() {
-        let all = [
-            "AWS_SECRET_KEY=x",
-            "LC_TIME=C",
-            "PATH=/bin",
-            "SCOPE_OWNER_0a=7",
-            "SCOPE_OWNER_0b=1",
-        ];
+        let all = ["AWS_SECRET_KEY=x", "LC_TIME=C", "PATH=/bin", "SCOPE_OWNER_0a=7", "SCOPE_OWNER_0b=1"];
         assert_eq!(built(Inherit::Needed, &[]), all[1..]);
         assert_eq!(built(Inherit::Nothing, &[]), all[3..]);
         assert_eq!(built(Inherit::All, &[("XDG_RUNTIME_DIR", None)]), all);
@@ -113,15 +84,7 @@ mod tests {
 
     #[test]
     fn configured_variables_win_but_never_over_a_marker() {
-        let changes = [
-            ("PATH", Some("/opt")),
-            ("LC_TIME", None),
-            ("SCOPE_OWNER_0a", None),
-            ("SCOPE_OWNER_0b", None),
-        ];
-        assert_eq!(
-            built(Inherit::Needed, &changes),
-            ["PATH=/opt", "SCOPE_OWNER_0a=7", "SCOPE_OWNER_0b=1"]
-        );
+        let changes = [("PATH", Some("/opt")), ("LC_TIME", None), ("SCOPE_OWNER_0a", None), ("SCOPE_OWNER_0b", None)];
+        assert_eq!(built(Inherit::Needed, &changes), ["PATH=/opt", "SCOPE_OWNER_0a=7", "SCOPE_OWNER_0b=1"]);
     }
 }

@@ -32,18 +32,8 @@ pub(crate) enum Kind {
 }
 
 impl SpawnError {
-    pub(crate) fn new(
-        name: &ProcessName,
-        kind: Kind,
-        text: impl Into<String>,
-        source: Option<io::Error>,
-    ) -> Self {
-        SpawnError(Box::new(Inner {
-            name: name.clone(),
-            kind,
-            text: text.into(),
-            source,
-        }))
+    pub(crate) fn new(name: &ProcessName, kind: Kind, text: impl Into<String>, source: Option<io::Error>) -> Self {
+        SpawnError(Box::new(Inner { name: name.clone(), kind, text: text.into(), source }))
     }
 
     /// What the system said to the start itself, of a program that has been found.
@@ -73,8 +63,7 @@ impl SpawnError {
             ),
             Some(Errno::TOOBIG) => (
                 Kind::InvalidInput,
-                "its arguments and environment together are too long: pass large values in a file"
-                    .to_owned(),
+                "its arguments and environment together are too long: pass large values in a file".to_owned(),
             ),
             _ => return SpawnError::system(name, source),
         };
@@ -100,10 +89,9 @@ impl SpawnError {
                 Kind::Unwatchable,
                 "the runtime cannot watch pipes: on tokio, enable I/O when building the runtime (`enable_io`)",
             ),
-            _ if source.kind() == io::ErrorKind::InvalidInput => (
-                Kind::InvalidInput,
-                "the program, an argument or a variable has a NUL byte in it",
-            ),
+            _ if source.kind() == io::ErrorKind::InvalidInput => {
+                (Kind::InvalidInput, "the program, an argument or a variable has a NUL byte in it")
+            }
             _ => (Kind::Other, "the system refused it"),
         };
         SpawnError::new(name, kind, text, Some(source))

@@ -60,10 +60,7 @@ impl ExitWatch {
     /// # Errors
     /// The runtime cannot watch it.
     pub(crate) fn of_fd(rt: &Handle, fd: OwnedFd) -> io::Result<Arc<ExitWatch>> {
-        Ok(Arc::new(ExitWatch::from(
-            None,
-            Source::Pidfd(rt.watch(fd)?),
-        )))
+        Ok(Arc::new(ExitWatch::from(None, Source::Pidfd(rt.watch(fd)?))))
     }
 
     /// A watch without a runtime, for a child that is about to be ended because it could not be watched.
@@ -72,12 +69,7 @@ impl ExitWatch {
     }
 
     fn from(pid: Option<Pid>, source: Source) -> ExitWatch {
-        ExitWatch {
-            pid,
-            source,
-            waiters: Arc::default(),
-            reaped: AtomicBool::new(false),
-        }
+        ExitWatch { pid, source, waiters: Arc::default(), reaped: AtomicBool::new(false) }
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -92,11 +84,7 @@ impl ExitWatch {
     /// Blocks the thread. Whether the child has ended by `deadline`, by the system's clock.
     pub(crate) fn wait_blocking(&self, deadline: Instant) -> bool {
         if let Source::Pidfd(io) = &self.source {
-            return self.has_ended()
-                || wait_all(
-                    &[io.fd()],
-                    deadline.saturating_duration_since(Instant::now()),
-                );
+            return self.has_ended() || wait_all(&[io.fd()], deadline.saturating_duration_since(Instant::now()));
         }
         let mut pause = Duration::from_micros(100);
         while !self.has_ended() {
@@ -129,11 +117,7 @@ pub struct Exited {
 
 impl Exited {
     pub(crate) fn new(watch: Arc<ExitWatch>) -> Exited {
-        Exited {
-            watch,
-            slot: None,
-            look: None,
-        }
+        Exited { watch, slot: None, look: None }
     }
 }
 
@@ -153,8 +137,7 @@ impl Future for Exited {
                     true => Ok(1),
                     false => Err(io::ErrorKind::WouldBlock.into()),
                 };
-                io.poll_io(Interest::Read, &mut Context::from_waker(&waker), &mut look)
-                    .map_ok(|_| ())
+                io.poll_io(Interest::Read, &mut Context::from_waker(&waker), &mut look).map_ok(|_| ())
             }
             Source::Polled(rt) => loop {
                 if watch.has_ended() {
@@ -184,9 +167,7 @@ impl Drop for Exited {
 
 impl fmt::Debug for Exited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exited")
-            .field("pid", &self.watch.pid)
-            .finish_non_exhaustive()
+        f.debug_struct("Exited").field("pid", &self.watch.pid).finish_non_exhaustive()
     }
 }
 
@@ -282,10 +263,7 @@ pub(crate) fn pidfd(_: Pid) -> io::Result<Option<OwnedFd>> {
 /// Blocks until all of `fds` are readable, for `limit` at the most. Whether they are.
 pub(crate) fn wait_all(fds: &[BorrowedFd<'_>], limit: Duration) -> bool {
     let start = Instant::now();
-    let mut polled: Vec<PollFd<'_>> = fds
-        .iter()
-        .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
-        .collect();
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
     loop {
         let left = limit.saturating_sub(start.elapsed());
         let timeout = rustix::event::Timespec {

@@ -86,16 +86,8 @@ pub(crate) struct Swept {
 
 impl Group {
     pub(crate) fn new(child: Child, pid: Pid, number: u64, exit: ExitWatch) -> Group {
-        let leader = Mutex::new(Leader {
-            pid,
-            child: Some(child),
-        });
-        Group {
-            pid,
-            number,
-            exit: Arc::new(exit),
-            leader,
-        }
+        let leader = Mutex::new(Leader { pid, child: Some(child) });
+        Group { pid, number, exit: Arc::new(exit), leader }
     }
 
     fn leader(&self) -> MutexGuard<'_, Leader> {
@@ -103,8 +95,7 @@ impl Group {
     }
 
     fn target(&self, leader: &Leader) -> Target {
-        Target::child_of(OwnerId::of_this_host(), self.number)
-            .or_in(leader.pins().then_some(self.pid))
+        Target::child_of(OwnerId::of_this_host(), self.number).or_in(leader.pins().then_some(self.pid))
     }
 
     /// All that is left but the leader. In a function of its own: a caller who can prove that there is nobody need not
@@ -128,8 +119,7 @@ impl Group {
             Ok(found) => survey.found = found,
             Err(e) => {
                 // Where zombies answer, this is always so; then killing what is not there does no harm.
-                survey.in_doubt =
-                    leader.pins() && rustix::process::test_kill_process_group(self.pid).is_ok();
+                survey.in_doubt = leader.pins() && rustix::process::test_kill_process_group(self.pid).is_ok();
                 survey.error = Some(e);
             }
         }
@@ -140,18 +130,12 @@ impl Group {
         // CONT after TERM: who is stopped, by the terminal say, takes no signal but these two and KILL.
         let signals = [Signal::TERM, Signal::CONT];
         if terminate {
-            signals
-                .iter()
-                .for_each(|signal| leader.signal_group(*signal));
+            signals.iter().for_each(|signal| leader.signal_group(*signal));
         }
         for straggler in &survey.found {
             // The group has been told.
             let told = straggler.group == self.raw_pid() && leader.pins();
-            let signals = if terminate && !told {
-                &signals[..]
-            } else {
-                &[]
-            };
+            let signals = if terminate && !told { &signals[..] } else { &[] };
             if let Told::Sent(Some(fd)) = tell(straggler, &target, signals) {
                 survey.fds.push(fd);
             }
@@ -163,15 +147,12 @@ impl Group {
     /// milliseconds as a rule.
     pub(crate) fn sweep(&self, limit: Duration) -> Swept {
         let now = Instant::now();
-        let deadline = now
-            .checked_add(limit)
-            .unwrap_or(now + Duration::from_secs(86400));
+        let deadline = now.checked_add(limit).unwrap_or(now + Duration::from_secs(86400));
         let leader = self.leader();
         let target = self.target(&leader);
         leader.signal_group(Signal::KILL);
         // The scan that follows would otherwise find those that are dying already.
-        self.exit
-            .wait_blocking(deadline.min(now + Duration::from_millis(20)));
+        self.exit.wait_blocking(deadline.min(now + Duration::from_millis(20)));
 
         let mut swept = Swept::default();
         loop {

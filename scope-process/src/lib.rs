@@ -11,7 +11,8 @@
 //! * A program that clears its environment *and* leaves its group (`env -i setsid …`) escapes. So do processes of other
 //!   users (`sudo`), and work handed to a service that was running before (`docker run`, `systemd-run`).
 //! * Ending a program that starts itself again and again is a race, not a proof: it is looked for until one look finds
-//!   nobody, or the time is over.
+//!   nobody, or the time is over. One that takes more than 100 ms to become another program (an exec from a slow
+//!   drive) can be missed in that time.
 //! * A process in an uninterruptible wait in the kernel (state D) dies when the kernel lets it. It is reported as a
 //!   survivor.
 //! * Daemons that a server meant to leave running (gpg-agent, an ssh ControlMaster) are ended too.

@@ -24,20 +24,10 @@ pub(crate) fn find(
         check_cwd(name, cwd)?;
     }
     if program.is_empty() {
-        return Err(SpawnError::new(
-            name,
-            Kind::InvalidInput,
-            "no program is named: its name is empty",
-            None,
-        ));
+        return Err(SpawnError::new(name, Kind::InvalidInput, "no program is named: its name is empty", None));
     }
     if program.as_bytes().contains(&0) {
-        return Err(SpawnError::new(
-            name,
-            Kind::InvalidInput,
-            "the program's name has a NUL byte in it",
-            None,
-        ));
+        return Err(SpawnError::new(name, Kind::InvalidInput, "the program's name has a NUL byte in it", None));
     }
     let from_here = |path: &Path| cwd.map_or_else(|| path.to_owned(), |cwd| cwd.join(path));
     if program.as_bytes().contains(&b'/') {
@@ -50,11 +40,7 @@ pub(crate) fn find(
 
     let mut second_best = None;
     let mut searched = 0;
-    for folder in path
-        .map(OsStr::as_bytes)
-        .unwrap_or_default()
-        .split(|&b| b == b':')
-    {
+    for folder in path.map(OsStr::as_bytes).unwrap_or_default().split(|&b| b == b':') {
         // An empty entry is the working directory.
         let folder = if folder.is_empty() { b"." } else { folder };
         let candidate = Path::new(OsStr::from_bytes(folder)).join(program);
@@ -74,23 +60,13 @@ pub(crate) fn find(
 fn check_cwd(name: &ProcessName, cwd: &Path) -> Result<(), SpawnError> {
     let bad = |text: String, source| SpawnError::new(name, Kind::BadCwd, text, source);
     match std::fs::metadata(cwd) {
-        Ok(found) if !found.is_dir() => Err(bad(
-            format!("its working directory {cwd:?} is no directory"),
-            None,
-        )),
+        Ok(found) if !found.is_dir() => Err(bad(format!("its working directory {cwd:?} is no directory"), None)),
         Ok(_) if may_execute(cwd) => Ok(()),
-        Ok(_) => Err(bad(
-            format!("its working directory {cwd:?} may not be entered: look at its permissions"),
-            None,
-        )),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Err(bad(
-            format!("its working directory {cwd:?} does not exist: create it, or correct the path"),
-            None,
-        )),
-        Err(e) => Err(bad(
-            format!("its working directory {cwd:?} cannot be used"),
-            Some(e),
-        )),
+        Ok(_) => Err(bad(format!("its working directory {cwd:?} may not be entered: look at its permissions"), None)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+            Err(bad(format!("its working directory {cwd:?} does not exist: create it, or correct the path"), None))
+        }
+        Err(e) => Err(bad(format!("its working directory {cwd:?} cannot be used"), Some(e))),
     }
 }
 
@@ -119,30 +95,23 @@ fn may_execute(path: &Path) -> bool {
 impl Found {
     fn into_error(self, name: &ProcessName, path: &Path) -> SpawnError {
         let (kind, text) = match self {
-            Found::Directory => (
-                Kind::IsDirectory,
-                format!("{path:?} is a directory, not a program: name the program in it"),
-            ),
+            Found::Directory => {
+                (Kind::IsDirectory, format!("{path:?} is a directory, not a program: name the program in it"))
+            }
             Found::Unusable => (
                 Kind::NotExecutable,
-                format!(
-                    "{path:?} may not be run: make it executable (`chmod +x`), or run it by its interpreter"
-                ),
+                format!("{path:?} may not be run: make it executable (`chmod +x`), or run it by its interpreter"),
             ),
-            Found::Program | Found::Nothing => (
-                Kind::NotFound,
-                format!("there is no program {path:?}: correct the path"),
-            ),
+            Found::Program | Found::Nothing => {
+                (Kind::NotFound, format!("there is no program {path:?}: correct the path"))
+            }
         };
         SpawnError::new(name, kind, text, None)
     }
 }
 
 fn not_in_path(name: &ProcessName, program: &OsStr, searched: Option<usize>) -> SpawnError {
-    let text = match (
-        program.to_string_lossy().split_once(char::is_whitespace),
-        searched,
-    ) {
+    let text = match (program.to_string_lossy().split_once(char::is_whitespace), searched) {
         (Some((first, rest)), _) => format!(
             "there is no program {program:?}: if {first:?} is the program, give {rest:?} as its arguments, not as part \
              of its name"
@@ -151,9 +120,7 @@ fn not_in_path(name: &ProcessName, program: &OsStr, searched: Option<usize>) -> 
             "there is no program {program:?} in the {searched} folders of its PATH: check the spelling, install it, or \
              give its full path"
         ),
-        (None, None) => format!(
-            "there is no PATH to search for {program:?}: give its full path, or set PATH for it"
-        ),
+        (None, None) => format!("there is no PATH to search for {program:?}: give its full path, or set PATH for it"),
     };
     SpawnError::new(name, Kind::NotFound, text, None)
 }

@@ -54,9 +54,7 @@ impl FromStr for OwnerId {
         if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(ParseOwnerIdError(()));
         }
-        u128::from_str_radix(text, 16)
-            .map(OwnerId)
-            .map_err(|_| ParseOwnerIdError(()))
+        u128::from_str_radix(text, 16).map(OwnerId).map_err(|_| ParseOwnerIdError(()))
     }
 }
 
@@ -96,21 +94,12 @@ mod tests {
         let own = OwnerId::of_this_host();
         assert_eq!(own, OwnerId::of_this_host());
         assert_eq!(own.to_string().parse(), Ok(own));
-        assert!(
-            own.variable()
-                .bytes()
-                .all(|b| b == b'_' || b.is_ascii_alphanumeric())
-        );
+        assert!(own.variable().bytes().all(|b| b == b'_' || b.is_ascii_alphanumeric()));
     }
 
     #[test]
     fn what_is_no_owner_id_is_refused() {
-        for text in [
-            "",
-            "12",
-            "+1234567890123456789012345678901",
-            "g0000000000000000000000000000000",
-        ] {
+        for text in ["", "12", "+1234567890123456789012345678901", "g0000000000000000000000000000000"] {
             assert!(text.parse::<OwnerId>().is_err(), "{text:?}");
         }
     }

@@ -54,10 +54,7 @@ mod tests {
 
     #[test]
     fn a_name_cannot_send_control_characters_to_a_terminal() {
-        assert_eq!(
-            ProcessName::from("a\u{1b}[31mb\n").to_string(),
-            "a\\u{1b}[31mb\\n"
-        );
+        assert_eq!(ProcessName::from("a\u{1b}[31mb\n").to_string(), "a\\u{1b}[31mb\\n");
         assert_eq!(ProcessName::from("zeitzähler").to_string(), "zeitzähler");
     }
 }

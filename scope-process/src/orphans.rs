@@ -9,10 +9,7 @@ use std::sync::{Mutex, PoisonError};
 static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
 pub(crate) fn adopt(child: Child) {
-    ORPHANS
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(child);
+    ORPHANS.lock().unwrap_or_else(PoisonError::into_inner).push(child);
 }
 
 pub(crate) fn reap() {

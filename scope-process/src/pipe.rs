@@ -36,9 +36,7 @@ impl PipeReader {
     /// # Errors
     /// What the system says; also once the runtime that watches the pipe has shut down.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.io.poll_io(Interest::Read, cx, &mut |fd| {
-            uninterrupted(|| rustix::io::read(fd, &mut *buf))
-        })
+        self.io.poll_io(Interest::Read, cx, &mut |fd| uninterrupted(|| rustix::io::read(fd, &mut *buf)))
     }
 
     /// Waits until there is something to read, and reads it; 0 is the end.
@@ -68,9 +66,7 @@ impl PipeWriter {
     /// What the system says: `BrokenPipe` when the child no longer reads; also once the runtime that watches the pipe
     /// has shut down.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        self.io.poll_io(Interest::Write, cx, &mut |fd| {
-            uninterrupted(|| rustix::io::write(fd, buf))
-        })
+        self.io.poll_io(Interest::Write, cx, &mut |fd| uninterrupted(|| rustix::io::write(fd, buf)))
     }
 
     /// As [`poll_write`](PipeWriter::poll_write), from several buffers in one call. No more than the first 1024 of them
@@ -78,16 +74,10 @@ impl PipeWriter {
     ///
     /// # Errors
     /// As [`poll_write`](PipeWriter::poll_write).
-    pub fn poll_write_vectored(
-        &mut self,
-        cx: &mut Context<'_>,
-        bufs: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
+    pub fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         // IOV_MAX: more in one call are an error.
         let bufs = &bufs[..bufs.len().min(1024)];
-        self.io.poll_io(Interest::Write, cx, &mut |fd| {
-            uninterrupted(|| rustix::io::writev(fd, bufs))
-        })
+        self.io.poll_io(Interest::Write, cx, &mut |fd| uninterrupted(|| rustix::io::writev(fd, bufs)))
     }
 
     /// Waits until the pipe takes something of `buf`, and says how much it took.

@@ -183,11 +183,7 @@ impl Process {
     fn conclude(&mut self) -> CloseReport {
         self.log.status = self.group.reap();
         let log = std::mem::take(&mut self.log);
-        let report = CloseReport {
-            name: self.name.clone(),
-            pid: self.id(),
-            log,
-        };
+        let report = CloseReport { name: self.name.clone(), pid: self.id(), log };
         self.report.insert(report).clone()
     }
 }

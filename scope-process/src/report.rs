@@ -140,11 +140,7 @@ impl Log {
     /// Adds those that are not known yet.
     pub(crate) fn found(&mut self, stragglers: &[Straggler]) {
         for straggler in stragglers {
-            if self
-                .stragglers
-                .iter()
-                .all(|known| known.pid != straggler.pid)
-            {
+            if self.stragglers.iter().all(|known| known.pid != straggler.pid) {
                 self.stragglers.push(straggler.clone());
             }
         }
@@ -248,12 +244,7 @@ impl fmt::Display for CloseReport {
         }
         if f.alternate() {
             for step in self.steps() {
-                write!(
-                    f,
-                    "\n    {:<12} {:>9}  ",
-                    step.action,
-                    Millis(step.took).to_string()
-                )?;
+                write!(f, "\n    {:<12} {:>9}  ", step.action, Millis(step.took).to_string())?;
                 match step.left {
                     0 => f.write_str("nothing left")?,
                     n => write!(f, "{n} left")?,

@@ -49,18 +49,11 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn all_of(owner: OwnerId) -> Target {
-        Target {
-            variable: format!("{}=", owner.variable()).into_bytes(),
-            child: None,
-            group: None,
-        }
+        Target { variable: format!("{}=", owner.variable()).into_bytes(), child: None, group: None }
     }
 
     pub(crate) fn child_of(owner: OwnerId, child: u64) -> Target {
-        Target {
-            child: Some(child),
-            ..Target::all_of(owner)
-        }
+        Target { child: Some(child), ..Target::all_of(owner) }
     }
 
     /// Also those in `group`. Only for a group whose number cannot be another's.
@@ -96,6 +89,7 @@ pub(crate) use elsewhere::{find, look};
 mod linux {
     use std::io;
     use std::mem::MaybeUninit;
+    use std::time::Duration;
 
     use rustix::fs::{Mode, OFlags, RawDir};
     use rustix::io::Errno;
@@ -105,11 +99,7 @@ mod linux {
 
     /// All live processes that `target` describes, but never the caller itself.
     pub(crate) fn find(target: &Target) -> io::Result<Vec<Straggler>> {
-        let proc = rustix::fs::open(
-            "/proc",
-            OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?;
+        let proc = rustix::fs::open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
         let mut space = [MaybeUninit::uninit(); 8192];
         let mut entries = RawDir::new(&proc, &mut space);
         let mut seen = Look::new(target);
@@ -125,11 +115,7 @@ mod linux {
                 Seen::No => {}
             }
         }
-        // Between two programs of an exec a process has no environment for a moment; that moment has passed now.
-        found.extend(unsure.into_iter().filter_map(|pid| match seen.at(pid) {
-            Seen::Ours(straggler) => Some(straggler),
-            Seen::Unsure | Seen::No => None,
-        }));
+        found.extend(unsure.into_iter().filter_map(|pid| seen.again(pid)));
         match seen.refused {
             // Silence would be taken for "nobody there".
             Some(e) => Err(e.into()),
@@ -139,15 +125,15 @@ mod linux {
 
     /// The process `pid`, if it is alive and what `target` describes.
     pub(crate) fn look(pid: Pid, target: &Target) -> Option<Straggler> {
-        match Look::new(target).at(pid) {
-            Seen::Ours(straggler) => Some(straggler),
-            Seen::Unsure | Seen::No => None,
-        }
+        Look::new(target).again(pid)
     }
+
+    /// How long one process may keep us in doubt.
+    const LONGEST_EXEC: Duration = Duration::from_millis(100);
 
     enum Seen {
         Ours(Straggler),
-        /// It has an empty environment.
+        /// It has no environment, but will have: it is becoming another program.
         Unsure,
         No,
     }
@@ -164,12 +150,24 @@ mod linux {
     impl<'a> Look<'a> {
         fn new(target: &'a Target) -> Self {
             let variable = memchr::memmem::Finder::new(&target.variable);
-            Look {
-                target,
-                variable,
-                own: rustix::process::getpid(),
-                buf: Vec::with_capacity(8192),
-                refused: None,
+            Look { target, variable, own: rustix::process::getpid(), buf: Vec::with_capacity(8192), refused: None }
+        }
+
+        /// Looks until it is sure. Between two programs of an exec a process has no environment, and whoever is taken
+        /// for a stranger then escapes.
+        fn again(&mut self, pid: Pid) -> Option<Straggler> {
+            let mut pause = Duration::from_micros(100);
+            let mut paused = Duration::ZERO;
+            loop {
+                match self.at(pid) {
+                    Seen::Ours(straggler) => return Some(straggler),
+                    Seen::No => return None,
+                    // So long for an exec: it waits for a drive, say. It cannot be waited for here.
+                    Seen::Unsure if paused > LONGEST_EXEC => return None,
+                    Seen::Unsure => std::thread::sleep(pause),
+                }
+                paused += pause;
+                pause = (pause * 2).min(Duration::from_millis(2));
             }
         }
 
@@ -181,8 +179,7 @@ mod linux {
             let is_bare = environment && self.buf.is_empty();
             // `None` if it is gone, or another user's, who could still be in the group.
             let mark = if environment { self.mark() } else { None };
-            let marked =
-                mark.is_some_and(|child| self.target.child.is_none() || child == self.target.child);
+            let marked = mark.is_some_and(|child| self.target.child.is_none() || child == self.target.child);
             // Half the cost of a scan, so not without need. (`getpgid` would be cheaper; rustix's takes the 0 that it
             // says of kernel threads for impossible.)
             if !marked && !is_bare && self.target.group.is_none() || !self.read(pid, "stat") {
@@ -191,10 +188,7 @@ mod linux {
             let Some(stat) = Stat::parse(&self.buf).filter(Stat::is_alive) else {
                 return Seen::No;
             };
-            let in_group = self
-                .target
-                .group
-                .is_some_and(|group| group.as_raw_pid().unsigned_abs() == stat.group);
+            let in_group = self.target.group.is_some_and(|group| group.as_raw_pid().unsigned_abs() == stat.group);
             match marked || in_group {
                 true => Seen::Ours(Straggler {
                     pid: pid.as_raw_pid().unsigned_abs(),
@@ -204,25 +198,16 @@ mod linux {
                     child: mark.flatten(),
                 }),
                 // Kernel threads have no group.
-                false if is_bare && stat.group != 0 => Seen::Unsure,
+                false if is_bare && !stat.is_bare && stat.group != 0 => Seen::Unsure,
                 false => Seen::No,
             }
         }
 
         /// The value of the marker in the environment just read: a child's number, if it is one.
         fn mark(&self) -> Option<Option<u64>> {
-            let at = self
-                .variable
-                .find_iter(&self.buf)
-                .find(|&at| at == 0 || self.buf[at - 1] == 0)?;
-            let value = self.buf[at + self.target.variable.len()..]
-                .split(|&b| b == 0)
-                .next()?;
-            Some(
-                std::str::from_utf8(value)
-                    .ok()
-                    .and_then(|value| value.parse().ok()),
-            )
+            let at = self.variable.find_iter(&self.buf).find(|&at| at == 0 || self.buf[at - 1] == 0)?;
+            let value = self.buf[at + self.target.variable.len()..].split(|&b| b == 0).next()?;
+            Some(std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()))
         }
 
         /// Reads a file of the process `pid`; `false` if it cannot be: it may vanish at any time.
@@ -269,6 +254,8 @@ mod linux {
         state: char,
         group: u32,
         threads: u32,
+        /// It was given an empty environment; one that has none yet was not.
+        is_bare: bool,
     }
 
     impl Stat {
@@ -277,18 +264,15 @@ mod linux {
             let open = memchr::memchr(b'(', text)?;
             let close = memchr::memrchr(b')', text)?;
             let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
-            let mut fields = std::str::from_utf8(text.get(close + 1..)?)
-                .ok()?
-                .split_ascii_whitespace();
+            let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
             let state = fields.next()?.chars().next()?;
             let group = fields.nth(1)?.parse().ok()?;
             let threads = fields.nth(14)?.parse().ok()?;
-            Some(Stat {
-                comm,
-                state,
-                group,
-                threads,
-            })
+            let mut place = |skip| fields.nth(skip).and_then(|field| field.parse::<u64>().ok());
+            // Where the environment begins and ends in memory: nowhere, before it is there.
+            let (begin, end) = (place(29), place(0));
+            let is_bare = begin == end && end.is_some_and(|end| end != 0);
+            Some(Stat { comm, state, group, threads, is_bare })
         }
 
         /// A process whose first thread has ended looks like a zombie while others run.
@@ -306,12 +290,7 @@ mod linux {
         fn a_stat_is_read_whatever_the_name_holds() {
             let line = b"42 (a) R (b\n) S 1 7 8 34816 42 4194560 1 2 3 4 5 6 7 8 20 0 3 0 900 1 2";
             let stat = Stat::parse(line).unwrap();
-            let expected = Stat {
-                comm: "a) R (b\n".into(),
-                state: 'S',
-                group: 7,
-                threads: 3,
-            };
+            let expected = Stat { comm: "a) R (b\n".into(), state: 'S', group: 7, threads: 3, is_bare: false };
             assert_eq!(stat, expected);
             for end in 0..line.len() - 12 {
                 // Cut short anywhere: an answer or none, but no panic.
@@ -320,13 +299,31 @@ mod linux {
         }
 
         #[test]
-        fn a_zombie_with_threads_is_alive() {
-            let stat = |state, threads| Stat {
-                comm: String::new(),
-                state,
-                group: 1,
-                threads,
+        fn an_empty_environment_is_told_from_one_that_is_not_there_yet() {
+            let parse = |environment: &str| {
+                let zeros = "0 ".repeat(29);
+                Stat::parse(format!("42 (a) S 1 7 8 0 0 0 1 2 3 4 5 6 7 8 20 0 3 {zeros}{environment} 0").as_bytes())
             };
+            assert!(parse("140 140").unwrap().is_bare);
+            assert!(!parse("0 0").unwrap().is_bare);
+            assert!(!parse("140 150").unwrap().is_bare);
+            // The real thing: a process with an empty environment, and ourselves.
+            let mut bare = std::process::Command::new("/bin/cat");
+            let mut bare = bare.env_clear().stdin(std::process::Stdio::piped()).spawn().unwrap();
+            let stat = |pid: &str| Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).unwrap()).unwrap();
+            let deadline = std::time::Instant::now() + Duration::from_secs(60);
+            while !stat(&bare.id().to_string()).is_bare {
+                assert!(std::time::Instant::now() < deadline, "it is never seen to be bare");
+                std::thread::yield_now();
+            }
+            assert!(!stat("self").is_bare);
+            drop(bare.stdin.take());
+            bare.wait().unwrap();
+        }
+
+        #[test]
+        fn a_zombie_with_threads_is_alive() {
+            let stat = |state, threads| Stat { comm: String::new(), state, group: 1, threads, is_bare: false };
             assert!(stat('S', 1).is_alive());
             assert!(stat('Z', 2).is_alive());
             assert!(!stat('Z', 1).is_alive());

@@ -27,16 +27,9 @@ pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
     process.stdin = None;
     process.log.input_ended = true;
     if !had_ended {
-        let ended = wait(
-            process,
-            &mut [process.exited()],
-            after(&rt, budgets.after_eof),
-        )
-        .await;
+        let ended = wait(process, &mut [process.exited()], after(&rt, budgets.after_eof)).await;
         process.log.notice(ended);
-        process
-            .log
-            .step(Action::EndInput, rt.now() - start, usize::from(!ended));
+        process.log.step(Action::EndInput, rt.now() - start, usize::from(!ended));
     }
 
     let start = rt.now();
@@ -46,9 +39,7 @@ pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
     // As it was before anything was sent.
     process.log.notice(survey.leader_ended);
     process.log.found(&survey.found);
-    process
-        .log
-        .step(Action::Scan, scanned - start, survey.left());
+    process.log.step(Action::Scan, scanned - start, survey.left());
     if let Some(e) = &survey.error {
         process.log.unscanned(e);
     }
@@ -58,9 +49,7 @@ pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
     if terminate {
         process.log.sent(Sent::Term);
         let left = settle(process, survey, after(&rt, budgets.after_term)).await;
-        process
-            .log
-            .step(Action::Terminate, rt.now() - scanned, left);
+        process.log.step(Action::Terminate, rt.now() - scanned, left);
         if left == 0 {
             return;
         }
@@ -83,12 +72,8 @@ async fn settle(process: &mut Process, mut survey: Survey, deadline: Instant) ->
     let group = Arc::clone(&process.group);
     for round in 0_u64.. {
         let watched = survey.fds.len();
-        let mut ends: Vec<Exited> = survey
-            .fds
-            .drain(..)
-            .filter_map(|fd| ExitWatch::of_fd(&rt, fd).ok())
-            .map(Exited::new)
-            .collect();
+        let mut ends: Vec<Exited> =
+            survey.fds.drain(..).filter_map(|fd| ExitWatch::of_fd(&rt, fd).ok()).map(Exited::new).collect();
         let all_watched = ends.len() == watched && watched == survey.found.len();
         ends.push(process.exited());
         let ended = wait(process, &mut ends, deadline).await;
@@ -117,11 +102,7 @@ async fn wait(process: &mut Process, ends: &mut [Exited], deadline: Instant) -> 
     let mut timer = process.rt.sleep_until(deadline);
     let mut ended = vec![false; ends.len()];
     poll_fn(|cx| {
-        for (end, ended) in ends
-            .iter_mut()
-            .zip(&mut ended)
-            .filter(|(_, ended)| !**ended)
-        {
+        for (end, ended) in ends.iter_mut().zip(&mut ended).filter(|(_, ended)| !**ended) {
             match Pin::new(end).poll(cx) {
                 Poll::Ready(Ok(())) => *ended = true,
                 // The runtime that was to watch it has shut down: no time is left to be polite.
@@ -163,6 +144,5 @@ async fn survey(rt: &Handle, group: &Arc<Group>, terminate: bool) -> Survey {
 
 fn after(rt: &Handle, budget: Duration) -> Instant {
     let now = rt.now();
-    now.checked_add(budget)
-        .unwrap_or(now + Duration::from_secs(86400 * 365))
+    now.checked_add(budget).unwrap_or(now + Duration::from_secs(86400 * 365))
 }

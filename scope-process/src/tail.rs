@@ -76,11 +76,7 @@ impl Tail {
     pub fn lines(&self) -> Vec<String> {
         let ring = self.ring();
         let open = Some(&ring.open).filter(|line| !line.is_empty());
-        ring.lines
-            .iter()
-            .chain(open)
-            .map(|line| String::from_utf8_lossy(line).into_owned())
-            .collect()
+        ring.lines.iter().chain(open).map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
 
     /// How many lines were dropped to make room.
@@ -129,8 +125,7 @@ impl Ring {
             self.open.extend_from_slice(&piece[..keep]);
             self.open.extend_from_slice(CUT);
             // Longer than the limit from here on, so that nothing is added.
-            self.open
-                .resize(self.open.len().max(self.max_line + 1), b' ');
+            self.open.resize(self.open.len().max(self.max_line + 1), b' ');
         }
     }
 
@@ -166,10 +161,7 @@ impl fmt::Display for Tail {
 impl fmt::Debug for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ring = self.ring();
-        f.debug_struct("Tail")
-            .field("lines", &ring.lines.len())
-            .field("dropped", &ring.dropped)
-            .finish_non_exhaustive()
+        f.debug_struct("Tail").field("lines", &ring.lines.len()).field("dropped", &ring.dropped).finish_non_exhaustive()
     }
 }
 

@@ -22,16 +22,7 @@ pub(crate) fn alone_under(setup: &str, name: &str, body: impl FnOnce()) {
         .env(INNER, "1")
         .output()
         .unwrap();
-    let text = [output.stdout, output.stderr]
-        .map(|text| String::from_utf8_lossy(&text).into_owned())
-        .concat();
-    assert!(
-        output.status.success(),
-        "{name} alone: {}\n{text}",
-        output.status
-    );
-    assert!(
-        text.contains("1 passed"),
-        "{name} is not the test's name:\n{text}"
-    );
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(output.status.success(), "{name} alone: {}\n{text}", output.status);
+    assert!(text.contains("1 passed"), "{name} is not the test's name:\n{text}");
 }

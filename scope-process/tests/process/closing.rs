@@ -35,10 +35,7 @@ fn a_polite_server_ends_at_the_end_of_its_input() {
         assert_eq!(report.ended(), Ended::AtEndOfInput, "{report:#}");
         assert_eq!(report.status().unwrap().code(), Some(0));
         assert_eq!(actions(&report), [Action::EndInput, Action::Scan]);
-        assert!(
-            report.is_polite() && report.is_complete() && report.stragglers().is_empty(),
-            "{report:#}"
-        );
+        assert!(report.is_polite() && report.is_complete() && report.stragglers().is_empty(), "{report:#}");
         assert!(report.signals().is_empty());
         assert!(report.to_string().starts_with("server (pid "), "{report}");
         assert_eq!(report.to_string().lines().count(), 1);
@@ -67,10 +64,7 @@ fn a_server_that_ignores_the_end_of_its_input_gets_sigterm() {
         assert_eq!(report.status().unwrap().signal(), Some(15));
         assert_eq!(report.signals(), [Sent::Term]);
         assert!(report.steps()[0].took >= SHORT, "{report:#}");
-        assert_eq!(
-            actions(&report),
-            [Action::EndInput, Action::Scan, Action::Terminate]
-        );
+        assert_eq!(actions(&report), [Action::EndInput, Action::Scan, Action::Terminate]);
     });
 }
 
@@ -90,8 +84,7 @@ fn a_server_that_ignores_everything_is_killed_with_its_children() {
 #[test]
 fn a_stopped_server_is_woken_to_take_its_sigterm() {
     on_each(async |rt| {
-        let (mut process, suspect) =
-            ready(&rt, servers::STOPPED, patient().with_after_eof(SHORT)).await;
+        let (mut process, suspect) = ready(&rt, servers::STOPPED, patient().with_after_eof(SHORT)).await;
         let stopped = async {
             while oracle::state(process.id()).unwrap().0 != 'T' {
                 rt.sleep(Duration::from_millis(1)).await;
@@ -111,13 +104,7 @@ fn a_daemon_that_keeps_the_marker_does_not_escape() {
         for script in [servers::ESCAPES, servers::ESCAPES_AND_ENDS] {
             let report = close(&rt, script, patient().with_after_term(SHORT)).await;
             assert_eq!(report.signals(), [Sent::Term, Sent::Kill], "{report:#}");
-            assert!(
-                report
-                    .stragglers()
-                    .iter()
-                    .all(|straggler| straggler.group != report.id()),
-                "{report:#}"
-            );
+            assert!(report.stragglers().iter().all(|straggler| straggler.group != report.id()), "{report:#}");
             assert!(!report.stragglers().is_empty(), "{report:#}");
             assert!(report.is_complete(), "{report:#}");
         }
@@ -141,8 +128,7 @@ fn a_server_that_ended_on_its_own_is_reported_as_such() {
 #[test]
 fn a_server_that_cleans_up_at_sigterm_is_given_the_time() {
     on_each(async |rt| {
-        let (mut process, mut suspect) =
-            ready(&rt, servers::CLEANS_UP, patient().with_after_eof(SHORT)).await;
+        let (mut process, mut suspect) = ready(&rt, servers::CLEANS_UP, patient().with_after_eof(SHORT)).await;
         let report = process.close().await;
         assert_eq!(report.ended(), Ended::AtTerm, "{report:#}");
         assert_eq!(report.status().unwrap().code(), Some(0), "{report:#}");
@@ -166,12 +152,8 @@ fn no_time_means_sigkill_at_once() {
 fn output_that_nobody_took_does_not_keep_a_server_from_ending() {
     on_each(async |rt| {
         // More than a pipe holds, on both, when it is told to end.
-        let script =
-            "cat >/dev/null; head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2; exit 4";
-        let mut process = sh(script)
-            .stderr(scope_process::Stdio::Piped)
-            .spawn(&rt)
-            .unwrap();
+        let script = "cat >/dev/null; head -c 1000000 /dev/zero; head -c 1000000 /dev/zero >&2; exit 4";
+        let mut process = sh(script).stderr(scope_process::Stdio::Piped).spawn(&rt).unwrap();
         let report = process.close().await;
         assert_eq!(report.ended(), Ended::AtEndOfInput, "{report:#}");
         assert_eq!(report.status().unwrap().code(), Some(4));
@@ -186,14 +168,9 @@ fn a_second_close_says_the_same_again() {
         assert!(process.report().is_none());
         let first = process.close().await;
         assert_eq!(format!("{first:#}"), format!("{:#}", process.close().await));
-        assert_eq!(
-            format!("{first:#}"),
-            format!("{:#}", process.report().unwrap())
-        );
+        assert_eq!(format!("{first:#}"), format!("{:#}", process.report().unwrap()));
         assert_eq!(process.status(), first.status());
-        within(&rt, "an end that is past", process.exited())
-            .await
-            .unwrap();
+        within(&rt, "an end that is past", process.exited()).await.unwrap();
     });
 }
 
@@ -201,11 +178,7 @@ fn a_second_close_says_the_same_again() {
 fn a_close_that_was_dropped_can_be_taken_up_again() {
     on_each(async |rt| {
         let (mut process, suspect) = ready(&rt, servers::IGNORES_EOF_AND_TERM, patient()).await;
-        assert!(
-            futures_lite::future::poll_once(process.close())
-                .await
-                .is_none()
-        );
+        assert!(futures_lite::future::poll_once(process.close()).await.is_none());
         // Its input has ended by now, and it has ignored that; what comes next is in a hurry.
         let report = within(&rt, "close", process.close_with(Budgets::NONE)).await;
         assert_eq!(report.ended(), Ended::AtKill, "{report:#}");
@@ -216,16 +189,11 @@ fn a_close_that_was_dropped_can_be_taken_up_again() {
 #[test]
 fn closing_one_server_leaves_its_sibling_alone() {
     on_each(async |rt| {
-        let (mut one, suspect) =
-            ready(&rt, servers::ESCAPES, patient().with_after_term(SHORT)).await;
+        let (mut one, suspect) = ready(&rt, servers::ESCAPES, patient().with_after_term(SHORT)).await;
         let (mut other, other_suspect) = ready(&rt, servers::LEAVES_A_CHILD, patient()).await;
         one.close().await;
         suspect.assert_gone();
-        assert_eq!(
-            oracle::of_child(other.number()).len(),
-            3,
-            "the shell, its cat, its child"
-        );
+        assert_eq!(oracle::of_child(other.number()).len(), 3, "the shell, its cat, its child");
         let report = other.close().await;
         assert_eq!(report.ended(), Ended::AtEndOfInput, "{report:#}");
         other_suspect.assert_gone();
@@ -237,14 +205,7 @@ fn many_are_closed_at_once() {
     on_each(async |rt| {
         let mut all = Vec::new();
         for (_, script) in servers::ALL.iter().cycle().take(20) {
-            all.push(
-                ready(
-                    &rt,
-                    script,
-                    patient().with_after_eof(SHORT).with_after_term(SHORT),
-                )
-                .await,
-            );
+            all.push(ready(&rt, script, patient().with_after_eof(SHORT).with_after_term(SHORT)).await);
         }
         let closes: Vec<_> = all
             .into_iter()
@@ -262,11 +223,7 @@ fn many_are_closed_at_once() {
 async fn join_all<F: Future<Output = ()> + Unpin>(mut futures: Vec<F>) {
     std::future::poll_fn(|cx| {
         futures.retain_mut(|future| std::pin::Pin::new(future).poll(cx).is_pending());
-        if futures.is_empty() {
-            std::task::Poll::Ready(())
-        } else {
-            std::task::Poll::Pending
-        }
+        if futures.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
     })
     .await;
 }

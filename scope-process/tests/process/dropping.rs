@@ -18,14 +18,7 @@ fn ending_at_once_kills_all_and_says_so() {
         assert_eq!(report.ended(), Ended::InDrop, "{report:#}");
         assert_eq!(report.status().unwrap().signal(), Some(9));
         assert_eq!(report.signals(), [Sent::Kill]);
-        assert_eq!(
-            report
-                .steps()
-                .iter()
-                .map(|step| step.action)
-                .collect::<Vec<_>>(),
-            [Action::Kill]
-        );
+        assert_eq!(report.steps().iter().map(|step| step.action).collect::<Vec<_>>(), [Action::Kill]);
         assert!(!report.stragglers().is_empty(), "{report:#}");
         assert!(report.is_complete(), "{report:#}");
         suspect.assert_gone();
@@ -40,10 +33,7 @@ fn ending_at_once_what_has_ended_sends_nothing() {
         let report = process.end_now();
         assert_eq!(report.ended(), Ended::BeforeClose, "{report:#}");
         assert_eq!(report.status().unwrap().code(), Some(7));
-        assert!(
-            report.signals().is_empty() && report.is_complete(),
-            "{report:#}"
-        );
+        assert!(report.signals().is_empty() && report.is_complete(), "{report:#}");
     });
 }
 
@@ -53,5 +43,19 @@ fn ending_at_once_what_was_closed_repeats_the_report() {
         let mut process = sh(servers::POLITE).spawn(&rt).unwrap();
         let report = process.close().await;
         assert_eq!(report.to_string(), process.end_now().to_string());
+    });
+}
+
+#[test]
+fn a_daemon_that_becomes_another_program_all_the_time_does_not_escape() {
+    on_each(async |rt| {
+        for _ in 0..30 {
+            let mut process = sh(servers::ESCAPES_AND_EXECS).spawn(&rt).unwrap();
+            let mut suspect = Suspect::new(&mut process);
+            suspect.says("ready").await;
+            let report = process.end_now();
+            assert!(report.is_complete(), "{report:#}");
+            suspect.assert_gone();
+        }
     });
 }

@@ -15,24 +15,17 @@ pub(crate) fn state(pid: u32) -> Option<(char, u32)> {
 
 fn all() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap();
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect()
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// The live processes with exactly this variable in their environment.
 pub(crate) fn with_variable(variable: &str) -> Vec<u32> {
     let carries = |pid: u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment
-            .split(|b| *b == 0)
-            .any(|entry| entry == variable.as_bytes())
+        environment.split(|b| *b == 0).any(|entry| entry == variable.as_bytes())
     };
     let alive = |pid: u32| state(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X');
-    all()
-        .into_iter()
-        .filter(|pid| carries(*pid) && alive(*pid))
-        .collect()
+    all().into_iter().filter(|pid| carries(*pid) && alive(*pid)).collect()
 }
 
 /// The live processes marked as belonging to one child.
@@ -43,10 +36,7 @@ pub(crate) fn of_child(number: u64) -> Vec<u32> {
 /// Children of this process, dead or alive.
 pub(crate) fn children() -> Vec<u32> {
     let own = std::process::id();
-    all()
-        .into_iter()
-        .filter(|pid| state(*pid).is_some_and(|(_, parent)| parent == own))
-        .collect()
+    all().into_iter().filter(|pid| state(*pid).is_some_and(|(_, parent)| parent == own)).collect()
 }
 
 /// How many descriptors this process has open.
@@ -64,11 +54,7 @@ pub(crate) struct Suspect {
 
 impl Suspect {
     pub(crate) fn new(process: &mut Process) -> Suspect {
-        Suspect {
-            pid: process.id(),
-            number: process.number(),
-            stdout: process.take_stdout().unwrap(),
-        }
+        Suspect { pid: process.id(), number: process.number(), stdout: process.take_stdout().unwrap() }
     }
 
     /// What it prints next.
@@ -76,11 +62,7 @@ impl Suspect {
         let mut said = Vec::new();
         while said.last() != Some(&b'\n') {
             let mut byte = [0];
-            assert_eq!(
-                self.stdout.read(&mut byte).await.unwrap(),
-                1,
-                "it ended, having said {said:?}"
-            );
+            assert_eq!(self.stdout.read(&mut byte).await.unwrap(), 1, "it ended, having said {said:?}");
             said.push(byte[0]);
         }
         assert_eq!(String::from_utf8_lossy(&said).trim(), line);
@@ -89,10 +71,7 @@ impl Suspect {
     /// Fails if anything is left of it: a process by marker, a zombie, or anyone who still holds its standard output.
     pub(crate) fn assert_gone(&self) {
         assert_eq!(of_child(self.number), [], "processes left");
-        assert!(
-            state(self.pid).is_none_or(|(_, parent)| parent != std::process::id()),
-            "not reaped"
-        );
+        assert!(state(self.pid).is_none_or(|(_, parent)| parent != std::process::id()), "not reaped");
         let mut buf = [0; 4096];
         loop {
             // Not through the reactor: what counts is how it is now. EOF comes with the last holder's death.

@@ -21,10 +21,7 @@ fn what_is_written_comes_back() {
             let mut rest = &sent[..];
             while !rest.is_empty() {
                 let (a, b) = rest.split_at(rest.len().min(1000));
-                let n = input
-                    .write_vectored(&[IoSlice::new(a), IoSlice::new(b)])
-                    .await
-                    .unwrap();
+                let n = input.write_vectored(&[IoSlice::new(a), IoSlice::new(b)]).await.unwrap();
                 rest = &rest[n..];
             }
             drop(input);
@@ -60,10 +57,7 @@ fn more_slices_than_the_system_takes_are_no_error() {
 #[test]
 fn a_server_that_never_reads_makes_the_writer_wait() {
     on_each(async |rt| {
-        let mut process = sh(servers::NEVER_READS)
-            .budgets(Budgets::NONE)
-            .spawn(&rt)
-            .unwrap();
+        let mut process = sh(servers::NEVER_READS).budgets(Budgets::NONE).spawn(&rt).unwrap();
         let mut input = process.take_stdin().unwrap();
         let block = vec![0; 1 << 16];
         let full = async { while poll_once(input.write(&block)).await.is_some() {} };
@@ -92,10 +86,7 @@ fn a_read_that_is_given_up_loses_nothing() {
         for byte in 0..50_u8 {
             assert!(poll_once(output.read(&mut buf)).await.is_none());
             input.write_all(&[byte]).await.unwrap();
-            assert_eq!(
-                within(&rt, "a byte", output.read(&mut buf)).await.unwrap(),
-                1
-            );
+            assert_eq!(within(&rt, "a byte", output.read(&mut buf)).await.unwrap(), 1);
             assert_eq!(buf[0], byte);
         }
         drop(input);
@@ -106,18 +97,14 @@ fn a_read_that_is_given_up_loses_nothing() {
 #[test]
 fn the_tail_of_standard_error_is_kept() {
     on_each(async |rt| {
-        let script = "i=0; while [ $i -lt 100 ]; do echo line $i >&2; i=$((i+1)); done; printf 'last words' >&2; exit 1";
+        let script =
+            "i=0; while [ $i -lt 100 ]; do echo line $i >&2; i=$((i+1)); done; printf 'last words' >&2; exit 1";
         let mut process = sh(script).stderr(Stdio::Piped).spawn(&rt).unwrap();
         let tail = Tail::new();
         let mut errors = process.take_stderr().unwrap();
-        within(&rt, "the end of standard error", tail.follow(&mut errors))
-            .await
-            .unwrap();
+        within(&rt, "the end of standard error", tail.follow(&mut errors)).await.unwrap();
         let lines = tail.lines();
-        assert_eq!(
-            (lines[0].as_str(), lines[64].as_str()),
-            ("line 36", "last words")
-        );
+        assert_eq!((lines[0].as_str(), lines[64].as_str()), ("line 36", "last words"));
         assert_eq!(tail.dropped(), 36);
         process.close().await;
     });

@@ -9,17 +9,21 @@ pub(crate) const LEAVES_A_CHILD: &str = "sleep 1000 & echo ready; cat >/dev/null
 pub(crate) const IGNORES_EOF: &str = "echo ready; cat >/dev/null; while :; do sleep 1000; done";
 pub(crate) const IGNORES_EOF_AND_TERM: &str =
     "trap '' TERM; sleep 1000 & echo ready; cat >/dev/null; while :; do sleep 1000; done";
-pub(crate) const STOPPED: &str =
-    "echo ready; kill -STOP $$; cat >/dev/null; while :; do sleep 1000; done";
+pub(crate) const STOPPED: &str = "echo ready; kill -STOP $$; cat >/dev/null; while :; do sleep 1000; done";
 /// A daemon: a session of its own, a parent that is gone, deaf to TERM. Its leader is polite.
-pub(crate) const ESCAPES: &str = "(setsid sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1000; done' &) ; exec cat >/dev/null";
+pub(crate) const ESCAPES: &str =
+    "(setsid sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1000; done' &) ; exec cat >/dev/null";
 /// The same, with the leader ended on its own before anyone asks.
-pub(crate) const ESCAPES_AND_ENDS: &str =
-    "(setsid sh -c 'trap \"\" TERM; echo ready; exec sleep 1000' &) ; exit 0";
+pub(crate) const ESCAPES_AND_ENDS: &str = "(setsid sh -c 'trap \"\" TERM; echo ready; exec sleep 1000' &) ; exit 0";
 pub(crate) const ENDS_AT_ONCE: &str = "echo ready; exit 7";
 pub(crate) const NEVER_READS: &str = "echo ready; exec sleep 1000";
 /// Cleans up for a moment when told to end, with a program that was not there before.
-pub(crate) const CLEANS_UP: &str = "trap 'sleep 0.05; echo cleaned; exit 0' TERM; echo ready; cat >/dev/null; while :; do sleep 0.01; done";
+pub(crate) const CLEANS_UP: &str =
+    "trap 'sleep 0.05; echo cleaned; exit 0' TERM; echo ready; cat >/dev/null; while :; do sleep 0.01; done";
+
+/// A daemon that becomes another program all the time, each time without an environment for a moment.
+pub(crate) const ESCAPES_AND_EXECS: &str =
+    "export again='exec sh -c \"$again\"'; (setsid sh -c 'echo ready; eval \"$again\"' &) ; exec cat >/dev/null";
 
 pub(crate) const ALL: [(&str, &str); 10] = [
     ("polite", POLITE),
@@ -37,11 +41,7 @@ pub(crate) const ALL: [(&str, &str); 10] = [
 /// A server that gets all the time it may need.
 pub(crate) fn sh(script: &str) -> Command {
     let mut command = Command::new("sh");
-    command
-        .arg("-c")
-        .arg(script)
-        .name("server")
-        .stderr(scope_process::Stdio::Inherit);
+    command.arg("-c").arg(script).name("server").stderr(scope_process::Stdio::Null);
     command.budgets(patient());
     command
 }
@@ -49,10 +49,7 @@ pub(crate) fn sh(script: &str) -> Command {
 /// No slow machine runs out of these: for what must happen before they are over.
 pub(crate) fn patient() -> Budgets {
     let long = Duration::from_secs(30);
-    Budgets::default()
-        .with_after_eof(long)
-        .with_after_term(long)
-        .with_after_kill(long)
+    Budgets::default().with_after_eof(long).with_after_term(long).with_after_kill(long)
 }
 
 /// For those that let the time pass.
