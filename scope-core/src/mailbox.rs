@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Poll;
 
@@ -64,6 +64,9 @@ pub(crate) struct Core<S: Service> {
     pub(crate) requests: Sender<S::Request>,
     stop: Arc<Stop>,
     changed: Event,
+    /// Odd while the service's task is being polled; `polled` tells when it no longer is.
+    polls: AtomicU64,
+    polled: Event,
     state: Mutex<State<S>>,
     /// The service's own scope, to tell whether a caller is within it.
     scope: OnceLock<Arc<Scope>>,
@@ -71,6 +74,8 @@ pub(crate) struct Core<S: Service> {
 
 struct State<S: Service> {
     info: Option<Arc<S::Info>>,
+    /// Why it is ending, known before it has ended: for those who ask meanwhile.
+    ending: Option<Why>,
     end: Option<End<S::Report>>,
 }
 
@@ -108,7 +113,9 @@ pub(crate) fn pair<S: Service>(
         requests,
         stop: stop.clone(),
         changed: Event::new(),
-        state: Mutex::new(State { info: None, end: None }),
+        polls: AtomicU64::new(0),
+        polled: Event::new(),
+        state: Mutex::new(State { info: None, ending: None, end: None }),
         scope: OnceLock::new(),
     };
     (Arc::new(core), Inbox { queue, stop })
@@ -145,6 +152,12 @@ impl<S: Service> Core<S> {
         self.changed.notify(usize::MAX);
     }
 
+    /// Asks for the end for a reason of the service's own.
+    pub(crate) fn begin_end(&self, why: &Why) {
+        self.lock().ending.get_or_insert_with(|| why.clone());
+        self.begin_close();
+    }
+
     pub(crate) fn end(&self, why: Why, report: Option<S::Report>) {
         self.begin_close();
         {
@@ -177,16 +190,43 @@ impl<S: Service> Core<S> {
 
     /// What one who asks now is told.
     pub(crate) fn error(&self) -> ServiceError {
-        let why = self.lock().end.as_ref().map_or(Why::Asked, |end| end.why.clone());
-        ServiceError::new(self.name.clone(), why)
+        let state = self.lock();
+        let why = state.end.as_ref().map(|end| &end.why).or(state.ending.as_ref());
+        ServiceError::new(self.name.clone(), why.cloned().unwrap_or(Why::Asked))
     }
 
-    /// What one whose reply was dropped is told: why the service ended, if that is the reason.
+    /// What one whose reply was dropped is told: why the service ends, if that is the reason.
+    ///
+    /// A service that fails drops its replies first and says why at the end of that very poll: so that is waited for.
     pub(crate) async fn unanswered(&self) -> ServiceError {
-        if self.stop.is_asked() {
-            return self.ended().await.why.error(&self.name);
+        loop {
+            let polled = self.polled.listen();
+            let in_poll = self.polls.load(Ordering::Acquire) % 2 == 1;
+            let why = {
+                let state = self.lock();
+                state.end.as_ref().map(|end| end.why.clone()).or_else(|| state.ending.clone())
+            };
+            match why {
+                Some(why) => return why.error(&self.name),
+                None if in_poll => polled.await,
+                None if self.stop.is_asked() => return Why::Asked.error(&self.name),
+                None => return Why::Unanswered.error(&self.name),
+            }
         }
-        ServiceError::new(self.name.clone(), Why::Unanswered)
+    }
+
+    /// Marks the beginning and the end of a poll of the service's task.
+    pub(crate) fn in_poll<R>(&self, poll: impl FnOnce() -> R) -> R {
+        struct Over<'a>(&'a AtomicU64, &'a Event);
+        impl Drop for Over<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_add(1, Ordering::AcqRel);
+                self.1.notify(usize::MAX);
+            }
+        }
+        self.polls.fetch_add(1, Ordering::AcqRel);
+        let _over = Over(&self.polls, &self.polled);
+        poll()
     }
 
     async fn wait<T>(&self, mut look: impl FnMut(&State<S>) -> Option<T>) -> T {

@@ -186,6 +186,9 @@ const WINDING_UP: u32 = 1 << 4;
 /// It has ended: only handles still refer to it.
 const OVER: u32 = 1 << 5;
 
+/// A child was dropped at an await point for a cancellation.
+const CUT: u32 = 1 << 6;
+
 /// One child, in `live`.
 const CHILD: u64 = 1;
 /// One service, in `live`.
@@ -490,6 +493,17 @@ impl Scope {
             return Err(SpawnError::closed(self.id.clone()));
         }
         Ok(())
+    }
+
+    /// Notes that a child was dropped at an await point for a cancellation.
+    pub(crate) fn note_cut(&self) {
+        if !self.cut_a_child() {
+            self.flags.fetch_or(CUT, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn cut_a_child(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & CUT != 0
     }
 
     /// Counts it out. After this the caller touches nothing of the scope's.

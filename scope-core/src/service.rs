@@ -482,7 +482,8 @@ impl<S: Service> Run<S> {
         origin.parent = Some(scope.clone());
         origin.budget = service.cleanup_budget().unwrap_or(scope.budget);
         drop(scope);
-        let outcome = Block::new(origin, live(&core, service, inbox, location)).await;
+        let mut block = pin!(Block::new(origin, live(&core, service, inbox, location)));
+        let outcome = poll_fn(|cx| core.in_poll(|| block.as_mut().poll(cx))).await;
         let (why, report) = match outcome.ended {
             Ended::Done(end) => end,
             // The three phases catch their own panics; a service is not cut.
@@ -535,7 +536,7 @@ async fn live<S: Service>(
         });
     }
     let why = why.unwrap_or(Why::Asked);
-    core.begin_close();
+    core.begin_end(&why);
     // Requests that nobody will serve are dropped, which tells those who asked.
     inbox.shut();
     if event::observed()

@@ -112,6 +112,9 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         self.state = State::Ended;
         let (scope, task) = (&self.scope, self.entry.task());
         let future = &mut self.future;
+        if matches!(end, End::Cancelled) {
+            scope.note_cut();
+        }
         frame::enter(task, Here::Made(scope), || {
             let dropped = catch_unwind(AssertUnwindSafe(|| {
                 // SAFETY: `state` was not `Ended` before, so it has not been dropped; it is dropped in place.

@@ -278,13 +278,20 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
     fn conclude(&mut self) -> Poll<M::Output> {
         self.stage = Stage::Over;
         let nursery = self.nursery();
-        let Some(scope) = nursery.scope.get() else {
-            return match self.value.take() {
-                Some(value) => Poll::Ready(M::finish(Ok(value))),
-                // Never allocated, so never cancelled by itself: it was cut from above, and is moot.
-                None => Poll::Pending,
-            };
+        let scope = match nursery.scope.get() {
+            Some(scope) => scope,
+            None => match self.value.take() {
+                Some(value) => return Poll::Ready(M::finish(Ok(value))),
+                // Never allocated, so never cancelled by itself: it was cut from above.
+                None => nursery.scope.make(),
+            },
         };
+        // A deadline that cut a child short is no success, whatever the body returned before.
+        let late = scope.cut_a_child() && scope.reason().is_some_and(|reason| reason.cause() == CancelCause::Deadline);
+        self.cut |= late;
+        if late {
+            self.give_up_value();
+        }
         if scope.first_failure().is_some() {
             self.give_up_value();
         }

@@ -186,6 +186,11 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
             (&local.header, &mut *local.future.get(), ManuallyDrop::take(&mut *local.deposit.get()))
         };
         let (task, here) = (&header.task, Here::Lazy(scope));
+        if matches!(end, End::Cancelled)
+            && let Some(scope) = scope.get()
+        {
+            scope.note_cut();
+        }
         frame::enter(task, here, || {
             // SAFETY: dropped in place, once.
             let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));

@@ -164,29 +164,74 @@ pub(crate) async fn c11_a_deadline_moved_into_the_past_ends_at_the_next_await_po
     R::assert_no_time_passed(begun);
 }
 
-/// Fails if: nobody looks at the clock once the body has its value: the children would run for ever.
+/// Fails if: nobody looks at the clock once the body has its value: the children would run for ever. Or if what they
+/// did not finish in time passes for a success.
 pub(crate) async fn c11_a_deadline_reaches_children_after_the_body_has_ended<R: Rt>() {
+    for same_task in [false, true] {
+        let journal = Journal::new();
+        let begun = R::now();
+        let error = nursery(async |n| {
+            let note = journal.on_drop("child");
+            let child = async move {
+                let _note = note;
+                pending().await
+            };
+            if same_task {
+                n.spawn_local(child)
+            } else {
+                R::spawn(n, child)
+            }
+            Ok(7)
+        })
+        .timeout(SHORT)
+        .await
+        .expect_err("a child did not end in time");
+        assert!(error.is_timed_out(), "{error:?}");
+        assert_eq!(journal.lines().len(), 1);
+        R::assert_elapsed(begun, SHORT);
+    }
+
+    // In time, it is one.
+    let value = nursery(async |n| {
+        R::spawn(n, async { Ok(sleep(SHORT).await?) });
+        Ok(7)
+    })
+    .timeout(HOUR)
+    .await;
+    assert_eq!(value.expect("all ended in time"), 7);
+}
+
+/// Fails if: a deadline that passes during clean-up cuts that short, or takes the value away.
+pub(crate) async fn c11_a_deadline_does_not_reach_clean_up<R: Rt>() {
     let journal = Journal::new();
     let begun = R::now();
     let value = nursery(async |n| {
-        let note = journal.on_drop("parallel");
-        R::spawn(n, async move {
-            let _note = note;
-            pending().await
-        });
-        let note = journal.on_drop("same-task");
-        n.spawn_local(async move {
-            let _note = note;
-            pending().await
+        let j = journal.clone();
+        n.finalizer("flush", async move |_| {
+            sleep(SHORT * 3).await?;
+            j.add("flushed");
+            Ok(())
         });
         Ok(7)
     })
     .timeout(SHORT)
     .await;
-    // c03: the body's value was there; its children are cut short all the same.
-    assert_eq!(value.expect("the value was there"), 7);
-    assert_eq!(journal.lines().len(), 2);
-    R::assert_elapsed(begun, SHORT);
+    assert_eq!(value.expect("it was in time"), 7);
+    journal.assert_is(&["flushed"]);
+    R::assert_elapsed(begun, SHORT * 3);
+}
+
+/// Fails if: a time that no clock can count is taken for one that has passed.
+pub(crate) async fn c11_a_deadline_beyond_all_clocks_is_none<R: Rt>() {
+    let value = nursery(async |n| {
+        assert_eq!(n.deadline(), None);
+        sleep(SHORT).await?;
+        Ok(7)
+    })
+    .timeout(Duration::MAX)
+    .await;
+    assert_eq!(value.expect("it has all the time there is"), 7);
+    assert_eq!(fail_after(Duration::MAX, async { 7 }).await.expect("likewise"), 7);
 }
 
 /// Fails if: `fail_after` cuts the wrong thing short, or leaves it behind.
