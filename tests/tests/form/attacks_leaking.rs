@@ -287,3 +287,8 @@ fn carried_out(referred_to: bool) {
 fn carried_out_of_the_scope_it_began_in() {
     carried_out(true);
 }
+
+#[test]
+fn carried_out_of_the_scope_it_began_in_with_nothing_that_refers_to_it() {
+    carried_out(false);
+}

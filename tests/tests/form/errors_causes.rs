@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_lite::FutureExt;
 use futures_lite::future::block_on;
-use scope_core::{CancelCause, Cause, Nursery, ScopeError, nursery, nursery_infallible, try_nursery};
+use scope_core::{CancelCause, Cause, Nursery, ScopeError, Spawns, nursery, nursery_infallible, try_nursery};
 
 use super::harness::{assert_send, everywhere, on_runtimes, turn};
 
@@ -115,6 +115,38 @@ fn e12_timed_out() {
     };
     assert_send(&program());
     on_runtimes(program, (true, false, CancelCause::Deadline, 0));
+}
+
+/// A body that has ended at once does not make a success of children that were cut short.
+#[test]
+fn e12_timed_out_after_the_body_has_ended() {
+    let program = async || {
+        let late = |parallel: bool| {
+            nursery(async move |n| {
+                if parallel {
+                    n.spawn_erased(std::future::pending());
+                } else {
+                    n.spawn_local(std::future::pending());
+                }
+                Ok(())
+            })
+            .timeout(Duration::from_millis(1))
+        };
+        let in_time = nursery(async |n| {
+            n.spawn_local(async {
+                turn().await;
+                Ok(())
+            });
+            Ok(())
+        });
+        (
+            late(false).await.unwrap_err().is_timed_out(),
+            late(true).await.unwrap_err().is_timed_out(),
+            in_time.timeout(Duration::from_secs(3600)).await.is_ok(),
+        )
+    };
+    assert_send(&program());
+    on_runtimes(program, (true, true, true));
 }
 
 #[test]
