@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_lite::future::{pending, yield_now};
+use futures_lite::future::{block_on, pending, yield_now};
 use futures_util::FutureExt;
 use scope_core::{Cause, Exit, Failure, Nursery, Spawns, checkpoint, nursery, sleep};
 use scope_tests::{Boom, Gate, Journal, Rt, panic_text, poll_now, way_to};
@@ -298,6 +298,47 @@ pub(crate) async fn f01_the_default_budget_is_five_seconds<R: Rt>() {
     .await
     .expect_err("it overran");
     R::assert_elapsed(begun, Duration::from_secs(5));
+}
+
+/// Fails if: a finalizer is dropped without having been polled, where there is no time at all.
+pub(crate) async fn f01_with_no_budget_each_still_gets_to_its_first_await_point<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        for name in ["first", "second"] {
+            let journal = journal.clone();
+            n.finalizer(name, async move |_| {
+                journal.add(name);
+                Ok(())
+            });
+        }
+        Ok(())
+    })
+    .cleanup_budget(Duration::ZERO)
+    .await
+    .expect("they need no time");
+    journal.assert_is(&["second", "first"]);
+}
+
+/// Fails if: finalizers need a runtime: without one there is no clock, and no budget.
+pub(crate) async fn f01_without_a_runtime_they_run_all_the_same<R: Rt>() {
+    let journal = std::thread::spawn(|| {
+        let journal = Journal::new();
+        block_on(nursery(async |n| {
+            for name in ["first", "second"] {
+                let journal = journal.clone();
+                n.finalizer(name, async move |_| {
+                    yield_now().await;
+                    journal.add(name);
+                    Ok(())
+                });
+            }
+            n.cancel("enough");
+            Ok(())
+        }))
+        .expect("the body had its value");
+        journal
+    });
+    journal.join().expect("no panic").assert_is(&["second", "first"]);
 }
 
 /// Fails if: a panic in clean-up keeps the rest from running, or is lost.

@@ -10,7 +10,7 @@
 //! |---|---|---|
 //! | `tokio_only` | t02 | `tokio::select!`, `tokio::time::timeout` and `block_in_place` work inside tokio alone |
 //! | `tokio_only` | t02 | `JoinHandle::abort` and `LocalSet` are tokio's; elsewhere the core case aborts by `Abortable` |
-//! | `tokio_only` | t01, t02, n01, n05 | the end of a real runtime; the core cases end one that runs on top of the runtime |
+//! | `tokio_only` | t01, t02, n01, n05, s02 | the end of a real runtime; the core cases end one that runs on top of the runtime |
 //! | `tokio_only` | n10, c01 | several threads at once: children that block for one another; a cancel that races with parking |
 //! | `smol_only` | t02, n01, n05 | `Task::cancel`, and an executor that ends by being dropped |
 //! | `det_only` | n01 | that the seeds find all orders: only there is the order a choice |
@@ -182,6 +182,8 @@ on_every_runtime! {
         c11_a_past_deadline_lets_the_body_start
         c11_a_deadline_moved_into_the_past_ends_at_the_next_await_point
         c11_a_deadline_reaches_children_after_the_body_has_ended
+        c11_a_deadline_does_not_reach_clean_up
+        c11_a_deadline_beyond_all_clocks_is_none
         c11_fail_after
     }
     c15 {
@@ -202,6 +204,8 @@ on_every_runtime! {
         f01_a_share_bounds_one_finalizer
         f01_one_within_the_budget_takes_the_time_it_needs
         f01_the_default_budget_is_five_seconds
+        f01_with_no_budget_each_still_gets_to_its_first_await_point
+        f01_without_a_runtime_they_run_all_the_same
         f01_one_that_panics_does_not_keep_the_rest_from_running
     }
     f02 {
@@ -239,6 +243,7 @@ on_every_runtime! {
         s03_a_close_during_opening_takes_effect_at_once
         s03_a_close_before_it_began_to_open
         s03_one_who_waits_for_the_opening_hears_of_the_close
+        s03_all_who_wait_for_an_answer_hear_of_the_close
     }
     v01 {
         v01_every_transition_is_one_event

@@ -14,6 +14,7 @@ struct Counter {
     home: Option<TaskId>,
     fails: Option<&'static str>,
     opened: Gate,
+    ended: Gate,
 }
 
 enum Ask {
@@ -24,7 +25,14 @@ enum Ask {
 
 impl Counter {
     fn new(journal: &Journal) -> Self {
-        Counter { count: Cell::new(0), journal: journal.clone(), home: None, fails: None, opened: Gate::new() }
+        Counter {
+            count: Cell::new(0),
+            journal: journal.clone(),
+            home: None,
+            fails: None,
+            opened: Gate::new(),
+            ended: Gate::new(),
+        }
     }
 
     fn at_home(&self) {
@@ -49,6 +57,7 @@ impl Service for Counter {
         if self.fails == Some("open") {
             return Err(Boom("cannot open").into());
         }
+        assert!(self.fails != Some("panic in open"), "panic in open");
         if self.fails == Some("hang") {
             let _note = self.journal.on_drop("open: dropped");
             self.opened.open();
@@ -59,6 +68,7 @@ impl Service for Counter {
 
     async fn serve(&mut self, inbox: &mut Inbox<Ask>) -> Result<(), Failure> {
         self.journal.add("serve");
+        assert!(self.fails != Some("panic in serve"), "panic in serve");
         while let Some(request) = inbox.next().await {
             self.at_home();
             match request {
@@ -91,6 +101,7 @@ impl Service for Counter {
             _ => "otherwise",
         };
         self.journal.add(format!("end: {how}"));
+        self.ended.open();
         self.count.get()
     }
 }
@@ -190,15 +201,37 @@ pub(crate) async fn s01_it_is_ended_exactly_once_however_it_ends<R: Rt>() {
     .expect("a service that breaks cancels nobody who merely opened it");
     journal.assert_is(&["open", "serve", "end: failed", "dropped"]);
 
-    // Its last handle is dropped.
+    // Its last handle is dropped, and its scope lives on.
     let journal = Journal::new();
     nursery(async |n| {
-        drop(n.open(Counter::new(&journal)).await?);
+        let counter = Counter::new(&journal);
+        let ended = counter.ended.clone();
+        drop(n.open(counter).await?);
+        ended.passed().await;
         Ok(())
     })
     .await
     .expect("nothing fails");
     journal.assert_is(&["open", "serve", "end: ok", "dropped"]);
+
+    // It panics, while it opens and while it serves.
+    for when in ["panic in open", "panic in serve"] {
+        let journal = Journal::new();
+        nursery(async |n| {
+            let mut counter = Counter::new(&journal);
+            counter.fails = Some(when);
+            let service = n.serve(counter);
+            let end = service.closed().await;
+            assert!(!end.was_asked(), "{end:?}");
+            assert!(end.error().to_string().contains(when), "{end:?}");
+            assert!(service.ask(Ask::Where).await.is_err());
+            Ok(())
+        })
+        .await
+        .expect("a service that breaks cancels nobody who merely opened it");
+        let tail = ["end: panicked", "dropped"];
+        assert!(journal.lines().ends_with(&tail.map(String::from)), "{when}: {journal:?}");
+    }
 
     // Its scope is cancelled while it opens.
     let journal = Journal::new();

@@ -1,7 +1,7 @@
 //! s03: many opened at once, one close; closed in any order; a close during opening takes effect at once.
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceHandle, Spawns, nursery};
+use scope_core::{Exit, Failure, Inbox, Name, Reply, Service, ServiceHandle, Spawns, nursery};
 use scope_tests::{Gate, Journal, Rt, turns};
 
 /// One of many.
@@ -187,4 +187,60 @@ pub(crate) async fn s03_one_who_waits_for_the_opening_hears_of_the_close<R: Rt>(
     })
     .await
     .expect("nobody is hurt");
+}
+
+/// Takes one request at a time, and never answers.
+struct Busy {
+    taken: Gate,
+}
+
+impl Service for Busy {
+    type Request = Reply<()>;
+    type Info = ();
+    type Report = ();
+
+    fn name(&self) -> Name {
+        Name::new("busy")
+    }
+
+    fn backlog(&self) -> usize {
+        1
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<Reply<()>>) -> Result<(), Failure> {
+        let _held = inbox.next().await;
+        self.taken.open();
+        inbox.closing().await;
+        Ok(())
+    }
+
+    async fn end(&mut self, _: Exit) {}
+}
+
+/// Fails if: one who asked, waits in the backlog, or waits for a place in it, is left waiting by a close.
+pub(crate) async fn s03_all_who_wait_for_an_answer_hear_of_the_close<R: Rt>() {
+    nursery(async |n| {
+        let taken = Gate::new();
+        let service = n.open(Busy { taken: taken.clone() }).await?;
+        let asking: Vec<_> = (0..4)
+            .map(|_| {
+                let service = service.clone();
+                n.spawn_erased_with_handle(async move { Ok(service.ask(|reply| reply).await) })
+            })
+            .collect();
+        taken.passed().await;
+        service.close().await?;
+        for asked in asking {
+            let error = asked.await?.expect_err("nobody answered");
+            assert!(error.is_closed(), "{error:?}");
+            assert!(error.to_string().contains("busy"), "{error}");
+        }
+        Ok(())
+    })
+    .await
+    .expect("nobody else is hurt");
 }

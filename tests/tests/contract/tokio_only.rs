@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_lite::future::{block_on, pending, yield_now};
 use scope_core::rt::Handle;
 use scope_core::task;
-use scope_core::{Cause, Failure, Spawns, TaskId, nursery};
+use scope_core::{Cause, Exit, Failure, Inbox, Name, Service, Spawns, TaskId, nursery};
 use scope_tests::{Gate, Journal, Rt, TokioCt, TokioMt, within_bound};
 use scope_tokio::{SpawnExt, TokioRuntime};
 use tokio::runtime::{Builder, Runtime};
@@ -395,6 +395,70 @@ fn t01_a_root_is_a_root_on_any_thread_of_the_runtime() {
             });
             let distinct: std::collections::HashSet<_> = roots.iter().collect();
             assert_eq!((roots.len(), distinct.len()), (16, 16));
+        }
+    });
+}
+
+/// Holds something that says where it is dropped.
+struct Resource(Journal, Option<SaysWhetherIn>);
+
+impl Service for Resource {
+    type Request = ();
+    type Info = ();
+    type Report = ();
+
+    fn name(&self) -> Name {
+        Name::new("resource")
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
+        self.1 = Some(SaysWhetherIn(id(), self.0.clone(), "resource"));
+        Ok(())
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
+        while inbox.next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn end(&mut self, _: Exit) {
+        self.0.add("ended");
+    }
+}
+
+/// Fails if: those who wait for a service that went down with its runtime wait for ever, or its resource is dropped
+/// outside its task.
+#[test]
+fn s02_closing_a_service_that_went_down_with_its_runtime() {
+    within_bound("s02_closing_a_service_that_went_down_with_its_runtime", || {
+        for runtime in both() {
+            let (journal, (sent, got)) = (Journal::new(), async_channel::bounded(1));
+            let (core, j) = (handle(&runtime), journal.clone());
+            runtime.spawn(async move {
+                let _ = nursery(async |n| -> Result<(), Failure> {
+                    let _ = sent.send(n.open(Resource(j, None)).await?).await;
+                    pending().await
+                })
+                .runtime(core)
+                .await;
+            });
+            let service = runtime.block_on(got.recv()).expect("it opens");
+            let waiting = service.clone();
+            let waiter = std::thread::spawn(move || waiting.close_blocking().map(drop));
+            if runtime.handle().runtime_flavor() == tokio::runtime::RuntimeFlavor::CurrentThread {
+                // Nobody runs it: it is dropped where it stands.
+                drop(runtime);
+                let error = waiter.join().expect("no panic").expect_err("nobody ended it");
+                assert!(error.has_ended(), "{error:?}");
+                assert!(block_on(service.close()).is_err(), "and so for those who come later");
+                assert_right(&journal, &["resource"]);
+            } else {
+                // Its workers may end it before they go.
+                drop(runtime);
+                let closed = waiter.join().expect("no panic");
+                assert_eq!(closed.is_ok(), journal.has("ended"), "{closed:?}");
+                assert!(journal.has("resource: right"), "{journal:?}");
+            }
         }
     });
 }
