@@ -206,7 +206,7 @@ fn a_wake_that_meets_another_is_not_lost() {
                     while go.load(Ordering::Acquire) < round {
                         // Closely, so that the wakes meet; but a machine with fewer processors must get on too.
                         spins += 1;
-                        if spins % 500 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+                        if spins.is_multiple_of(500) { thread::yield_now() } else { std::hint::spin_loop() }
                     }
                     done[which].store(round, Ordering::Release);
                     waker.get().unwrap().wake_by_ref();
@@ -235,7 +235,7 @@ fn a_wake_that_meets_another_is_not_lost() {
         let mut polls = 0_u32;
         while poll_by_hand(whole.as_mut()).is_pending() {
             polls += 1;
-            if polls % 100 == 0 { thread::yield_now() } else { std::hint::spin_loop() }
+            if polls.is_multiple_of(100) { thread::yield_now() } else { std::hint::spin_loop() }
         }
         threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
