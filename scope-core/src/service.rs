@@ -508,7 +508,7 @@ async fn live<S: Service>(
     }
     let phase = |name: &'static str, kind| {
         let mut origin = Origin::new(kind, location);
-        origin.name = Some(Name::new(name));
+        origin.name = Some(Name::from(format!("{name} {}", core.name)));
         origin
     };
 

@@ -51,6 +51,7 @@ impl Client {
     ///
     /// # Errors
     /// [`OpenError::is_closed`] if `home` takes no more tasks.
+    #[track_caller]
     pub fn start(home: &impl Home, spec: ServerSpec, options: ClientOptions) -> Result<Client, OpenError> {
         let command = spec.command.clone();
         let shared = Arc::new(Shared::new(&spec, options));
@@ -60,17 +61,26 @@ impl Client {
         }
     }
 
-    /// Starts a server in `home` and waits until it is open.
+    /// Starts a server in `home`, at the call, and waits until it is open.
     ///
     /// # Errors
     /// See [`OpenError`]. Nothing is left running then.
     ///
     /// # Cancel safety
     /// When the future is dropped the server is asked to end, and `home` waits for that.
-    pub async fn open(home: &impl Home, spec: ServerSpec, options: ClientOptions) -> Result<Client, OpenError> {
-        let client = Client::start(home, spec, options)?;
-        client.ready().await?;
-        Ok(client)
+    #[track_caller]
+    pub fn open<H: Home>(
+        home: &H,
+        spec: ServerSpec,
+        options: ClientOptions,
+    ) -> impl Future<Output = Result<Client, OpenError>> + Send + use<H> {
+        // Not in the future: only here is the caller's place in the code known.
+        let started = Client::start(home, spec, options);
+        async move {
+            let client = started?;
+            client.ready().await?;
+            Ok(client)
+        }
     }
 
     /// The server's name, as configured.
