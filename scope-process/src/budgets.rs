@@ -18,8 +18,9 @@ pub struct Budgets {
 }
 
 impl Budgets {
-    /// The least time for SIGKILL: 100 ms.
-    pub const MIN_AFTER_KILL: Duration = Duration::from_millis(100);
+    /// The least time for SIGKILL: 1 s. A bound, not a wait: a few milliseconds of it are used, unless the machine is
+    /// overloaded, and then giving up early would only leave something behind.
+    pub const MIN_AFTER_KILL: Duration = Duration::from_secs(1);
 
     /// No time at all: SIGKILL at once.
     pub const NONE: Budgets =

@@ -269,9 +269,10 @@ mod linux {
             let group = fields.nth(1)?.parse().ok()?;
             let threads = fields.nth(14)?.parse().ok()?;
             let mut place = |skip| fields.nth(skip).and_then(|field| field.parse::<u64>().ok());
-            // Where the environment begins and ends in memory: nowhere, before it is there.
-            let (begin, end) = (place(29), place(0));
-            let is_bare = begin == end && end.is_some_and(|end| end != 0);
+            // Where the code ends, and where the environment begins and ends. An exec sets the first last: before that,
+            // the others are zero, or those of an environment that is being put there.
+            let (code, begin, end) = (place(6), place(22), place(0));
+            let is_bare = code.is_some_and(|code| code > 1) && begin.is_some_and(|begin| begin != 0) && begin == end;
             Some(Stat { comm, state, group, threads, is_bare })
         }
 
@@ -300,13 +301,17 @@ mod linux {
 
         #[test]
         fn an_empty_environment_is_told_from_one_that_is_not_there_yet() {
-            let parse = |environment: &str| {
-                let zeros = "0 ".repeat(29);
-                Stat::parse(format!("42 (a) S 1 7 8 0 0 0 1 2 3 4 5 6 7 8 20 0 3 {zeros}{environment} 0").as_bytes())
+            let parse = |code: u64, environment: &str| {
+                let (before, between) = ("0 ".repeat(6), "0 ".repeat(22));
+                let line =
+                    format!("42 (a) S 1 7 8 0 0 0 1 2 3 4 5 6 7 8 20 0 3 {before}{code} {between}{environment} 0");
+                Stat::parse(line.as_bytes()).unwrap()
             };
-            assert!(parse("140 140").unwrap().is_bare);
-            assert!(!parse("0 0").unwrap().is_bare);
-            assert!(!parse("140 150").unwrap().is_bare);
+            assert!(parse(130, "140 140").is_bare);
+            assert!(!parse(130, "140 150").is_bare);
+            assert!(!parse(0, "0 0").is_bare);
+            // Its place is known, and it is about to grow.
+            assert!(!parse(0, "140 140").is_bare);
             // The real thing: a process with an empty environment, and ourselves.
             let mut bare = std::process::Command::new("/bin/cat");
             let mut bare = bare.env_clear().stdin(std::process::Stdio::piped()).spawn().unwrap();

@@ -77,7 +77,7 @@ fn a_close_without_descriptors_ends_the_group_and_says_what_it_could_not_see() {
             assert!(report.unscanned().is_some() && !report.is_complete(), "{report:#}");
             // Killed, but nobody could watch them die.
             let gone = async {
-                while !oracle::of_child(process.number()).is_empty() {
+                while !suspect.is_silent() {
                     futures_lite::future::yield_now().await;
                 }
             };

@@ -1,8 +1,8 @@
 //! What is left, read from the system by the tests themselves.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::os::fd::AsFd;
+use std::time::{Duration, Instant};
 
 use scope_process::{OwnerId, PipeReader, Process};
 
@@ -72,15 +72,23 @@ impl Suspect {
     pub(crate) fn assert_gone(&self) {
         assert_eq!(of_child(self.number), [], "processes left");
         assert!(state(self.pid).is_none_or(|(_, parent)| parent != std::process::id()), "not reaped");
+        // A child that another test is just starting has a copy too, until it becomes its program.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !self.is_silent() {
+            assert!(Instant::now() < deadline, "somebody still holds its standard output");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether nobody holds its standard output any more. Who dies loses its environment first, its descriptors after.
+    pub(crate) fn is_silent(&self) -> bool {
         let mut buf = [0; 4096];
         loop {
-            // Not through the reactor: what counts is how it is now. EOF comes with the last holder's death.
+            // Not through the reactor: what counts is how it is now.
             match rustix::io::read(self.stdout.as_fd(), &mut buf) {
-                Ok(0) => return,
+                Ok(0) => return true,
                 Ok(_) => {}
-                Err(e) if e.kind() == ErrorKind::WouldBlock => {
-                    panic!("somebody still holds its standard output")
-                }
+                Err(rustix::io::Errno::WOULDBLOCK) => return false,
                 Err(e) => panic!("{e}"),
             }
         }
