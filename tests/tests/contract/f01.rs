@@ -194,6 +194,8 @@ pub(crate) async fn f01_shielded_from_every_cancellation<R: Rt>() {
 
 /// Fails if: one that hangs is waited for, is not dropped, is not named, or takes the rest down with it.
 pub(crate) async fn f01_one_that_overruns_is_dropped_and_named_and_the_rest_still_run<R: Rt>() {
+    // The rest get a quarter of it, real time on a real runtime: enough for a turn or two on a busy machine.
+    const AMPLE: Duration = Duration::from_secs(4);
     let journal = Journal::new();
     let begun = R::now();
     let error = nursery(async |n| {
@@ -212,11 +214,11 @@ pub(crate) async fn f01_one_that_overruns_is_dropped_and_named_and_the_rest_stil
         Ok(())
     })
     .named("scope")
-    .cleanup_budget(BUDGET)
+    .cleanup_budget(AMPLE)
     .await
     .expect_err("a finalizer overran");
     if R::VIRTUAL {
-        assert!(R::now() - begun <= BUDGET, "the budget is one for all");
+        assert!(R::now() - begun <= AMPLE, "the budget is one for all");
     }
     journal.assert_is(&["last", "stuck: dropped", "first"]);
     assert_eq!(error.leaves().len(), 1, "{error:?}");
