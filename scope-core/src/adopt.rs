@@ -16,7 +16,6 @@ use crate::finalizer::Exit;
 use crate::name::Name;
 use crate::reason::CancelCause;
 use crate::record::{Record, RecordCause};
-use crate::rt;
 use crate::scope::{Part, Scope};
 
 /// Takes over a scope whose body has just been dropped. Never blocks.
@@ -156,16 +155,5 @@ impl Drop for Adopted {
         // The finalizers' own destructors are the last that can be done for what they hold.
         while scope.pop_finalizer().is_some() {}
         self.over();
-    }
-}
-
-impl rt::Handle {
-    /// Waits until everything that was adopted by this runtime's orphan root has ended: what was dropped before its end
-    /// with no scope around it.
-    ///
-    /// # Cancel safety
-    /// Nothing to lose: what is not waited for goes on.
-    pub async fn settled(&self) {
-        self.orphans().none().await;
     }
 }

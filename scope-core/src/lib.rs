@@ -46,6 +46,7 @@ pub use nursery::{
     Fallible, Local, Mode, Named, Nursery, Sendable, Unfailing, nursery, nursery_infallible, nursery_local,
     try_nursery, try_nursery_local,
 };
+pub use orphans::Unsettled;
 pub use raw::host::NurseryFuture;
 pub use reason::{CancelCause, CancelReason};
 pub use scope::ScopeRef;

@@ -155,11 +155,6 @@ impl Handle {
         &self.0.orphans
     }
 
-    /// What this runtime's orphan root still has to end: see [`Handle::settled`].
-    pub fn orphaned(&self) -> Vec<crate::ScopeRef> {
-        self.orphans().list()
-    }
-
     /// Waits until `at`. Not a [checkpoint](crate::checkpoint): it does not look at the scope it is awaited in.
     pub fn sleep_until(&self, at: Instant) -> Sleep {
         Sleep { timer: self.timer(at) }

@@ -53,7 +53,8 @@ pub use known::runtime_here;
 pub use nursery::{nursery, nursery_local, nursery_on, try_nursery};
 pub use run::{run, run_current_thread, run_with_threads};
 pub use runtime::SmolRuntime;
-pub use settle::{Unsettled, settle};
+pub use scope_core::Unsettled;
+pub use settle::settle;
 #[cfg(unix)]
 pub use signals::{Signal, Signals};
 pub use spawn::SpawnExt;

@@ -54,7 +54,8 @@ pub use known::runtime_here;
 pub use nursery::{nursery, nursery_local, try_nursery};
 pub use run::{run, run_current_thread, run_on};
 pub use runtime::TokioRuntime;
-pub use settle::{Unsettled, settle};
+pub use scope_core::Unsettled;
+pub use settle::settle;
 #[cfg(unix)]
 pub use signals::{Signal, Signals};
 pub use spawn::SpawnExt;
