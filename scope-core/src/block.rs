@@ -17,10 +17,11 @@ use crate::closing::Closing;
 use crate::error::ScopeError;
 use crate::finalizer::Exit;
 use crate::name::Name;
+use crate::origin::{Kind, Origin};
 use crate::raw::frame::{self, Here};
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
-use crate::scope::{Kind, Origin, Scope};
+use crate::scope::Scope;
 use crate::task::TaskRef;
 use crate::timer::DeadlineTimer;
 

@@ -10,7 +10,8 @@ use std::task::{Poll, ready};
 use crate::name::Name;
 use crate::raw::frame;
 use crate::reason::{CancelCause, CancelReason};
-use crate::scope::{Scope, ScopeRef};
+use crate::scope::Scope;
+use crate::scope_ref::ScopeRef;
 
 /// A handle on a scope that cancels it, and tells when it has been cancelled. `Clone`, `Send`, and good for nothing once
 /// the scope has ended: it keeps nothing alive.

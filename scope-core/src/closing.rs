@@ -15,8 +15,9 @@ use crate::event::{self, EventKind};
 use crate::failure::Failure;
 use crate::finalizer::{Exit, Finalizer};
 use crate::name::Name;
+use crate::origin::{Kind, Origin};
 use crate::record::{Record, RecordCause};
-use crate::scope::{Kind, Origin, Scope};
+use crate::scope::Scope;
 use crate::task::TaskRef;
 
 type Running = Pin<Box<dyn Future<Output = Outcome<Result<(), Failure>>> + Send>>;

@@ -11,7 +11,7 @@ use crate::failure::{Failure, Fault};
 use crate::name::Name;
 use crate::reason::{CancelCause, CancelReason};
 use crate::rt::{NoRuntime, Refused};
-use crate::scope::ScopeRef;
+use crate::scope_ref::ScopeRef;
 use crate::task::TaskRef;
 
 /// A nursery or block that did not end well: every error in it, the first cause first.

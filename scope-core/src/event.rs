@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use crate::name::Name;
 use crate::reason::CancelReason;
-use crate::scope::ScopeRef;
+use crate::scope_ref::ScopeRef;
 use crate::task::TaskRef;
 
 /// What happened.

@@ -14,11 +14,12 @@ use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer};
 use crate::handle::{self, TaskHandle};
 use crate::name::Name;
+use crate::origin::{Kind, LazyScope, Origin};
 use crate::raw::host::NurseryFuture;
 use crate::raw::local::Locals;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
-use crate::scope::{Kind, LazyScope, Origin, ScopeRef};
+use crate::scope_ref::ScopeRef;
 use crate::spawner::{Place, Spawner, Spawns};
 use crate::task::TaskRef;
 

@@ -12,7 +12,7 @@ use event_listener::{Event, listener};
 
 use crate::id::ScopeId;
 use crate::rt;
-use crate::scope::ScopeRef;
+use crate::scope_ref::ScopeRef;
 
 #[derive(Default)]
 pub(crate) struct Orphans {

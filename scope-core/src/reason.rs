@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::name::Name;
-use crate::scope::ScopeRef;
+use crate::scope_ref::ScopeRef;
 
 /// The kind of cause of a cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -20,7 +20,7 @@ use std::fmt;
 use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -31,146 +31,14 @@ use crate::adopt::Adopted;
 use crate::error::{Path, Segment, SpawnError};
 use crate::event::{self, EventKind};
 use crate::finalizer::Finalizer;
-use crate::id::ScopeId;
 use crate::name::Name;
+use crate::origin::{Kind, Origin};
 use crate::raw::list::Parked;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
 use crate::rt;
+use crate::scope_ref::ScopeRef;
 use crate::task::TaskRef;
-
-/// A scope, as others may refer to it: its identity, its name, and where it was opened.
-#[derive(Clone)]
-pub struct ScopeRef {
-    id: ScopeId,
-    name: Option<Name>,
-    location: &'static Location<'static>,
-}
-
-impl ScopeRef {
-    /// The scope's identity, never reused in the process.
-    pub fn id(&self) -> ScopeId {
-        self.id
-    }
-
-    /// The name it was given, if any.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// Where it was opened.
-    pub fn location(&self) -> &'static Location<'static> {
-        self.location
-    }
-}
-
-impl PartialEq for ScopeRef {
-    fn eq(&self, other: &Self) -> bool {
-        self.id == other.id
-    }
-}
-
-impl Eq for ScopeRef {}
-
-impl fmt::Display for ScopeRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.name {
-            Some(name) => write!(f, "{name}"),
-            None => write!(f, "scope {}", self.id),
-        }
-    }
-}
-
-impl fmt::Debug for ScopeRef {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "scope {}", self.id)?;
-        if let Some(name) = &self.name {
-            write!(f, " {name:?}")?;
-        }
-        write!(f, " at {}", self.location)
-    }
-}
-
-/// How long clean-up may take where nothing else is set.
-pub(crate) const CLEANUP_BUDGET: Duration = Duration::from_secs(5);
-
-/// What a scope is, for the tree and for what a cancellation from above does to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Nursery,
-    Block,
-    /// A service's: told of a cancellation, and not cut by it.
-    Service,
-    /// Clean-up: what is cancelled above does not reach in.
-    CleanUp,
-}
-
-/// What is known of a scope before it is allocated.
-pub(crate) struct Origin {
-    pub(crate) name: Option<Name>,
-    pub(crate) location: &'static Location<'static>,
-    pub(crate) home: Option<TaskRef>,
-    pub(crate) parent: Option<Arc<Scope>>,
-    pub(crate) runtime: Option<rt::Handle>,
-    pub(crate) deadline: Option<Instant>,
-    pub(crate) budget: Duration,
-    pub(crate) kind: Kind,
-}
-
-impl Origin {
-    pub(crate) fn new(kind: Kind, location: &'static Location<'static>) -> Self {
-        Origin {
-            name: None,
-            location,
-            home: None,
-            parent: None,
-            runtime: None,
-            deadline: None,
-            budget: CLEANUP_BUDGET,
-            kind,
-        }
-    }
-}
-
-/// A scope that is allocated when it is first referred to.
-pub(crate) struct LazyScope {
-    made: OnceLock<Arc<Scope>>,
-    pub(crate) origin: Origin,
-}
-
-impl LazyScope {
-    pub(crate) fn new(origin: Origin) -> Self {
-        LazyScope { made: OnceLock::new(), origin }
-    }
-
-    pub(crate) fn get(&self) -> Option<&Arc<Scope>> {
-        self.made.get()
-    }
-
-    pub(crate) fn make(&self) -> &Arc<Scope> {
-        let mut fresh = false;
-        let scope = self.made.get_or_init(|| {
-            fresh = true;
-            Scope::open(&self.origin)
-        });
-        if fresh {
-            scope.tell_opened();
-        }
-        scope
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        match self.get() {
-            Some(scope) => scope.is_cancelled(),
-            None => self.origin.parent.as_ref().is_some_and(|parent| parent.is_cancelled()),
-        }
-    }
-
-    pub(crate) fn runtime(&self) -> Option<&rt::Handle> {
-        let inherited = || self.origin.parent.as_ref().and_then(|parent| parent.runtime());
-        self.origin.runtime.as_ref().or_else(inherited)
-    }
-}
 
 /// The scope itself was cancelled.
 const SELF: u32 = 1;
@@ -254,7 +122,7 @@ impl Scope {
     pub(crate) fn open(origin: &Origin) -> Arc<Scope> {
         let runtime = origin.runtime.clone().or_else(|| origin.parent.as_ref()?.runtime.clone());
         let scope = Arc::new(Scope {
-            id: ScopeRef { id: ScopeId::fresh(), name: origin.name.clone(), location: origin.location },
+            id: ScopeRef::fresh(origin.name.clone(), origin.location),
             home: origin.home.clone(),
             parent: origin.parent.clone(),
             runtime,
@@ -285,7 +153,7 @@ impl Scope {
 
     pub(crate) fn tell_opened(&self) {
         if event::observed() {
-            event::tell(EventKind::Opened, self.id.clone(), self.home.clone(), self.id.location);
+            event::tell(EventKind::Opened, self.id.clone(), self.home.clone(), self.id.location());
         }
     }
 
@@ -617,10 +485,10 @@ impl Scope {
     pub(crate) fn ended(&self) {
         self.flags.fetch_or(OVER, Ordering::AcqRel);
         if self.parent.is_none() {
-            crate::tree::uproot(self.id.id);
+            crate::tree::uproot(self.id.id());
         }
         if event::observed() {
-            event::tell(EventKind::Closed, self.id.clone(), self.home.clone(), self.id.location);
+            event::tell(EventKind::Closed, self.id.clone(), self.home.clone(), self.id.location());
         }
     }
 

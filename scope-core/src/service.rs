@@ -21,8 +21,9 @@ use crate::failure::Failure;
 use crate::finalizer::Exit;
 use crate::mailbox::{self, Core, End, Inbox, Why};
 use crate::name::Name;
+use crate::origin::{Kind, Origin};
 use crate::raw::frame;
-use crate::scope::{Kind, Origin, Scope};
+use crate::scope::Scope;
 use crate::spawner::{Place, start_service};
 use crate::task::{TaskRef, at_checkpoint};
 

@@ -16,7 +16,8 @@ use crate::name::Name;
 use crate::raw::child::{self, Child};
 use crate::raw::frame::{self, Here};
 use crate::rt::{self, Refused};
-use crate::scope::{Part, Scope, ScopeRef};
+use crate::scope::{Part, Scope};
+use crate::scope_ref::ScopeRef;
 use crate::service::{self, Service, ServiceError, ServiceHandle};
 use crate::task::TaskRef;
 

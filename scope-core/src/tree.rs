@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::id::ScopeId;
-use crate::scope::{Kind, Scope};
+use crate::origin::Kind;
+use crate::scope::Scope;
 
 static ROOTS: Mutex<Vec<(ScopeId, Weak<Scope>)>> = Mutex::new(Vec::new());
 

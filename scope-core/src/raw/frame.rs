@@ -11,7 +11,8 @@
 use std::cell::Cell;
 use std::ptr;
 
-use crate::scope::{LazyScope, Scope};
+use crate::origin::LazyScope;
+use crate::scope::Scope;
 use crate::task::TaskRef;
 use std::sync::Arc;
 

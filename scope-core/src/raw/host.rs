@@ -26,11 +26,12 @@ use crate::failure::Fault;
 use crate::finalizer::Exit;
 use crate::name::Name;
 use crate::nursery::{Mode, Nursery};
+use crate::origin::LazyScope;
 use crate::raw::frame::{self, Here};
 use crate::reason::CancelCause;
 use crate::record::{Erased, Record, RecordCause};
 use crate::rt;
-use crate::scope::{LazyScope, Scope};
+use crate::scope::Scope;
 use crate::task::TaskRef;
 use crate::timer::DeadlineTimer;
 

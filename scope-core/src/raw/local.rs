@@ -29,8 +29,8 @@ use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
 use crate::failure::Fault;
 use crate::nursery::Nursery;
+use crate::origin::LazyScope;
 use crate::raw::frame::{self, Here};
-use crate::scope::LazyScope;
 use crate::task::TaskRef;
 
 /// What wakers share with the host.
