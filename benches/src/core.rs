@@ -11,8 +11,11 @@ use tokio::task::JoinSet;
 
 use crate::measure::{Peer, Row, compare};
 
+/// Measures one thing, for us and our peers.
+type Bench = fn() -> Vec<Row>;
+
 pub(crate) fn run(only: Option<&str>) -> Vec<Row> {
-    let benches: [(&str, fn() -> Vec<Row>); 3] = [("P1", empty), ("P2", parallel_children), ("P4", same_task_children)];
+    let benches: [(&str, Bench); 3] = [("P1", empty), ("P2", parallel_children), ("P4", same_task_children)];
     benches.iter().filter(|(name, _)| only.is_none_or(|only| only == *name)).flat_map(|(_, bench)| bench()).collect()
 }
 

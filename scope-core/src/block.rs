@@ -56,7 +56,10 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let (Some(scope), Some(task)) = (this.scope.take(), this.task.take()) {
-                frame::enter(&task, Here::Made(&scope), || this.body.set(None));
+                frame::enter(&task, Here::Made(&scope), || {
+                    this.body.set(None);
+                    scope.end_owned_of(&task);
+                });
                 adopt::hand_over(scope, std::mem::replace(this.closing, Closing::new()));
             }
         }
@@ -144,8 +147,12 @@ impl<F: Future> Future for Block<F> {
                     *this.ended = Some(Ended::Cancelled(reason));
                 }
             }
-            let dropped =
-                frame::enter(task, Here::Made(scope), || catch_unwind(AssertUnwindSafe(|| this.body.set(None))));
+            let dropped = frame::enter(task, Here::Made(scope), || {
+                let dropped = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+                // A guard that went elsewhere.
+                scope.end_owned_of(task);
+                dropped
+            });
             if let Err(payload) = dropped
                 && !matches!(this.ended, Some(Ended::Panicked(_)))
             {

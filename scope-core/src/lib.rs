@@ -23,6 +23,7 @@ mod name;
 mod nursery;
 mod origin;
 mod orphans;
+mod owned;
 mod raw;
 mod reason;
 mod record;
@@ -49,6 +50,7 @@ pub use nursery::{
     try_nursery, try_nursery_local,
 };
 pub use orphans::Unsettled;
+pub use owned::{NoTask, NotClosed, OwnedScope};
 pub use raw::host::NurseryFuture;
 pub use reason::{CancelCause, CancelReason};
 pub use scope_ref::ScopeRef;

@@ -17,6 +17,8 @@ pub(crate) const CLEANUP_BUDGET: Duration = Duration::from_secs(5);
 pub(crate) enum Kind {
     Nursery,
     Block,
+    /// One that a guard holds.
+    Owned,
     /// A service's: told of a cancellation, and not cut by it.
     Service,
     /// Clean-up: what is cancelled above does not reach in.

@@ -33,6 +33,7 @@ use crate::event::{self, EventKind};
 use crate::finalizer::Finalizer;
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
+use crate::owned::Held;
 use crate::raw::list::Parked;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
@@ -56,6 +57,9 @@ const OVER: u32 = 1 << 5;
 
 /// A child was dropped at an await point for a cancellation.
 const CUT: u32 = 1 << 6;
+
+/// Owned scopes were opened in it.
+const OWNS: u32 = 1 << 7;
 
 /// One child, in `live`.
 const CHILD: u64 = 1;
@@ -112,6 +116,8 @@ struct State {
     parked: Parked,
     inner: Vec<Weak<Scope>>,
     services: Vec<Weak<dyn Closable>>,
+    /// Owned scopes opened in this one that may be open still, the oldest first.
+    owned: Vec<Weak<Held>>,
     records: Vec<Record>,
     finalizers: Vec<Finalizer>,
     mail: Vec<Pin<Box<Adopted>>>,
@@ -139,6 +145,7 @@ impl Scope {
                 parked: Parked::new(),
                 inner: Vec::new(),
                 services: Vec::new(),
+                owned: Vec::new(),
                 records: Vec::new(),
                 finalizers: Vec::new(),
                 mail: Vec::new(),
@@ -450,6 +457,26 @@ impl Scope {
             && let Some(service) = service.upgrade()
         {
             service.begin_close();
+        }
+    }
+
+    // ---- owned scopes ----
+
+    pub(crate) fn add_owned(&self, held: &Arc<Held>) {
+        let mut state = self.lock();
+        state.owned.retain(|weak| weak.strong_count() > 0);
+        state.owned.push(Arc::downgrade(held));
+        self.flags.fetch_or(OWNS, Ordering::AcqRel);
+    }
+
+    /// Ends the owned scopes that `home` has opened here and not closed, the newest first: it has ended.
+    pub(crate) fn end_owned_of(&self, home: &TaskRef) {
+        if self.flags.load(Ordering::Acquire) & OWNS == 0 {
+            return;
+        }
+        let open: Vec<_> = self.lock().owned.iter().filter_map(Weak::upgrade).collect();
+        for held in open.into_iter().rev().filter(|held| held.home() == home) {
+            held.end_with_home();
         }
     }
 

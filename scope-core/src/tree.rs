@@ -45,6 +45,7 @@ fn describe(text: &mut String, depth: usize, scope: &Scope) {
     let kind = match scope.kind() {
         Kind::Nursery => "nursery",
         Kind::Block => "block",
+        Kind::Owned => "owned scope",
         Kind::Service => "service",
         Kind::CleanUp => "clean-up",
     };

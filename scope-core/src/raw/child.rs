@@ -120,6 +120,8 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
                 // SAFETY: `state` was not `Ended` before, so it has not been dropped; it is dropped in place.
                 unsafe { ManuallyDrop::drop(future) }
             }));
+            // A guard that went elsewhere.
+            scope.end_owned_of(task);
             if parked {
                 // SAFETY: it was polled, so it is pinned.
                 let entry = unsafe { Pin::new_unchecked(&self.entry) };

@@ -193,6 +193,10 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         if let Err(payload) = dropped {
             record(scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
         }
+        if let (Some(scope), Some(home)) = (scope.get(), &scope.origin.home) {
+            // A guard that went elsewhere: what was opened in a nursery ends with its body.
+            in_frame(&self.nursery().scope, || scope.end_owned_of(home));
+        }
     }
 
     /// Arms the deadline's timer, and cancels the scope if it has passed.

@@ -194,6 +194,10 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
         frame::enter(task, here, || {
             // SAFETY: dropped in place, once.
             let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
+            if let Some(scope) = scope.get() {
+                // A guard that went elsewhere.
+                scope.end_owned_of(task);
+            }
             // It may panic too: it converts and prints errors of the user's.
             let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end)));
             for payload in [deposited, dropped].into_iter().filter_map(Result::err) {

@@ -78,6 +78,9 @@ on_every_runtime! {
         t01_a_task_knows_where_it_was_spawned
         t01_a_nursery_polled_where_no_task_is_becomes_a_root
         t01_a_root_dropped_in_mid_flight_ends_its_children
+        t01_a_guard_does_not_outlive_the_body_it_was_opened_in
+        t01_a_guard_does_not_outlive_the_child_that_opened_it
+        t01_a_guard_is_closed_by_the_task_that_opened_it
     }
     t02 {
         t02_in_join_and_select
@@ -99,6 +102,8 @@ on_every_runtime! {
         t03_one_waker_for_all_makes_them_no_one_task
         t03_two_roots_on_one_thread_are_two_tasks
         t03_outside_any_task_the_error_says_what_to_do
+        t03_outside_any_task_an_owned_scope_is_an_error
+        t03_outside_any_task_a_guard_cannot_be_closed
     }
     t04 {
         t04_a_panic_in_a_nested_poll_restores_the_outer_task
@@ -254,5 +259,6 @@ on_every_runtime! {
         v01_a_service_is_spawned_ready_and_ended
         v01_a_panicking_observer_is_switched_off_and_reported
         v01_an_observer_may_use_the_framework_and_ends_with_its_guard
+        v01_a_guard_dropped_elsewhere_is_one_violation
     }
 }

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_lite::future::pending;
 use scope_core::task;
-use scope_core::{Exit, Failure, Inbox, Name, Service, Spawns, TaskId, TaskRef, nursery};
-use scope_tests::{Gate, Rt};
+use scope_core::{Exit, Failure, Inbox, Name, OwnedScope, Service, Spawns, TaskId, TaskRef, nursery};
+use scope_tests::{Gate, Journal, Rt};
 
 fn here() -> TaskRef {
     task::current().expect("inside a task")
@@ -259,4 +259,85 @@ impl Drop for OpensOnDrop {
     fn drop(&mut self) {
         self.0.open();
     }
+}
+
+/// Fails if: a guard that left with the body's value keeps its scope open, or is closed by whoever got it.
+pub(crate) async fn t01_a_guard_does_not_outlive_the_body_it_was_opened_in<R: Rt>() {
+    let journal = Journal::new();
+    let guard = nursery(async |_| {
+        let guard: OwnedScope = OwnedScope::open("connection")?;
+        let (note, cleaned) = (journal.on_drop("child ended"), journal.clone());
+        guard.spawn_erased(async move {
+            let _note = note;
+            pending().await
+        })?;
+        guard.finalizer("hang up", async move |_| {
+            cleaned.add("cleaned up");
+            Ok(())
+        })?;
+        Ok(guard)
+    })
+    .await
+    .expect("an open guard is no failure");
+    journal.assert_is(&["child ended", "cleaned up"]);
+    let error = guard.close().await.expect_err("it has ended");
+    assert!(error.is_home_ended(), "{error}");
+    assert!(error.to_string().contains("connection"), "{error}");
+}
+
+/// Fails if: what a child opened is left to whoever holds the guard when the child has ended.
+pub(crate) async fn t01_a_guard_does_not_outlive_the_child_that_opened_it<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        let (cleaned, held) = (journal.clone(), Arc::new(Mutex::new(None)));
+        let (put, ended) = (held.clone(), Gate::new());
+        let tell = ended.clone();
+        n.task("opener").spawn_erased(async move {
+            let guard: OwnedScope = OwnedScope::open("lent")?;
+            guard.finalizer("sweep", async move |_| {
+                cleaned.add("cleaned up");
+                tell.open();
+                Ok(())
+            })?;
+            *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+            Ok(())
+        });
+        // The child ends with its guard in our hands; its scope is cleaned up without us.
+        ended.passed().await;
+        let guard = held.lock().unwrap_or_else(PoisonError::into_inner).take().expect("it was lent");
+        assert_eq!(guard.home().name(), Some("opener"));
+        assert!(guard.close().await.expect_err("it has ended").is_home_ended());
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(&["cleaned up"]);
+}
+
+/// Fails if: closing in another task does something, or does not say whose it is.
+pub(crate) async fn t01_a_guard_is_closed_by_the_task_that_opened_it<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        let guard: OwnedScope = OwnedScope::open("ours")?;
+        let cleaned = journal.clone();
+        guard.finalizer("sweep", async move |_| {
+            cleaned.add("cleaned up");
+            Ok(())
+        })?;
+        let back = n.task("stranger").spawn_erased_with_handle(async move {
+            let error = guard.close().await.expect_err("not its own");
+            assert!(error.is_wrong_task());
+            for part in ["ours", "stranger", "t01.rs"] {
+                assert!(error.to_string().contains(part), "{error}");
+            }
+            Ok(error.into_scope().expect("unchanged"))
+        });
+        let guard = back.await?;
+        journal.assert_is(&[]);
+        guard.close().await?;
+        journal.assert_is(&["cleaned up"]);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
 }

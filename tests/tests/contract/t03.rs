@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use futures_lite::future::{block_on, poll_fn, yield_now};
 use futures_util::FutureExt;
 use scope_core::task;
-use scope_core::{TaskId, nursery};
+use scope_core::{OwnedScope, TaskId, nursery};
 use scope_tests::{Gate, Rt, poll_now};
 
 fn id() -> TaskId {
@@ -162,4 +162,29 @@ pub(crate) async fn t03_outside_any_task_the_error_says_what_to_do<R: Rt>() {
     for adapter in ["scope_tokio::", "scope_smol::"] {
         assert!(error.contains(adapter), "{error}");
     }
+}
+
+/// Fails if: "no task" is taken for an owner.
+pub(crate) async fn t03_outside_any_task_an_owned_scope_is_an_error<R: Rt>() {
+    let error = on_a_bare_thread(|| OwnedScope::<scope_core::Failure>::open("nobody's").expect_err("no task"));
+    let error = error.to_string();
+    for part in ["no task", "scope_tokio::run", "t03.rs"] {
+        assert!(error.contains(part), "{error}");
+    }
+}
+
+/// Fails if: two threads without a task are the same "nobody", so that one may close what the other holds.
+pub(crate) async fn t03_outside_any_task_a_guard_cannot_be_closed<R: Rt>() {
+    nursery(async |_| {
+        let guard: OwnedScope = OwnedScope::open("ours")?;
+        let guard = on_a_bare_thread(|| {
+            let error = block_on(guard.close()).expect_err("no task is not its home");
+            assert!(error.is_wrong_task() && error.to_string().contains("no task"), "{error}");
+            error.into_scope().expect("unchanged")
+        });
+        guard.close().await?;
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
 }

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use futures_lite::future::pending;
 use scope_core::event::{self, Event, EventKind, ObserverGuard};
-use scope_core::{CancelCause, Exit, Failure, Inbox, Name, Service, Spawns, nursery};
+use scope_core::{CancelCause, Exit, Failure, Inbox, Name, OwnedScope, Service, Spawns, nursery};
 use scope_tests::{Boom, Gate, Rt, poll_now};
 
 fn unique(name: &str) -> String {
@@ -327,4 +327,29 @@ pub(crate) async fn v01_an_observer_may_use_the_framework_and_ends_with_its_guar
     *canceller.lock().expect("no panic") = None;
     nursery(async |_| Ok(())).named(name).await.expect("nothing fails");
     assert_eq!(calls.load(Ordering::SeqCst), told);
+}
+
+/// Fails if: a guard that is dropped by a stranger goes unreported, or is reported twice, or without both tasks.
+pub(crate) async fn v01_a_guard_dropped_elsewhere_is_one_violation<R: Rt>() {
+    let name = unique("violated");
+    let (seen, _guard) = Seen::of(&name);
+    nursery(async |n| {
+        let owned: OwnedScope = OwnedScope::open(name.clone())?;
+        let home = owned.home().to_string();
+        n.task("stranger")
+            .spawn_erased_with_handle(async move {
+                drop(owned);
+                Ok(())
+            })
+            .await?;
+        let told: Vec<_> = seen.all().into_iter().filter(|e| matches!(e.kind(), EventKind::Violated(_))).collect();
+        assert_eq!(told.len(), 1, "{told:?}");
+        let EventKind::Violated(how) = told[0].kind() else { unreachable!() };
+        for part in [&name, &home, "stranger", "v01.rs"] {
+            assert!(how.contains(part), "{part}: {how}");
+        }
+        Ok(())
+    })
+    .await
+    .expect("a broken rule is no failure");
 }
