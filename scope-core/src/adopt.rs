@@ -21,6 +21,13 @@ use crate::scope::{Part, Scope};
 /// Takes over a scope whose body has just been dropped. Never blocks.
 pub(crate) fn hand_over(scope: Arc<Scope>, closing: Closing) {
     scope.cancel(CancelCause::Dropped, Name::new(""), scope.id().location());
+    if closing.is_untouched() && scope.close_if_idle() {
+        // Nothing to wait for: the loser of a `select!` costs no task.
+        let records = scope.take_records();
+        bequeath(&scope, records);
+        scope.ended();
+        return;
+    }
     let heir = heir(&scope);
     if event::observed() {
         let heir = heir.as_ref().map(|heir| heir.id().clone());

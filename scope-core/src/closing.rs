@@ -48,6 +48,11 @@ impl Closing {
         Closing { stage: Stage::Joining, until: None, foundlings: Vec::new() }
     }
 
+    /// Whether nothing has begun that would have to be gone on with.
+    pub(crate) fn is_untouched(&self) -> bool {
+        matches!(self.stage, Stage::Joining) && self.foundlings.is_empty()
+    }
+
     /// Polls the scopes adopted without a runtime. To be called at each poll of the scope, also while its body runs.
     pub(crate) fn poll_foundlings(&mut self, scope: &Scope, cx: &mut Context<'_>) {
         self.foundlings.append(&mut scope.take_mail());

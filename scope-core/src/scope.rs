@@ -508,6 +508,16 @@ impl Scope {
         }
     }
 
+    /// Closes the scope if there is nothing to join and nothing to run. Otherwise it may be closed after this too, and is to
+    /// be joined all the same.
+    pub(crate) fn close_if_idle(&self) -> bool {
+        if self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            return false;
+        }
+        let state = self.lock();
+        state.finalizers.is_empty() && state.mail.is_empty()
+    }
+
     /// The last act: nothing of the scope is left.
     pub(crate) fn ended(&self) {
         self.flags.fetch_or(OVER, Ordering::AcqRel);

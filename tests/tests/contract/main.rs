@@ -260,5 +260,6 @@ on_every_runtime! {
         v01_a_panicking_observer_is_switched_off_and_reported
         v01_an_observer_may_use_the_framework_and_ends_with_its_guard
         v01_a_guard_dropped_elsewhere_is_one_violation
+        v01_a_dropped_scope_that_left_nothing_is_closed_at_once
     }
 }

@@ -353,3 +353,20 @@ pub(crate) async fn v01_a_guard_dropped_elsewhere_is_one_violation<R: Rt>() {
     .await
     .expect("a broken rule is no failure");
 }
+
+/// Fails if: the loser of a `select!` that has left nothing behind costs its heir something to wait for.
+pub(crate) async fn v01_a_dropped_scope_that_left_nothing_is_closed_at_once<R: Rt>() {
+    let name = unique("idle");
+    let (seen, _guard) = Seen::of(&name);
+    nursery(async |_| {
+        {
+            let idle = nursery(async |_| -> Result<(), Failure> { pending().await }).named(name.clone());
+            assert!(poll_now(std::pin::pin!(idle).as_mut()).await.is_pending());
+        }
+        // Without another turn of the runtime.
+        assert_eq!(seen.kinds(), ["opened", "cancelled: Dropped", "closed"]);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+}
