@@ -20,8 +20,10 @@ use crate::scope::{Part, Scope};
 
 /// Takes over a scope whose body has just been dropped. Never blocks.
 pub(crate) fn hand_over(scope: Arc<Scope>, closing: Closing) {
+    // Asked before the children are told: whether there was something to adopt is not to hang on how fast they end.
+    let idle = closing.is_untouched() && scope.close_if_idle();
     scope.cancel(CancelCause::Dropped, Name::new(""), scope.id().location());
-    if closing.is_untouched() && scope.close_if_idle() {
+    if idle {
         // Nothing to wait for: the loser of a `select!` costs no task.
         let records = scope.take_records();
         bequeath(&scope, records);
