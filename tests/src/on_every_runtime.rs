@@ -1,0 +1,25 @@
+//! One case, four tests.
+
+/// Makes a test of each case on each runtime. The modules' names are the runtimes', and `.ci` looks for them.
+#[macro_export]
+macro_rules! on_every_runtime {
+    ($($row:ident { $($case:ident)+ })+) => {
+        $crate::on_every_runtime!(@on tokio_ct TokioCt $($row { $($case)+ })+);
+        $crate::on_every_runtime!(@on tokio_mt TokioMt $($row { $($case)+ })+);
+        $crate::on_every_runtime!(@on smol Smol $($row { $($case)+ })+);
+        $crate::on_every_runtime!(@on det Det $($row { $($case)+ })+);
+    };
+    (@on $module:ident $runtime:ident $($row:ident { $($case:ident)+ })+) => {
+        mod $module {
+            use $crate::{Rt, $runtime};
+
+            $($(
+                #[test]
+                fn $case() {
+                    $runtime::check(stringify!($case), crate::$row::$case::<$runtime>);
+                }
+            )+)+
+        }
+    };
+}
+

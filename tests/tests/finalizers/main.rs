@@ -1,0 +1,41 @@
+//! Finalizers and resources (rows F), on every runtime: see [`scope_tests::on_every_runtime`].
+
+#![expect(
+    clippy::extra_unused_type_parameters,
+    reason = "a case is made for each runtime, also where it asks nothing of it by name"
+)]
+
+mod f01;
+mod f02;
+mod f03;
+
+scope_tests::on_every_runtime! {
+    f01 {
+        f01_exactly_once_last_in_first_out_however_it_ends
+        f01_exactly_once_where_the_scope_is_dropped_half_way
+        f01_after_the_body_and_every_child
+        f01_shielded_from_every_cancellation
+        f01_one_that_overruns_is_dropped_and_named_and_the_rest_still_run
+        f01_the_budget_is_one_for_all
+        f01_a_share_bounds_one_finalizer
+        f01_one_within_the_budget_takes_the_time_it_needs
+        f01_the_default_budget_is_five_seconds
+        f01_with_no_budget_each_still_gets_to_its_first_await_point
+        f01_without_a_runtime_they_run_all_the_same
+        f01_one_that_panics_does_not_keep_the_rest_from_running
+    }
+    f02 {
+        f02_ok
+        f02_failed
+        f02_cancelled
+        f02_panicked
+        f02_a_value_that_won_is_ok
+    }
+    f03 {
+        f03_the_bodys_error_first_and_clean_ups_beside_it
+        f03_a_childs_error_first_and_clean_ups_beside_it
+        f03_a_good_body_does_not_hide_a_failed_clean_up
+        f03_a_cancelled_scope_keeps_its_reason_and_its_failed_clean_up
+        f03_a_panic_comes_through_a_failed_clean_up
+    }
+}

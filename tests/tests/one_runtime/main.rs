@@ -1,0 +1,16 @@
+//! Cases that not every runtime can have:
+//!
+//! | file | rows | the reason |
+//! |---|---|---|
+//! | `tokio_only` | t02 | `tokio::select!`, `tokio::time::timeout` and `block_in_place` work inside tokio alone |
+//! | `tokio_only` | t02 | `JoinHandle::abort` and `LocalSet` are tokio's; elsewhere the core case aborts by `Abortable` |
+//! | `tokio_only` | t01, t02, n01, n05, s02 | the end of a real runtime; the core cases end one that runs on top of the runtime |
+//! | `tokio_only` | n10, c01 | several threads at once: children that block for one another; a cancel that races with parking |
+//! | `smol_only` | t02, n01, n05 | `Task::cancel`, and an executor that ends by being dropped |
+//! | `det_only` | n01 | that the seeds find all orders: only there is the order a choice |
+//! | `blocking_only` | s02 | blocking work that waits for a task needs a second real thread: on the deterministic runtime it is a task like others, unless asked for otherwise, which is done there |
+
+mod blocking_only;
+mod det_only;
+mod smol_only;
+mod tokio_only;

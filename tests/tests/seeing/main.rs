@@ -1,0 +1,23 @@
+//! Seeing it: events and the tree (rows V), on every runtime: see [`scope_tests::on_every_runtime`].
+
+#![expect(
+    clippy::extra_unused_type_parameters,
+    reason = "a case is made for each runtime, also where it asks nothing of it by name"
+)]
+
+mod v01;
+
+scope_tests::on_every_runtime! {
+    v01 {
+        v01_every_transition_is_one_event
+        v01_an_empty_nursery_is_opened_and_closed
+        v01_an_event_says_which_scope_and_task_when_and_where
+        v01_a_failure_and_what_it_cancels
+        v01_a_dropped_scope_is_adopted_then_closed
+        v01_a_service_is_spawned_ready_and_ended
+        v01_a_panicking_observer_is_switched_off_and_reported
+        v01_an_observer_may_use_the_framework_and_ends_with_its_guard
+        v01_a_guard_dropped_elsewhere_is_one_violation
+        v01_a_dropped_scope_that_left_nothing_is_closed_at_once
+    }
+}
