@@ -22,4 +22,3 @@ macro_rules! on_every_runtime {
         }
     };
 }
-
