@@ -5,9 +5,13 @@
     reason = "a case is made for each runtime, also where it asks nothing of it by name"
 )]
 
+mod handshake;
 mod s01;
 mod s02;
 mod s03;
+mod s04;
+mod s05;
+mod s06;
 
 scope_tests::on_every_runtime! {
     s01 {
@@ -32,5 +36,32 @@ scope_tests::on_every_runtime! {
         s03_a_close_before_it_began_to_open
         s03_one_who_waits_for_the_opening_hears_of_the_close
         s03_all_who_wait_for_an_answer_hear_of_the_close
+    }
+    s04 {
+        s04_fail_after_around_a_scope_that_opens_leaves_nothing
+        s04_a_foreign_time_out_leaves_nothing_when_the_scope_returns
+        s04_a_failed_opening_returns_its_typed_cause
+        s04_a_failed_opening_causes_no_wake_ups_afterwards
+    }
+    s05 {
+        s05_the_typed_cause_reaches_its_callers
+        s05_the_typed_cause_reaches_closed
+        s05_the_cause_reaches_the_events
+        s05_it_cancels_nobody_who_merely_opened_it
+        s05_a_cancelled_caller_is_not_told_that_the_service_was
+        s05_a_caller_of_a_cancelled_service_is_told_and_lives_on
+    }
+    s06 {
+        s06_the_last_handle_dropped_ends_it
+        s06_a_handle_in_use_is_a_handle
+        s06_a_handle_kept_in_a_static_does_not_hang_the_nursery
+        s06_services_are_asked_when_body_and_children_have_ended
+        s06_a_reconnect_does_not_reuse_a_dying_runner
+        s06_a_reconnect_sees_no_stale_stop_signal
+        s06_a_reconnect_after_a_failure
+    }
+    handshake {
+        s06_closed_in_its_handshake_in_every_order
+        s06_closed_in_its_handshake_by_all_at_once
     }
 }
