@@ -12,6 +12,8 @@ mod s03;
 mod s04;
 mod s05;
 mod s06;
+mod s07;
+mod s08;
 
 scope_tests::on_every_runtime! {
     s01 {
@@ -59,6 +61,18 @@ scope_tests::on_every_runtime! {
         s06_a_reconnect_does_not_reuse_a_dying_runner
         s06_a_reconnect_sees_no_stale_stop_signal
         s06_a_reconnect_after_a_failure
+    }
+    s07 {
+        s07_it_outlives_the_request_that_opened_it
+        s07_it_outlives_the_requests_made_of_it
+        s07_it_dies_with_its_scope
+        s07_an_end_that_overruns_its_budget_is_ended
+    }
+    s08 {
+        s08_from_a_thread_without_a_runtime
+        s08_what_never_waits_works_in_any_synchronous_code
+        s08_a_service_of_this_runtime_is_used_from_a_second
+        s08_a_service_of_a_second_runtime_is_used_from_this
     }
     handshake {
         s06_closed_in_its_handshake_in_every_order

@@ -310,6 +310,7 @@ pub(crate) async fn s06_a_reconnect_sees_no_stale_stop_signal<R: Rt>() {
         // One who waits for the old one's end over the whole reconnect.
         let mut closing = Box::pin(first.close());
         while_it_waits(closing.as_mut(), "the old line may not end yet").await;
+        written(&journal, "1 ending").await;
         assert_eq!(lines.number().await?, 2);
         // Again, and by the last handles on the old one.
         first.begin_close();
