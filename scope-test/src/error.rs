@@ -1,8 +1,12 @@
 //! How a run can fail on its own account, beyond a panic of the test.
 
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
+use scope_core::TaskRef;
+
+use crate::random::Choice;
 use crate::trace::{TaskNumber, Trace};
 
 /// A run that failed as a whole: a deadlock, work left behind, or a limit reached.
@@ -18,7 +22,7 @@ pub(crate) struct Details {
     pub(crate) place: Place,
     /// Parked, leaked or unfinished, in the order of their numbers.
     pub(crate) tasks: Vec<TaskInfo>,
-    /// Armed timers that no task owns any more.
+    /// Armed timers.
     pub(crate) timers: Vec<TimerInfo>,
     /// The last events, already as text.
     pub(crate) last: Vec<String>,
@@ -45,20 +49,23 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 pub(crate) struct TaskInfo {
     pub(crate) number: TaskNumber,
-    pub(crate) name: Option<String>,
-    pub(crate) spawned_by: Option<TaskNumber>,
-    pub(crate) spawned_at: u64,
+    /// With its number.
+    pub(crate) name: String,
+    pub(crate) spawned_by: Option<String>,
+    pub(crate) spawned_in: u64,
+    pub(crate) spawned_at: Option<&'static Location<'static>>,
     pub(crate) polls: u64,
     pub(crate) last_step: u64,
     pub(crate) blocking: bool,
     pub(crate) ready: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct TimerInfo {
     pub(crate) timer: u64,
     pub(crate) due: Duration,
-    pub(crate) set_by: Option<TaskNumber>,
+    pub(crate) set_by: Option<String>,
+    pub(crate) set_in: Option<TaskRef>,
 }
 
 /// More would drown the rest of the report.
@@ -165,19 +172,19 @@ impl fmt::Display for Place {
 
 impl fmt::Display for TaskInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.number)?;
-        if let Some(name) = &self.name {
-            write!(f, " {name:?}")?;
-        }
+        f.write_str(&self.name)?;
         f.write_str(match (self.blocking, self.ready) {
             (true, _) => " (blocking work, not begun)",
             (false, true) => " (ready)",
             (false, false) => " (parked)",
         })?;
         if self.number != TaskNumber::ROOT {
-            match self.spawned_by {
-                Some(by) => write!(f, ", spawned by {by} in step {}", self.spawned_at)?,
-                None => write!(f, ", spawned from outside by step {}", self.spawned_at)?,
+            match &self.spawned_by {
+                Some(by) => write!(f, ", spawned by {by} in step {}", self.spawned_in)?,
+                None => write!(f, ", spawned from outside by step {}", self.spawned_in)?,
+            }
+            if let Some(at) = self.spawned_at {
+                write!(f, " at {at}")?;
             }
         }
         if !self.blocking {
@@ -194,9 +201,13 @@ impl fmt::Display for TaskInfo {
 impl fmt::Display for TimerInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "timer {}, due at +{:?}", self.timer, self.due)?;
-        match self.set_by {
-            Some(by) => write!(f, ", set by {by}"),
-            None => f.write_str(", set from outside"),
+        match &self.set_by {
+            Some(by) => write!(f, ", set by {by}")?,
+            None => f.write_str(", set from outside")?,
+        }
+        match &self.set_in {
+            Some(task) => write!(f, ", in {task} spawned at {}", task.location()),
+            None => Ok(()),
         }
     }
 }
@@ -222,6 +233,7 @@ pub struct Report<T> {
     pub(crate) trace: Trace,
     pub(crate) steps: u64,
     pub(crate) elapsed: Duration,
+    pub(crate) first_choices: (Vec<Choice>, bool),
 }
 
 impl<T> Report<T> {

@@ -42,43 +42,49 @@ where
     block_on(seed, async |_| root.await)
 }
 
-/// Runs `body` in a nursery for each of `seeds`, as [`for_each_seed`] does. The body is cloned for each; a closure is
-/// `Clone` if what it captures is, and captured references are.
+/// Runs `body` in a nursery `runs` times, with the seeds from 0 on, as [`for_each_seed`] does. The body is cloned for
+/// each; a closure is `Clone` if what it captures is, and captured references are.
+///
+/// The first choices are permuted systematically before chance decides: all combinations of the first *k* are run, where
+/// *k* is the largest number of choices with no more combinations than there are runs. Where two tasks are ready each
+/// time, 256 runs take all orders of the first 8 choices; [`Explored::first_choices`] says how many it were, and
+/// [`Explored::exhaustive`] whether there are no others.
 ///
 /// ```
 /// use std::collections::HashSet;
-/// use std::sync::{Mutex, mpsc};
+/// use std::sync::{Arc, Mutex};
 ///
 /// use scope_core::Spawns;
 ///
-/// // Two children race, and both orders are found.
+/// // Four children race: all of their orders are tried.
 /// let orders = Mutex::new(HashSet::new());
-/// scope_test::explore(0..256, async |_| {
-///     let (sender, receiver) = mpsc::channel();
+/// let explored = scope_test::explore(256, async |_| {
+///     let order = Arc::new(Mutex::new(Vec::new()));
 ///     scope_core::nursery(async |n| {
-///         for child in [1, 2] {
-///             let sender = sender.clone();
-///             n.spawn_erased(async move { Ok(sender.send(child)?) });
+///         for child in [1, 2, 3, 4] {
+///             let order = order.clone();
+///             n.spawn_erased(async move { Ok(order.lock().unwrap().push(child)) });
 ///         }
 ///         Ok(())
 ///     })
 ///     .await?;
-///     orders.lock().unwrap().insert([receiver.recv()?, receiver.recv()?]);
+///     orders.lock().unwrap().insert(order.lock().unwrap().clone());
 ///     Ok(())
 /// });
-/// assert_eq!(orders.lock().unwrap().len(), 2);
+/// assert_eq!(orders.lock().unwrap().len(), 4 * 3 * 2);
+/// assert!(explored.exhaustive);
 /// ```
 ///
 /// # Panics
 /// As [`for_each_seed`]; also when the nursery fails, with its error.
 #[track_caller]
-pub fn explore<'env, F, B>(seeds: impl IntoIterator<Item = u64>, body: F) -> Explored
+pub fn explore<'env, F, B>(runs: u64, body: F) -> Explored
 where
     F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env>) -> Result<(), Failure>,
     F: FnOnce(&'env Nursery<'env, 'env>) -> B + Clone,
     B: Future<Output = Result<(), Failure>>,
 {
-    for_each_seed(seeds, async |rt| {
+    for_each_seed(0..runs, async |rt| {
         if let Err(error) = nursery(body.clone()).await {
             panic!("with seed {}, the nursery failed: {error}", rt.seed());
         }

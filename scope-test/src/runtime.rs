@@ -4,13 +4,14 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scope_core::rt::{Handle, Refused, Runtime, Sleep, Task, Timer};
 
-use crate::scheduler::{Outside, Scheduler};
+use crate::scheduler::{Label, Outside, Scheduler};
 use crate::state::Job;
 use crate::timer::TestTimer;
 use crate::trace::{TaskNumber, Trace};
@@ -75,8 +76,10 @@ impl TestRuntime {
     ///
     /// # Errors
     /// [`Refused`] when the run has ended; `future` has been dropped then, unpolled.
+    #[track_caller]
     pub fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Result<TaskNumber, Refused> {
-        self.scheduler.spawn(Box::pin(future))
+        let label = Label { name: None, at: Some(Location::caller()) };
+        self.scheduler.spawn(Box::pin(future), label)
     }
 
     /// Runs `work` as a step of its own, at a moment that the seed decides; on a thread of its own if
@@ -84,8 +87,10 @@ impl TestRuntime {
     ///
     /// # Errors
     /// [`Refused`] when the run has ended; `work` has been dropped then, not called.
+    #[track_caller]
     pub fn spawn_blocking(&self, work: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
-        self.scheduler.spawn_blocking(Box::new(work))
+        let label = Label { name: None, at: Some(Location::caller()) };
+        self.scheduler.spawn_blocking(Box::new(work), label)
     }
 
     /// The virtual clock. The start of a run is at the real time of then, and the clock moves only when nothing is
@@ -141,9 +146,10 @@ impl TestRuntime {
         if self.scheduler.on_own_thread() { self.scheduler.lock().current } else { None }
     }
 
-    /// Names `task` in reports. Without effect if it has ended.
-    pub fn name(&self, task: TaskNumber, name: impl Into<String>) {
-        self.scheduler.lock().name(task, name.into());
+    /// Names `task` in reports and in the trace, there also in the lines so far. A child of a nursery has its own name
+    /// there already.
+    pub fn name(&self, task: TaskNumber, name: impl AsRef<str>) {
+        self.scheduler.lock().name(task, name.as_ref());
     }
 
     /// A number below `bound` that the seed decides, 0 for a `bound` of 0: for tests that want to vary more than the
@@ -202,11 +208,11 @@ impl Runtime for Adapter {
     }
 
     fn spawn(&self, task: Task) -> Result<(), Refused> {
-        self.0.spawn(task).map(drop)
+        self.0.spawn(task, Label::default()).map(drop)
     }
 
     fn spawn_blocking(&self, work: Job) -> Result<(), Refused> {
-        self.0.spawn_blocking(work)
+        self.0.spawn_blocking(work, Label::default())
     }
 
     fn now(&self) -> Instant {

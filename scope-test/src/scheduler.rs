@@ -1,5 +1,6 @@
 //! What the driver, the wakers, the timers and the handles share: the lock around the state, and the rules of time.
 
+use std::panic::Location;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 use std::thread::{self, ThreadId};
@@ -9,7 +10,7 @@ use scope_core::rt::{Refused, Task};
 
 use crate::config::Config;
 use crate::error::{Kind, RunError};
-use crate::state::{Job, Payload, State, TimerKey, Work};
+use crate::state::{Job, Origin, Payload, State, TimerKey, Work};
 use crate::trace::{TaskNumber, What};
 
 pub(crate) struct Scheduler {
@@ -19,6 +20,13 @@ pub(crate) struct Scheduler {
     state: Mutex<State>,
     /// Something became ready, an outside guard went, or blocking work panicked on its thread.
     changed: Condvar,
+}
+
+/// What is known of work when it is spawned.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Label<'a> {
+    pub(crate) name: Option<&'a str>,
+    pub(crate) at: Option<&'static Location<'static>>,
 }
 
 /// Why the driver stops.
@@ -54,7 +62,7 @@ impl Scheduler {
         state.current.filter(|_| self.on_own_thread())
     }
 
-    pub(crate) fn add(self: &Arc<Self>, work: Work) -> Result<TaskNumber, Refused> {
+    pub(crate) fn add(self: &Arc<Self>, work: Work, label: Label<'_>) -> Result<TaskNumber, Refused> {
         let mut state = self.lock();
         if state.closed {
             // Before the work is dropped: its destructor may come back here.
@@ -64,20 +72,23 @@ impl Scheduler {
         }
         let number = state.reserve();
         let waker = Waker::from(Arc::new(TaskWaker { number, scheduler: self.clone() }));
-        let by = self.asker(&state);
-        state.add(number, work, waker, by);
+        if let Some(name) = label.name {
+            state.name(number, name);
+        }
+        let origin = Origin { by: self.asker(&state), at: label.at };
+        state.add(number, work, waker, origin);
         drop(state);
         self.changed.notify_all();
         Ok(number)
     }
 
-    pub(crate) fn spawn(self: &Arc<Self>, task: Task) -> Result<TaskNumber, Refused> {
-        self.add(Work::Task(task))
+    pub(crate) fn spawn(self: &Arc<Self>, task: Task, label: Label<'_>) -> Result<TaskNumber, Refused> {
+        self.add(Work::Task(task), label)
     }
 
-    pub(crate) fn spawn_blocking(self: &Arc<Self>, job: Job) -> Result<(), Refused> {
+    pub(crate) fn spawn_blocking(self: &Arc<Self>, job: Job, label: Label<'_>) -> Result<(), Refused> {
         if !self.config.blocking_threads {
-            return self.add(Work::Blocking(job)).map(drop);
+            return self.add(Work::Blocking(job), label).map(drop);
         }
         let number = {
             let mut state = self.lock();
@@ -87,8 +98,8 @@ impl Scheduler {
                 return Err(Refused::new());
             }
             let number = state.reserve();
-            let by = self.asker(&state);
-            state.add_elsewhere(number, by);
+            let origin = Origin { by: self.asker(&state), at: label.at };
+            state.add_elsewhere(number, origin);
             state.outside += 1;
             number
         };
@@ -139,6 +150,7 @@ impl Scheduler {
     /// Ready if the time has come; otherwise the timer is armed with `waker`.
     pub(crate) fn poll_timer(&self, due: Duration, key: &mut Option<TimerKey>, waker: &Waker) -> bool {
         let waker = waker.clone();
+        let set_in = scope_core::task::current();
         let mut state = self.lock();
         if due <= state.at {
             let old = key.take().and_then(|key| state.disarm(key));
@@ -147,7 +159,7 @@ impl Scheduler {
             return true;
         }
         let by = self.asker(&state);
-        let old = state.arm(due, key, waker, by);
+        let old = state.arm(due, key, waker, by, set_in);
         drop(state);
         drop(old);
         false
@@ -203,7 +215,7 @@ impl Scheduler {
         Ok(state)
     }
 
-    /// Closes the run after its root has ended: from here on work is refused. What is left is a leak.
+    /// Closes the run after its root has ended: from here on work is refused. What is left is a leak: tasks and timers.
     pub(crate) fn close(&self) -> Result<(), Stop> {
         // Not for a thread that waits for a task left behind: that task is the failure.
         let mut state = self.wait_for_outside(self.lock(), |state| state.alive() > 0)?;
@@ -211,10 +223,10 @@ impl Scheduler {
         if let Some(payload) = state.panicked.take() {
             return Err(Stop::Panicked(payload));
         }
-        match state.alive() {
-            0 => Ok(()),
-            _ => Err(Stop::Failed(state.error(Kind::Leaked))),
+        if state.alive() == 0 && !state.has_timers() {
+            return Ok(());
         }
+        Err(Stop::Failed(state.error(Kind::Leaked)))
     }
 
     /// The end of work that the driver has in its hands.

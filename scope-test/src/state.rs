@@ -10,14 +10,16 @@
 
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::Location;
 use std::task::Waker;
 use std::time::Duration;
 
+use scope_core::TaskRef;
 use scope_core::rt::Task;
 
 use crate::error::{Details, Kind, Place, RunError, TaskInfo, TimerInfo};
-use crate::random::Random;
-use crate::trace::{Entry, TaskNumber, Trace, What};
+use crate::random::{Choice, Choices, Random};
+use crate::trace::{Entry, Named, TaskNumber, Trace, What};
 
 pub(crate) type Job = Box<dyn FnOnce() + Send + 'static>;
 pub(crate) type Payload = Box<dyn Any + Send + 'static>;
@@ -32,21 +34,29 @@ pub(crate) enum Work {
     Away,
 }
 
+/// Where a task comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Origin {
+    pub(crate) by: Option<TaskNumber>,
+    pub(crate) at: Option<&'static Location<'static>>,
+}
+
 struct Slot {
     work: Work,
     blocking: bool,
     waker: Waker,
     /// Its place in the ready set.
     ready_at: Option<usize>,
-    name: Option<String>,
-    spawned_by: Option<TaskNumber>,
-    spawned_at: u64,
+    origin: Origin,
+    spawned_in: u64,
     last_step: u64,
 }
 
 struct Timer {
     waker: Waker,
     set_by: Option<TaskNumber>,
+    /// The task of the core's: a same-task child has no number here.
+    set_in: Option<TaskRef>,
 }
 
 /// Where a timer is registered: its time, and a number that orders those of the same time.
@@ -54,7 +64,7 @@ pub(crate) type TimerKey = (Duration, u64);
 
 pub(crate) struct State {
     seed: u64,
-    choices: Random,
+    choices: Choices,
     for_tests: Random,
     /// Virtual time since the start.
     pub(crate) at: Duration,
@@ -81,7 +91,7 @@ impl State {
     pub(crate) fn new(seed: u64, trace_limit: usize, print: bool) -> Self {
         State {
             seed,
-            choices: Random::new(seed),
+            choices: Choices::new(seed),
             for_tests: Random::new(!seed),
             at: Duration::ZERO,
             steps: 0,
@@ -104,7 +114,7 @@ impl State {
         let entry = Entry { step: self.steps, at: self.at, what };
         if self.print {
             // At once, not at the end: a poll that never returns is found by its last line.
-            eprintln!("{entry}");
+            eprintln!("{}", self.trace.line(&entry));
         }
         self.trace.push(entry);
     }
@@ -118,27 +128,26 @@ impl State {
     }
 
     /// Puts work into the ready set.
-    pub(crate) fn add(&mut self, number: TaskNumber, work: Work, waker: Waker, by: Option<TaskNumber>) {
+    pub(crate) fn add(&mut self, number: TaskNumber, work: Work, waker: Waker, origin: Origin) {
         let slot = Slot {
             blocking: matches!(work, Work::Blocking(_)),
             work,
             waker,
             ready_at: Some(self.ready.len()),
-            name: None,
-            spawned_by: by,
-            spawned_at: self.steps,
+            origin,
+            spawned_in: self.steps,
             last_step: 0,
         };
         self.slots.insert(number.0, slot);
         self.ready.push(number.0);
         if number != TaskNumber::ROOT {
-            self.record(What::Spawned { task: number, by });
+            self.record(What::Spawned { task: number, by: origin.by, at: origin.at });
         }
     }
 
     /// Notes work that never has a slot: it runs on a thread of its own.
-    pub(crate) fn add_elsewhere(&mut self, number: TaskNumber, by: Option<TaskNumber>) {
-        self.record(What::Spawned { task: number, by });
+    pub(crate) fn add_elsewhere(&mut self, number: TaskNumber, origin: Origin) {
+        self.record(What::Spawned { task: number, by: origin.by, at: origin.at });
     }
 
     /// Whether this was news.
@@ -235,10 +244,8 @@ impl State {
         gone
     }
 
-    pub(crate) fn name(&mut self, number: TaskNumber, name: String) {
-        if let Some(slot) = self.slots.get_mut(&number.0) {
-            slot.name = Some(name);
-        }
+    pub(crate) fn name(&mut self, number: TaskNumber, name: &str) {
+        self.trace.name(number, name);
     }
 
     pub(crate) fn polls(&self, number: TaskNumber) -> u64 {
@@ -259,7 +266,8 @@ impl State {
         due: Duration,
         key: &mut Option<TimerKey>,
         waker: Waker,
-        by: Option<TaskNumber>,
+        set_by: Option<TaskNumber>,
+        set_in: Option<TaskRef>,
     ) -> Option<Waker> {
         if self.closed {
             return Some(waker);
@@ -269,7 +277,7 @@ impl State {
         }
         let new = (due, self.next_timer);
         self.next_timer += 1;
-        self.timers.insert(new, Timer { waker, set_by: by });
+        self.timers.insert(new, Timer { waker, set_by, set_in });
         *key = Some(new);
         None
     }
@@ -294,8 +302,9 @@ impl State {
             if time > at {
                 break;
             }
-            due.push(first.remove().waker);
-            self.record(What::Fired { timer });
+            let Timer { waker, set_by, .. } = first.remove();
+            due.push(waker);
+            self.record(What::Fired { timer, set_by });
         }
         due
     }
@@ -306,11 +315,17 @@ impl State {
 
     /// For the caller to drop.
     #[must_use]
-    pub(crate) fn take_timers(&mut self) -> (Vec<TimerInfo>, Vec<Waker>) {
-        std::mem::take(&mut self.timers)
-            .into_iter()
-            .map(|((due, number), timer)| (TimerInfo { timer: number, due, set_by: timer.set_by }, timer.waker))
-            .unzip()
+    pub(crate) fn take_timers(&mut self) -> Vec<Waker> {
+        std::mem::take(&mut self.timers).into_values().map(|timer| timer.waker).collect()
+    }
+
+    pub(crate) fn has_timers(&self) -> bool {
+        !self.timers.is_empty()
+    }
+
+    /// The first choices between ready tasks, and whether there were more.
+    pub(crate) fn first_choices(&self) -> (Vec<Choice>, bool) {
+        self.choices.first()
     }
 
     pub(crate) fn place(&self) -> Place {
@@ -322,26 +337,34 @@ impl State {
     }
 
     pub(crate) fn last_events(&self, count: usize) -> Vec<String> {
-        self.trace.last(count).map(ToString::to_string).collect()
+        self.trace.last(count).collect()
     }
 
     /// An error about this moment, with everything alive in it.
     pub(crate) fn error(&self, kind: Kind) -> RunError {
+        let names = self.trace.names();
         let tasks = self.slots.iter().map(|(number, slot)| TaskInfo {
             number: TaskNumber(*number),
-            name: slot.name.clone(),
-            spawned_by: slot.spawned_by,
-            spawned_at: slot.spawned_at,
+            name: Named(TaskNumber(*number), names).to_string(),
+            spawned_by: slot.origin.by.map(|by| Named(by, names).to_string()),
+            spawned_in: slot.spawned_in,
+            spawned_at: slot.origin.at,
             polls: self.polls[*number as usize],
             last_step: slot.last_step,
             blocking: slot.blocking,
             ready: slot.ready_at.is_some(),
         });
+        let timers = self.timers.iter().map(|((due, number), timer)| TimerInfo {
+            timer: *number,
+            due: *due,
+            set_by: timer.set_by.map(|by| Named(by, names).to_string()),
+            set_in: timer.set_in.clone(),
+        });
         RunError(Box::new(Details {
             kind,
             place: self.place(),
             tasks: tasks.collect(),
-            timers: Vec::new(),
+            timers: timers.collect(),
             last: self.last_events(LAST_EVENTS),
             scopes: String::new(),
         }))

@@ -1,7 +1,8 @@
 //! What happened in a run, step by step: the same bytes for the same seed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::panic::Location;
 use std::time::Duration;
 
 /// The number of a task in its run, in the order of spawning. The root is 0.
@@ -41,13 +42,13 @@ pub(crate) struct Entry {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    Spawned { task: TaskNumber, by: Option<TaskNumber> },
+    Spawned { task: TaskNumber, by: Option<TaskNumber>, at: Option<&'static Location<'static>> },
     Polled { task: TaskNumber },
     Blocking { task: TaskNumber },
     Ended { task: TaskNumber },
     Panicked { task: TaskNumber },
     Dropped { task: TaskNumber },
-    Fired { timer: u64 },
+    Fired { timer: u64, set_by: Option<TaskNumber> },
     Advanced { by: Duration },
 }
 
@@ -55,37 +56,64 @@ impl What {
     /// A tag and two numbers that tell any two apart, for the fingerprint.
     fn words(self) -> [u64; 3] {
         match self {
-            What::Spawned { task, by } => [1, task.0, by.map_or(0, |by| by.0 + 1)],
+            What::Spawned { task, by, .. } => [1, task.0, by.map_or(0, |by| by.0 + 1)],
             What::Polled { task } => [2, task.0, 0],
             What::Blocking { task } => [3, task.0, 0],
             What::Ended { task } => [4, task.0, 0],
             What::Panicked { task } => [5, task.0, 0],
             What::Dropped { task } => [6, task.0, 0],
-            What::Fired { timer } => [7, timer, 0],
+            What::Fired { timer, .. } => [7, timer, 0],
             What::Advanced { by } => [8, by.as_secs(), u64::from(by.subsec_nanos())],
         }
     }
 }
 
-impl fmt::Display for Entry {
+/// The names of tasks, by number.
+pub(crate) type Names = BTreeMap<u64, Box<str>>;
+
+/// A task with its name, if it has one.
+pub(crate) struct Named<'a>(pub(crate) TaskNumber, pub(crate) &'a Names);
+
+impl fmt::Display for Named<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} +{:?} ", self.step, self.at)?;
-        match self.what {
-            What::Spawned { task, by: Some(by) } => write!(f, "{by} spawned {task}"),
-            What::Spawned { task, by: None } => write!(f, "{task} was spawned from outside"),
-            What::Polled { task } => write!(f, "{task} is polled"),
-            What::Blocking { task } => write!(f, "{task} runs as blocking work"),
-            What::Ended { task } => write!(f, "{task} ended"),
-            What::Panicked { task } => write!(f, "{task} panicked"),
-            What::Dropped { task } => write!(f, "{task} is dropped at the end of the run"),
-            What::Fired { timer } => write!(f, "timer {timer} fires"),
+        self.0.fmt(f)?;
+        match self.1.get(&self.0.0) {
+            Some(name) => write!(f, " {name:?}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// An entry as a line.
+struct Line<'a>(&'a Entry, &'a Names);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line(entry, names) = self;
+        let named = |task| Named(task, names);
+        write!(f, "#{} +{:?} ", entry.step, entry.at)?;
+        match entry.what {
+            What::Spawned { task, by, at } => {
+                match by {
+                    Some(by) => write!(f, "{} spawned {}", named(by), named(task))?,
+                    None => write!(f, "{} was spawned from outside", named(task))?,
+                }
+                at.map_or(Ok(()), |at| write!(f, " at {at}"))
+            }
+            What::Polled { task } => write!(f, "{} is polled", named(task)),
+            What::Blocking { task } => write!(f, "{} runs as blocking work", named(task)),
+            What::Ended { task } => write!(f, "{} ended", named(task)),
+            What::Panicked { task } => write!(f, "{} panicked", named(task)),
+            What::Dropped { task } => write!(f, "{} is dropped at the end of the run", named(task)),
+            What::Fired { timer, set_by: Some(by) } => write!(f, "timer {timer} fires, set by {}", named(by)),
+            What::Fired { timer, set_by: None } => write!(f, "timer {timer} fires, set from outside"),
             What::Advanced { by } => write!(f, "time is advanced by {by:?}"),
         }
     }
 }
 
 /// What happened in a run, one line for each event: tasks spawned, picked and ended, timers fired, with the number of
-/// the step and the virtual time.
+/// the step, the virtual time, and the names of tasks.
 ///
 /// The [`Display`](fmt::Display) form is the same, byte for byte, for the same seed and the same test. Only the last
 /// lines are kept, see [`Config::trace_limit`](crate::Config::trace_limit); [`Trace::fingerprint`] covers all.
@@ -93,6 +121,7 @@ impl fmt::Display for Entry {
 pub struct Trace {
     entries: VecDeque<Entry>,
     limit: usize,
+    names: Names,
     total: u64,
     fingerprint: u64,
 }
@@ -100,7 +129,7 @@ pub struct Trace {
 impl Trace {
     pub(crate) fn new(limit: usize) -> Self {
         // The start value of FNV-1a.
-        Trace { entries: VecDeque::new(), limit, total: 0, fingerprint: 0xcbf2_9ce4_8422_2325 }
+        Trace { entries: VecDeque::new(), limit, names: Names::new(), total: 0, fingerprint: 0xcbf2_9ce4_8422_2325 }
     }
 
     pub(crate) fn push(&mut self, entry: Entry) {
@@ -136,9 +165,23 @@ impl Trace {
         self.total == 0
     }
 
+    /// Names a task, in all lines about it.
+    pub(crate) fn name(&mut self, task: TaskNumber, name: &str) {
+        self.names.insert(task.0, name.into());
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.names
+    }
+
+    pub(crate) fn line<'a>(&'a self, entry: &'a Entry) -> impl fmt::Display + 'a {
+        Line(entry, &self.names)
+    }
+
     /// The last `count` events, in the order in which they happened.
-    pub(crate) fn last(&self, count: usize) -> impl Iterator<Item = &Entry> {
-        self.entries.iter().skip(self.entries.len().saturating_sub(count))
+    pub(crate) fn last(&self, count: usize) -> impl Iterator<Item = String> {
+        let last = self.entries.iter().skip(self.entries.len().saturating_sub(count));
+        last.map(|entry| self.line(entry).to_string())
     }
 }
 
@@ -149,7 +192,7 @@ impl fmt::Display for Trace {
             writeln!(f, "({} earlier events are not kept)", self.total - kept)?;
         }
         for entry in &self.entries {
-            writeln!(f, "{entry}")?;
+            writeln!(f, "{}", self.line(entry))?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use scope_test::{Config, TestRuntime, yield_now};
+use scope_test::{Config, Explored, TestRuntime, yield_now};
 
 /// Tasks that yield, sleep, spawn and do blocking work: something of everything that a seed decides.
 async fn busy(rt: TestRuntime) -> Vec<u32> {
@@ -92,4 +92,46 @@ fn the_root_may_borrow_and_need_not_be_send() {
         drop(local);
     });
     assert_eq!(text, "borrowed and changed");
+}
+
+/// Runs `tasks` tasks that each take one step, with `runs` seeds: in how many orders they ran, and what was covered.
+fn race(tasks: usize, runs: u64) -> (usize, Explored) {
+    let mut orders = HashSet::new();
+    let explored = scope_test::for_each_seed(0..runs, async |rt| {
+        let order = Arc::new(Mutex::new(Vec::new()));
+        for n in 0..tasks {
+            let order = order.clone();
+            rt.spawn(async move { order.lock().unwrap().push(n) }).unwrap();
+        }
+        rt.sleep(Duration::from_nanos(1)).await;
+        orders.insert(std::mem::take(&mut *order.lock().unwrap()));
+    });
+    (orders.len(), explored)
+}
+
+#[test]
+fn as_many_seeds_as_there_are_orders_take_each_of_them_once() {
+    for (tasks, orders) in [(2, 2), (3, 6), (4, 24), (5, 120)] {
+        let (found, explored) = race(tasks, orders as u64);
+        assert_eq!((found, explored.interleavings), (orders, orders));
+        assert_eq!(explored.first_choices, tasks - 1);
+        assert!(explored.exhaustive);
+    }
+}
+
+#[test]
+fn with_fewer_seeds_than_orders_the_first_choices_come_in_all_combinations_and_are_counted() {
+    // 6 * 5 * 4 of 720: one seed less, and the third choice is not complete.
+    for (runs, first_choices) in [(719, 4), (120, 3), (119, 2), (30, 2), (29, 1), (6, 1), (5, 0)] {
+        let (found, explored) = race(6, runs);
+        assert_eq!(explored.first_choices, first_choices, "of {runs} runs");
+        assert_eq!(found, runs as usize, "no order twice");
+        assert!(!explored.exhaustive);
+    }
+}
+
+#[test]
+fn a_test_without_a_choice_is_explored_by_one_run() {
+    let explored = scope_test::explore(1, async |_| Ok(scope_core::sleep(Duration::from_secs(1)).await?));
+    assert_eq!((explored.runs, explored.first_choices, explored.exhaustive), (1, 0, true));
 }

@@ -61,7 +61,12 @@ fn a_task_never_polled_is_a_leak_too() {
         let report = Config::new(seed).try_block_on(async |rt| rt.spawn(async {}).map(drop));
         if let Err(error) = report.result() {
             assert!(error.is_leak());
-            assert!(error.to_string().contains("task 1 (ready), spawned by root in step 1, never polled"), "{error}");
+            let text = error.to_string();
+            assert!(
+                text.contains("task 1 (ready), spawned by root in step 1 at scope-test/tests/it/end_of_run.rs:"),
+                "{text}"
+            );
+            assert!(text.contains(", never polled"), "{text}");
             found += 1;
         }
     }

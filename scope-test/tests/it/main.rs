@@ -4,6 +4,7 @@ mod blocking;
 mod deadlock;
 mod determinism;
 mod end_of_run;
+mod fault;
 mod limits;
 mod manual;
 mod nursery;

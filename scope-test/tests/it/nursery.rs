@@ -10,7 +10,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 #[test]
 fn children_run_on_the_run_in_progress_and_in_its_time() {
-    scope_test::explore(0..64, async |n| {
+    scope_test::explore(64, async |n| {
         let rt = TestRuntime::current();
         assert!(n.runtime()?.same(&rt.handle()));
         n.spawn_erased(async {
@@ -53,7 +53,7 @@ fn the_value_of_the_body_comes_out_of_the_run() {
 fn a_nursery_that_fails_fails_the_exploration_and_names_the_seed() {
     let ran = Arc::new(Mutex::new(Vec::new()));
     let text = crate::panic_text(|| {
-        scope_test::explore(0..64, async |n| {
+        scope_test::explore(64, async |n| {
             let rt = TestRuntime::current();
             let (first, slot) = (Arc::new(Mutex::new(None)), ran.clone());
             for name in ["a", "b"] {
