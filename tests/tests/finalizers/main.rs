@@ -5,9 +5,13 @@
     reason = "a case is made for each runtime, also where it asks nothing of it by name"
 )]
 
+mod adoption;
 mod f01;
 mod f02;
 mod f03;
+mod f05;
+mod f05_errors;
+mod f05_orphans;
 
 scope_tests::on_every_runtime! {
     f01 {
@@ -37,5 +41,34 @@ scope_tests::on_every_runtime! {
         f03_a_good_body_does_not_hide_a_failed_clean_up
         f03_a_cancelled_scope_keeps_its_reason_and_its_failed_clean_up
         f03_a_panic_comes_through_a_failed_clean_up
+    }
+    f05 {
+        f05_the_loser_of_a_select
+        f05_a_foreign_time_out
+        f05_an_abort_of_the_task_around
+        f05_same_task_children_are_dropped_in_place
+        f05_the_nearest_ancestor_waits_a_block_too
+        f05_an_ancestor_that_has_ended_is_passed_over
+        f05_what_a_finalizer_drops_is_adopted_by_it
+        f05_all_the_way_down
+        f05_what_is_left_learns_that_the_future_was_dropped
+        f05_a_block_that_is_dropped_hands_on_what_it_had_adopted
+        f05_without_a_runtime_the_ancestor_does_it
+    }
+    f05_errors {
+        f05_an_error_joins_the_ancestors
+        f05_an_error_cancels_nobody
+        f05_beside_the_ancestors_own_error
+        f05_beside_the_ancestors_cancellation
+        f05_a_childs_error_is_not_lost_with_the_future
+        f05_an_error_of_another_type
+        f05_one_that_overruns_is_named_by_the_ancestor
+    }
+    f05_orphans {
+        f05_without_an_ancestor_the_orphan_root_takes_it
+        f05_the_orphan_root_waits_for_each
+        f05_an_orphans_error_is_told
+        f05_with_no_runtime_left_it_is_dropped_and_reported
+        f05_with_no_runtime_at_all_it_is_dropped_and_reported
     }
 }

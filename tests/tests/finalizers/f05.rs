@@ -1,0 +1,337 @@
+//! f05: a scope whose future is dropped half-way is adopted by the nearest living ancestor.
+
+use std::time::Duration;
+
+use futures_lite::future::{or, pending};
+use futures_util::future::{abortable, select};
+use scope_core::{Exit, Failure, Spawns, fail_after, nursery, rt};
+use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
+
+use crate::adoption::{Told, fill, filled, open};
+
+const LEFT: &[&str] = &["scope: body dropped", "scope: child ended", "scope: cleaned up"];
+
+/// Fails if: the loser of a `select!` takes its child or its finalizer with it, or the scope around returns before they
+/// are done.
+pub(crate) async fn f05_the_loser_of_a_select<R: Rt>() {
+    let (journal, go) = (Journal::new(), Gate::new());
+    let mut around = Box::pin(nursery(async |_| {
+        let ready = Gate::new();
+        let loser = nursery(async |n| filled::<R>(n, "scope", &journal, &go, &ready).await);
+        drop(select(Box::pin(loser), Box::pin(ready.passed())).await);
+        journal.add("lost");
+        Ok(())
+    }));
+    while !journal.has("lost") {
+        assert!(poll_now(around.as_mut()).await.is_pending());
+        turns(1).await;
+    }
+    while_it_waits(around.as_mut(), "the loser still cleans up").await;
+    assert!(!journal.has("scope: cleaned up"));
+    go.open();
+    around.await.expect("nothing fails");
+    let mut lines = journal.lines();
+    lines.retain(|line| line != "lost");
+    assert_eq!(lines, LEFT);
+}
+
+/// Fails if: only our own time-outs are followed by a clean-up.
+pub(crate) async fn f05_a_foreign_time_out<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |_| {
+        let (ready, clock) = (Gate::new(), rt::current().expect("on a runtime"));
+        let late = async {
+            ready.passed().await;
+            clock.sleep(Duration::from_millis(5)).await;
+            Ok(())
+        };
+        let slow = nursery(async |n| filled::<R>(n, "scope", &journal, &open(), &ready).await);
+        or(async { slow.await.map_err(drop) }, late).await.expect("it is too late");
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(LEFT);
+}
+
+/// Fails if: the task around a scope is aborted, and the scope around that task returns before the clean-up is done.
+pub(crate) async fn f05_an_abort_of_the_task_around<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        let ready = Gate::new();
+        let (j, r) = (journal.clone(), ready.clone());
+        let (task, abort) = abortable(async move {
+            // Further in than one: all of them go at once.
+            let inner = nursery(async |n| {
+                fill::<R>(n, "outer", &j, &open()).await;
+                nursery(async |n| filled::<R>(n, "scope", &j, &open(), &r).await).await?;
+                Ok(())
+            });
+            drop(inner.await);
+        });
+        R::spawn(n, async move {
+            let _aborted = task.await;
+            Ok(())
+        });
+        ready.passed().await;
+        abort.abort();
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    let lines = journal.lines();
+    assert_eq!(lines.len(), 5, "{lines:?}");
+    let at = |line: &str| lines.iter().position(|l| l == line).unwrap_or_else(|| panic!("{line}: {lines:?}"));
+    assert_eq!(at("scope: body dropped"), 0, "{lines:?}");
+    assert!(at("scope: child ended") < at("scope: cleaned up"), "{lines:?}");
+    // What was adopted by a scope is its child: that scope cleans up after it.
+    assert!(at("scope: cleaned up") < at("outer: cleaned up"), "{lines:?}");
+}
+
+/// Fails if: same-task children, which may borrow, are carried away, or their destructors run later.
+pub(crate) async fn f05_same_task_children_are_dropped_in_place<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |_| {
+        let local = Journal::new();
+        let go = Gate::new();
+        let mut half = Box::pin(nursery(async |n| {
+            fill::<R>(n, "scope", &journal, &go).await;
+            for name in ["one", "two"] {
+                let note = local.on_drop_with_task("dropped");
+                n.task(name).spawn_local(async move {
+                    let _note = note;
+                    pending().await
+                });
+            }
+            let _note = local.on_drop_with_task("body");
+            turns(1).await;
+            local.add("parked");
+            pending::<Result<(), Failure>>().await
+        }));
+        while !local.has("parked") {
+            assert!(poll_now(half.as_mut()).await.is_pending());
+            turns(1).await;
+        }
+        drop(half);
+        let lines = local.lines();
+        assert_eq!(lines.len(), 4, "all of it at once: {lines:?}");
+        assert!(lines.contains(&"dropped@one".to_owned()) && lines.contains(&"dropped@two".to_owned()), "{lines:?}");
+        assert!(!journal.has("scope: cleaned up"), "the drop waits for nothing");
+        go.open();
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(&["scope: child ended", "scope: cleaned up"]);
+}
+
+/// Fails if: somebody further out waits for it, or a block does not; or it is told of another heir than the one that waits.
+pub(crate) async fn f05_the_nearest_ancestor_waits_a_block_too<R: Rt>() {
+    let (journal, mut told, mut nearest) = (Journal::new(), None, None);
+    nursery(async |_| {
+        fail_after(Duration::from_secs(3600), async {
+            nursery(async |n| {
+                nearest = Some(n.spawner().scope().clone());
+                let ready = Gate::new();
+                let half = nursery(async |n| {
+                    told = Some(Told::of(n.spawner().scope()));
+                    filled::<R>(n, "scope", &journal, &open(), &ready).await
+                });
+                drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+                Ok(())
+            })
+            .await
+        })
+        .await??;
+        journal.assert_is(LEFT);
+
+        let journal = Journal::new();
+        fail_after(Duration::from_secs(3600), async {
+            let ready = Gate::new();
+            let half = nursery(async |n| filled::<R>(n, "scope", &journal, &open(), &ready).await);
+            drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+        })
+        .await?;
+        journal.assert_is(LEFT);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    let told = told.expect("it began");
+    assert_eq!((told.heirs(), told.ends()), (vec![nearest], 1));
+}
+
+/// Fails if: an ancestor that has ended is taken for a living one, and nobody waits.
+pub(crate) async fn f05_an_ancestor_that_has_ended_is_passed_over<R: Rt>() {
+    let (journal, mut told) = (Journal::new(), None);
+    nursery(async |outer| {
+        let ready = Gate::new();
+        let mut carried = Box::pin(nursery(async |n| {
+            told = Some(Told::of(n.spawner().scope()));
+            filled::<R>(n, "scope", &journal, &open(), &ready).await
+        }));
+        nursery(async |_| {
+            nursery(async |_| {
+                while !ready.is_open() {
+                    assert!(poll_now(carried.as_mut()).await.is_pending());
+                    turns(1).await;
+                }
+                Ok(())
+            })
+            .await?;
+            Ok(())
+        })
+        .await?;
+        drop(carried);
+        assert_eq!(told.as_ref().expect("it began").heirs(), [Some(outer.spawner().scope().clone())]);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(LEFT);
+}
+
+/// Fails if: a finalizer's own scope is no ancestor, or its clean-up is cut by the cancellation around it.
+pub(crate) async fn f05_what_a_finalizer_drops_is_adopted_by_it<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| -> Result<(), Failure> {
+        let (j, after) = (journal.clone(), journal.clone());
+        n.finalizer("runs last", async move |_| {
+            after.add("the next finalizer");
+            Ok(())
+        });
+        n.finalizer("drops", async move |_| {
+            let ready = Gate::new();
+            let half = nursery(async |n| filled::<R>(n, "scope", &j, &open(), &ready).await);
+            drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+            Ok(())
+        });
+        n.cancel("enough");
+        pending().await
+    })
+    .await
+    .expect_err("cancelled");
+    let lines = journal.lines();
+    assert_eq!(lines[..3], *LEFT, "{lines:?}");
+    assert_eq!(lines[3..], ["the next finalizer"], "{lines:?}");
+}
+
+/// Fails if: only a scope's own children are waited for, not what those left.
+pub(crate) async fn f05_all_the_way_down<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |_| {
+        let ready = Gate::new();
+        let half = nursery(async |n| -> Result<(), Failure> {
+            fill::<R>(n, "scope", &journal, &open()).await;
+            let (j, r) = (journal.clone(), ready.clone());
+            n.spawn_erased(async move {
+                nursery(async |n| -> Result<(), Failure> {
+                    fill::<R>(n, "child's", &j, &open()).await;
+                    let j = j.clone();
+                    n.spawn_erased(async move {
+                        nursery(async |n| filled::<R>(n, "grandchild's", &j, &open(), &r).await).await?;
+                        Ok(())
+                    });
+                    pending().await
+                })
+                .await?;
+                Ok(())
+            });
+            pending().await
+        });
+        drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    let mut cleaned = journal.lines();
+    cleaned.retain(|line| line.ends_with("cleaned up"));
+    assert_eq!(cleaned, ["grandchild's: cleaned up", "child's: cleaned up", "scope: cleaned up"]);
+    assert_eq!(journal.lines().len(), 7, "{journal:?}");
+}
+
+/// Fails if: the drop is no cancellation for what is left, or its cause is another one.
+pub(crate) async fn f05_what_is_left_learns_that_the_future_was_dropped<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |_| {
+        let ready = Gate::new();
+        let half = nursery(async |n| -> Result<(), Failure> {
+            let j = journal.clone();
+            n.finalizer("asks", async move |exit| {
+                match exit {
+                    Exit::Cancelled(reason) => j.add(format!("{:?}", reason.cause())),
+                    exit => j.add(format!("{exit:?}")),
+                }
+                Ok(())
+            });
+            ready.open();
+            pending().await
+        });
+        drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    journal.assert_is(&["Dropped"]);
+}
+
+/// Fails if: adoption needs parallel children, a runtime, or a nursery: a block leaves what was adopted in it, too.
+pub(crate) async fn f05_a_block_that_is_dropped_hands_on_what_it_had_adopted<R: Rt>() {
+    let (journal, go) = (Journal::new(), Gate::new());
+    let mut around = Box::pin(nursery(async |_| {
+        let ready = Gate::new();
+        let block = fail_after(Duration::from_secs(3600), async {
+            let half = nursery(async |n| filled::<R>(n, "scope", &journal, &go, &ready).await);
+            drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+            journal.add("lost");
+            pending::<()>().await;
+        });
+        let dropped = async {
+            while !journal.has("lost") {
+                turns(1).await;
+            }
+        };
+        drop(select(Box::pin(block), Box::pin(dropped)).await);
+        journal.add("block dropped");
+        Ok(())
+    }));
+    while !journal.has("block dropped") {
+        assert!(poll_now(around.as_mut()).await.is_pending());
+        turns(1).await;
+    }
+    while_it_waits(around.as_mut(), "what the block had adopted still cleans up").await;
+    go.open();
+    around.await.expect("nothing fails");
+    assert!(journal.has("scope: cleaned up"), "{journal:?}");
+}
+
+/// Fails if: adoption without a runtime is a loss, although a living ancestor could do the work itself.
+pub(crate) async fn f05_without_a_runtime_the_ancestor_does_it<R: Rt>() {
+    let journal = std::thread::spawn(|| {
+        let journal = Journal::new();
+        let j = journal.clone();
+        futures_lite::future::block_on(nursery(async |_| {
+            let go = Gate::new();
+            let mut half = Box::pin(nursery(async |n| -> Result<(), Failure> {
+                for name in ["first", "second"] {
+                    let (j, go) = (journal.clone(), go.clone());
+                    n.finalizer(name, async move |_| {
+                        go.passed().await;
+                        j.add(name);
+                        Ok(())
+                    });
+                }
+                pending().await
+            }));
+            assert!(poll_now(half.as_mut()).await.is_pending());
+            drop(half);
+            journal.add("dropped");
+            turns(2).await;
+            go.open();
+            Ok(())
+        }))
+        .expect("nothing fails");
+        j
+    });
+    journal.join().expect("no panic").assert_is(&["dropped", "second", "first"]);
+}
