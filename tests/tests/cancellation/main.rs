@@ -6,11 +6,19 @@
 )]
 
 mod c01;
+mod c02;
 mod c03;
 mod c04;
 mod c05;
+mod c06;
 mod c11;
+mod c13;
+mod c14;
 mod c15;
+mod c16;
+mod c17;
+mod clock;
+mod timers;
 
 scope_tests::on_every_runtime! {
     c01 {
@@ -20,6 +28,14 @@ scope_tests::on_every_runtime! {
         c01_cancel_never_blocks_even_from_a_waker_it_wakes
         c01_cancel_from_a_destructor_that_cancelling_runs
         c01_cancel_after_the_end_does_nothing
+    }
+    c02 {
+        c02_asking_does_not_use_it_up
+        c02_nothing_swallows_it
+        c02_polling_again_does_not_help
+        c02_the_body_is_not_polled_past_its_end
+        c02_what_comes_later_is_cancelled_too
+        c02_it_stays_cancelled_after_its_end
     }
     c03 {
         c03_a_body_past_its_last_await_point_returns_its_value
@@ -39,6 +55,16 @@ scope_tests::on_every_runtime! {
         c05_a_finished_nursery_does_not_run_again
         c05_a_nursery_never_awaited_never_began
     }
+    c06 {
+        c06_a_scope_absorbs_its_own
+        c06_the_outer_one_catches_in_whatever_order
+        c06_the_outermost_of_those_that_were_cancelled
+        c06_an_outer_one_catches_while_the_inner_one_cleans_up
+        c06_what_failed_further_in_comes_out_of_the_one_that_catches
+        c06_an_inner_value_wins_and_the_next_await_point_ends
+        c06_of_two_deadlines_the_outer_one_catches
+        c06_the_scope_around_a_child_catches
+    }
     c11 {
         c11_a_relative_deadline_starts_at_entry
         c11_a_deadline_ends_body_and_children_wherever_they_wait
@@ -52,6 +78,23 @@ scope_tests::on_every_runtime! {
         c11_a_deadline_beyond_all_clocks_is_none
         c11_fail_after
     }
+    c13 {
+        c13_a_body_without_an_await_point
+        c13_nor_is_its_error_overruled
+        c13_after_its_last_await_point
+        c13_children_without_an_await_point
+        c13_the_first_await_point_after_it_ends
+        c13_nothing_is_left_of_the_deadline
+    }
+    c14 {
+        c14_cancelled_before_its_deadline_with_a_slow_clean_up
+        c14_with_slow_destructors
+        c14_timed_out_and_then_cancelled
+        c14_in_the_same_tick_the_first_recorded_wins
+        c14_a_failure_before_the_deadline_is_neither
+        c14_an_outer_deadline_is_the_outer_scopes
+        c14_fail_after_says_timed_out_only_of_its_own_deadline
+    }
     c15 {
         c15_an_explicit_one
         c15_one_with_a_cause_of_the_callers
@@ -59,5 +102,19 @@ scope_tests::on_every_runtime! {
         c15_a_siblings_failure
         c15_one_from_a_parent
         c15_the_runtimes_shutdown
+    }
+    c16 {
+        c16_a_task_that_is_aborted_and_cancelled_in_the_same_tick
+        c16_a_task_that_does_both_to_itself
+        c16_the_scope_around_waits_for_what_is_left
+        c16_aborted_while_it_cleans_up
+        c16_a_child_that_its_runtime_takes_away
+    }
+    c17 {
+        c17_a_parallel_child_per_level_cancelled
+        c17_a_parallel_child_per_level_dropped
+        c17_ended_from_the_inside_out
+        c17_same_task_nesting_to_the_documented_depth
+        c17_deadline_edits_leave_no_timers
     }
 }

@@ -9,8 +9,10 @@
 //! | `smol_only` | t02, n01, n05 | `Task::cancel`, and an executor that ends by being dropped |
 //! | `det_only` | n01 | that the seeds find all orders: only there is the order a choice |
 //! | `blocking_only` | s02 | blocking work that waits for a task needs a second real thread: on the deterministic runtime it is a task like others, unless asked for otherwise, which is done there |
+//! | `cancellation_det` | c17 | the full size, once: the core case has 400 levels and 4000 edits in each of the 256 runs |
 
 mod blocking_only;
+mod cancellation_det;
 mod det_only;
 mod smol_only;
 mod tokio_only;
