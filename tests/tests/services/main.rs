@@ -58,6 +58,7 @@ scope_tests::on_every_runtime! {
         s06_a_handle_in_use_is_a_handle
         s06_a_handle_kept_in_a_static_does_not_hang_the_nursery
         s06_services_are_asked_when_body_and_children_have_ended
+        s06_one_that_is_opened_while_all_are_asked_is_asked_too
         s06_a_reconnect_does_not_reuse_a_dying_runner
         s06_a_reconnect_sees_no_stale_stop_signal
         s06_a_reconnect_after_a_failure

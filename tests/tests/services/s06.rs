@@ -213,6 +213,50 @@ pub(crate) async fn s06_services_are_asked_when_body_and_children_have_ended<R: 
     assert_eq!(kept.lock().expect("no panic").len(), 2);
 }
 
+/// Opens another service in the same scope when it is asked to close.
+struct Successor(Spawner, Journal, Arc<Mutex<Vec<ServiceHandle<Line>>>>);
+
+impl Service for Successor {
+    type Request = ();
+    type Info = ();
+    type Report = ();
+
+    fn name(&self) -> Name {
+        Name::new("successor")
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
+        while inbox.next().await.is_some() {}
+        let next = self.0.serve(Line::new(1, &self.1))?;
+        self.2.lock().unwrap_or_else(PoisonError::into_inner).push(next);
+        Ok(())
+    }
+
+    async fn end(&mut self, _: Exit) {}
+}
+
+/// Fails if: a service that comes while the others are being asked to close is forgotten, and hangs the nursery.
+pub(crate) async fn s06_one_that_is_opened_while_all_are_asked_is_asked_too<R: Rt>() {
+    let (journal, kept) = (Journal::new(), Arc::default());
+    nursery(async |n| {
+        let first = n.open(Successor(n.spawner(), journal.clone(), Arc::clone(&kept))).await?;
+        // Ended by its scope, not by its last handle.
+        n.finalizer("keeps a handle", async move |_| {
+            drop(first);
+            Ok(())
+        });
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    assert_eq!(kept.lock().expect("no panic").len(), 1);
+    assert_eq!(journal.count("1 ended"), 1, "{journal:?}");
+}
+
 /// What a user writes who wants an answer from some line: it opens one, and the next when that one has gone.
 struct Reconnecting {
     spawner: Spawner,
