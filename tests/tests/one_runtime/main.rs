@@ -10,9 +10,11 @@
 //! | `det_only` | n01 | that the seeds find all orders: only there is the order a choice |
 //! | `blocking_only` | s02 | blocking work that waits for a task needs a second real thread: on the deterministic runtime it is a task like others, unless asked for otherwise, which is done there |
 //! | `cancellation_det` | c17 | the full size, once: the core case has 400 levels and 4000 edits in each of the 256 runs |
+//! | `nursery_threads` | n01, n02 | a child that is in the middle of a poll on another thread while its scope is dropped or fails |
 
 mod blocking_only;
 mod cancellation_det;
 mod det_only;
+mod nursery_threads;
 mod smol_only;
 mod tokio_only;
