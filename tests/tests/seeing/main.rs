@@ -6,6 +6,7 @@
 )]
 
 mod v01;
+mod v02;
 
 scope_tests::on_every_runtime! {
     v01 {
@@ -19,5 +20,14 @@ scope_tests::on_every_runtime! {
         v01_an_observer_may_use_the_framework_and_ends_with_its_guard
         v01_a_guard_dropped_elsewhere_is_one_violation
         v01_a_dropped_scope_that_left_nothing_is_closed_at_once
+    }
+    v02 {
+        v02_each_scope_has_its_name_its_place_and_its_line_under_its_own
+        v02_a_scope_that_is_ending_says_why
+        v02_a_deadline_is_shown_as_it_stands
+        v02_children_and_finalizers_stand_under_their_scope
+        v02_services_and_adopted_scopes_are_shown
+        v02_it_can_be_printed_anywhere
+        v02_it_can_be_printed_while_all_changes
     }
 }
