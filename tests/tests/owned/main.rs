@@ -7,6 +7,9 @@
 
 mod o01;
 mod o02;
+mod o04;
+mod o06;
+mod o09;
 mod watch;
 
 scope_tests::on_every_runtime! {
@@ -30,5 +33,25 @@ scope_tests::on_every_runtime! {
         o02_a_drop_at_home_breaks_no_rule
         o02_a_drop_while_unwinding_at_home
         o02_a_drop_while_unwinding_elsewhere
+    }
+    o04 {
+        o04_a_child_follows_the_handle_it_was_spawned_by
+        o04_an_owned_scope_follows_the_scope_it_was_opened_in
+        o04_a_cancellation_goes_inwards_only
+        o04_a_blocks_parent_is_the_scope_that_polls_it_first
+        o04_join_of_two_branches_in_any_closing_order
+        o04_join_of_two_branches_one_of_which_fails
+    }
+    o06 {
+        o06_a_forgotten_guard_ends_with_its_home
+        o06_a_guard_forgotten_by_a_child
+        o06_a_forgotten_close
+        o06_what_never_began_leaves_nothing
+    }
+    o09 {
+        o09_whatever_way_the_child_ends
+        o09_only_its_own
+        o09_what_fails_then_goes_to_the_scope_around
+        o09_its_task_is_aborted_while_another_holds_the_guard
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_lite::future::{pending, yield_now};
 use scope_core::event::{self, Event, EventKind, ObserverGuard};
-use scope_core::{OwnedScope, ScopeId, ScopeRef, Spawns};
+use scope_core::{OwnedScope, ScopeRef, Spawns};
 use scope_tests::{Gate, Journal};
 
-/// What is told of one scope, as long as this lives.
+/// What is told of some events, as long as this lives.
 pub(crate) struct Watch {
     told: Arc<Mutex<Vec<Event>>>,
     _guard: ObserverGuard,
@@ -17,14 +17,16 @@ pub(crate) struct Watch {
 
 impl Watch {
     pub(crate) fn of(scope: &ScopeRef) -> Self {
-        Watch::which(scope.id())
+        let scope = scope.id();
+        Watch::which(move |event| event.scope().id() == scope)
     }
 
-    fn which(scope: ScopeId) -> Self {
+    /// What is told of those events that `is` picks.
+    pub(crate) fn which(is: impl Fn(&Event) -> bool + Send + Sync + 'static) -> Self {
         let told = Arc::new(Mutex::new(Vec::new()));
         let into = told.clone();
         let guard = event::observe(move |event: &Event| {
-            if event.scope().id() == scope {
+            if is(event) {
                 into.lock().unwrap_or_else(PoisonError::into_inner).push(event.clone());
             }
         });
@@ -37,10 +39,10 @@ impl Watch {
         told
     }
 
-    /// The broken rules.
+    /// The broken rules, each with the place that its event carries.
     pub(crate) fn violations(&self) -> Vec<String> {
         let told = self.all(|kind| matches!(kind, EventKind::Violated(_)));
-        told.iter().map(|event| event.to_string()).collect()
+        told.iter().map(|event| format!("{event} ({})", event.location())).collect()
     }
 
     /// The one broken rule, which names all of these.
