@@ -206,7 +206,7 @@ impl fmt::Display for TimerInfo {
             None => f.write_str(", set from outside")?,
         }
         match &self.set_in {
-            Some(task) => write!(f, ", in {task} spawned at {}", task.location()),
+            Some(task) => write!(f, ", in {task} (spawned at {})", task.location()),
             None => Ok(()),
         }
     }
