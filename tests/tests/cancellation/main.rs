@@ -17,7 +17,10 @@ mod c14;
 mod c15;
 mod c16;
 mod c17;
+mod c18_foreign;
+mod c18_ours;
 mod clock;
+mod primitives;
 mod timers;
 
 scope_tests::on_every_runtime! {
@@ -116,5 +119,25 @@ scope_tests::on_every_runtime! {
         c17_ended_from_the_inside_out
         c17_same_task_nesting_to_the_documented_depth
         c17_deadline_edits_leave_no_timers
+    }
+    c18_foreign {
+        c18_async_channel_recv
+        c18_async_channel_send
+        c18_async_channel_send_keeps_count_of_its_message
+        c18_async_lock_mutex
+        c18_async_lock_rwlock_write
+        c18_async_lock_rwlock_read
+        c18_async_lock_rwlock_lets_readers_pass_a_cancelled_writer
+        c18_async_lock_semaphore
+        c18_event_listener
+        c18_futures_channel
+        c18_tokio_sync_channels
+        c18_tokio_sync_locks
+        c18_async_lock_barrier_counts_the_cancelled
+    }
+    c18_ours {
+        c18_a_task_handle
+        c18_an_inbox
+        c18_a_place_in_a_backlog
     }
 }
