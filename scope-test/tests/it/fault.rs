@@ -280,3 +280,14 @@ fn settings_that_mean_nothing_are_refused() {
         assert!(text.contains(part), "{text}");
     }
 }
+
+#[test]
+fn the_ends_of_a_pipe_can_be_sent_and_its_wire_shared() {
+    fn sent<T: Send + 'static>() {}
+    fn shared<T: Send + Sync + Clone + 'static>() {}
+    sent::<PipeReader>();
+    sent::<scope_test::PipeWriter>();
+    shared::<scope_test::Wire>();
+    shared::<FaultyPipe>();
+    shared::<PipeCut>();
+}
