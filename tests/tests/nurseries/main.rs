@@ -26,6 +26,7 @@ scope_tests::on_every_runtime! {
         n01_nothing_shared_is_touched_after
         n01_children_added_while_it_waits
         n01_aborted_child_counts_as_ended_and_leaves_a_leaf
+        n01_children_added_by_a_foreign_task_while_it_waits
     }
     n02 {
         n02_a_childs_error_cancels_siblings_and_body
@@ -34,6 +35,7 @@ scope_tests::on_every_runtime! {
         n02_a_bodys_panic_cancels_the_children
         n02_everything_is_joined_before_the_error_comes_out
         n02_siblings_are_told_that_a_sibling_failed
+        n02_a_body_deep_in_scopes_is_cut_and_they_are_cleaned_up
     }
     n03 {
         n03_body_children_and_clean_up_are_all_in_the_result
@@ -70,6 +72,7 @@ scope_tests::on_every_runtime! {
         n06_a_same_task_destructor_spawns_same_task_children
         n06_a_given_up_values_destructor_is_awaited_or_refused
         n06_a_finalizer_that_spawns_is_refused
+        n06_a_same_task_spawn_while_the_nursery_is_dropped_is_refused
     }
     n08 {
         n08_cancelling_the_spawning_scope_leaves_the_child_alone

@@ -328,3 +328,37 @@ pub(crate) async fn n01_aborted_child_counts_as_ended_and_leaves_a_leaf<R: Rt>()
     assert!(matches!(leaves[0].cause(), Cause::Aborted), "{error:?}");
     assert_eq!(way_to(&leaves[0]), ["scope", "lost"]);
 }
+
+/// Fails if: a child that a foreign task adds while the nursery waits is not waited for, or comes too late for no reason.
+pub(crate) async fn n01_children_added_by_a_foreign_task_while_it_waits<R: Rt>() {
+    let (journal, gates) = (Journal::new(), [Gate::new(), Gate::new()]);
+    let added = Gate::new();
+    let mut waiting = pin!(nursery(async |n| {
+        let (first, second) = (gates[0].clone(), gates[1].clone());
+        n.spawn_local(async move {
+            first.passed().await;
+            Ok(())
+        });
+        let (spawner, j, here) = (n.spawner(), journal.clone(), added.clone());
+        let _foreign = R::foreign(async move {
+            turns(5).await;
+            let spawned = spawner.spawn_erased(async move {
+                second.passed().await;
+                j.add("added");
+                Ok(())
+            });
+            assert!(spawned.is_ok(), "the first child keeps it open");
+            here.open();
+        });
+        Ok(())
+    }));
+    while !added.is_open() {
+        assert!(scope_tests::poll_now(waiting.as_mut()).await.is_pending());
+        yield_now().await;
+    }
+    gates[0].open();
+    while_it_waits(waiting.as_mut(), "what the foreign task added waits").await;
+    gates[1].open();
+    waiting.await.expect("nothing fails");
+    journal.assert_is(&["added"]);
+}

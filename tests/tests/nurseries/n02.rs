@@ -168,3 +168,57 @@ pub(crate) async fn n02_siblings_are_told_that_a_sibling_failed<R: Rt>() {
     let exit = reasons.recv().await.expect("the finalizer ran");
     assert!(matches!(exit, Exit::Failed(_)), "{exit:?}");
 }
+
+/// Fails if: a body that is deep in scopes of its own is cut without their clean-up, or that clean-up's error is lost.
+pub(crate) async fn n02_a_body_deep_in_scopes_is_cut_and_they_are_cleaned_up<R: Rt>() {
+    for same_task in [false, true] {
+        let journal = Journal::new();
+        let error = nursery(async |n| -> Result<(), Failure> {
+            let ready = Gate::new();
+            let here = ready.clone();
+            let fails = async move {
+                here.passed().await;
+                Err(Boom("child").into())
+            };
+            if same_task {
+                n.spawn_local(fails);
+            } else {
+                R::spawn(n, fails);
+            }
+            nursery(async |middle| -> Result<(), Failure> {
+                let j = journal.clone();
+                middle.finalizer("middle", async move |_| {
+                    j.add("middle");
+                    Err(Boom("clean-up").into())
+                });
+                nursery(async |inner| -> Result<(), Failure> {
+                    park_siblings::<R>(inner, &journal).await;
+                    let j = journal.clone();
+                    inner.finalizer("inner", async move |_| {
+                        yield_now().await;
+                        j.add("inner");
+                        Ok(())
+                    });
+                    let _note = journal.on_drop("body");
+                    ready.open();
+                    pending().await
+                })
+                .await?;
+                Ok(())
+            })
+            .await?;
+            journal.add("the body went on");
+            Ok(())
+        })
+        .await
+        .expect_err("a child failed");
+        assert_all_gone(&journal);
+        assert!(!journal.has("the body went on"), "{journal:?}");
+        let lines = journal.lines();
+        let at = |line: &str| lines.iter().position(|l| l == line).unwrap_or_else(|| panic!("{line}: {lines:?}"));
+        assert!(at("inner") < at("middle"), "{lines:?}");
+        let all = error.all_leaves();
+        assert_eq!(all.len(), 2, "{error:?}");
+        assert_eq!(error.find::<Boom>(), Some(&Boom("child")), "the first cause first");
+    }
+}

@@ -4,8 +4,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Failure, Nursery, SpawnError, Spawner, Spawns, nursery};
-use scope_tests::{Boom, Gate, Journal, Rt, poll_now, turns, while_it_waits};
+use scope_core::{Cause, Failure, Nursery, SpawnError, Spawner, Spawns, nursery};
+use scope_tests::{Boom, Gate, Journal, Rt, poll_now, turns, way_to, while_it_waits};
 
 type Answers = Arc<Mutex<Vec<Result<(), SpawnError>>>>;
 
@@ -421,4 +421,47 @@ pub(crate) async fn n06_a_finalizer_that_spawns_is_refused<R: Rt>() {
     .await
     .expect("nothing fails");
     journal.assert_is(&["destructor", "asked"]);
+}
+
+/// Fails if: a destructor that spawns a same-task child while its nursery is being dropped revives it, or its refusal is
+/// lost: it goes where everything of a dropped scope goes.
+pub(crate) async fn n06_a_same_task_spawn_while_the_nursery_is_dropped_is_refused<R: Rt>() {
+    struct Spawns<'s, 'env>(&'s Nursery<'s, 'env>, &'env Journal);
+    impl Drop for Spawns<'_, '_> {
+        fn drop(&mut self) {
+            let (note, journal) = (self.1.on_drop("dropped"), self.1);
+            self.0.task("late").spawn_local(async move {
+                let _note = note;
+                journal.add("polled");
+                Ok(())
+            });
+        }
+    }
+    let journal = Journal::new();
+    let error = nursery(async |_| {
+        let mut unfinished = Box::pin(
+            nursery(async |n| -> Result<(), Failure> {
+                let spawns = Spawns(n, &journal);
+                n.spawn_local(async move {
+                    let _spawns = spawns;
+                    pending().await
+                });
+                pending().await
+            })
+            .named("dropped"),
+        );
+        for _ in 0..3 {
+            assert!(poll_now(unfinished.as_mut()).await.is_pending());
+        }
+        journal.assert_is(&[]);
+        drop(unfinished);
+        journal.assert_is(&["dropped"]);
+        Ok(())
+    })
+    .named("around")
+    .await
+    .expect_err("a child was refused");
+    assert_eq!(error.leaves().len(), 1, "{error:?}");
+    assert!(matches!(error.cause(), Cause::Refused(why) if why.is_closed()), "{error:?}");
+    assert_eq!(way_to(&error.leaves()[0]), ["around", "dropped", "late"]);
 }
