@@ -4,6 +4,7 @@
 //! counts it as a child and does not return before its children have ended and its finalizers have run. Where there is
 //! none, the orphan root of the runtime takes it: [`rt::Handle::settled`](crate::rt::Handle::settled).
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -12,14 +13,95 @@ use std::task::{Context, Poll, ready};
 
 use crate::closing::Closing;
 use crate::event::{self, EventKind};
-use crate::finalizer::Exit;
+use crate::finalizer::{Exit, Finalizer};
 use crate::name::Name;
+use crate::origin::{Kind, Origin};
 use crate::reason::CancelCause;
 use crate::record::{Record, RecordCause};
+use crate::rt::{self, Task};
 use crate::scope::{Part, Scope};
+use crate::task_mail::TaskMail;
 
 /// Takes over a scope whose body has just been dropped. Never blocks.
 pub(crate) fn hand_over(scope: Arc<Scope>, closing: Closing) {
+    if let Some(adopted) = adopt(scope, closing) {
+        run_anywhere(adopted);
+    }
+}
+
+/// Takes over scopes that are to end in this order, each when the one before it has. Never blocks.
+pub(crate) fn hand_over_in_order(scopes: Vec<(Arc<Scope>, Closing)>) {
+    if let Some(chain) = adopt_all(scopes) {
+        run_anywhere(chain);
+    }
+}
+
+/// The same for owned scopes that were dropped elsewhere: the task that opened them runs it, where there still is one.
+pub(crate) fn hand_over_to_home(scopes: Vec<(Arc<Scope>, Closing)>, mail: Option<&Arc<TaskMail>>) {
+    let Some(chain) = adopt_all(scopes) else { return };
+    let Some(mail) = mail else {
+        // Part of the task that polls the scope it was opened in, which waits for it.
+        let mut around = chain.around();
+        while let Some(scope) = around.take_if(|scope| scope.kind() == Kind::Owned) {
+            around = scope.parent().cloned();
+        }
+        return match around.filter(|scope| chain.is_waited_for() && !scope.is_handed_over()) {
+            Some(scope) => scope.post(Box::pin(chain)),
+            None => run_anywhere(chain),
+        };
+    };
+    // A task of the runtime's own.
+    let runtime = chain.runtime();
+    if let Err(chain) = mail.post(Box::pin(chain)) {
+        run_boxed(chain, runtime, None);
+    }
+}
+
+/// Runs a finalizer of a scope that has closed: in a scope of its own inside it, which is handed over.
+pub(crate) fn run_at_once(closed: &Arc<Scope>, finalizer: Finalizer) {
+    let mut origin = Origin::new(Kind::Block, finalizer.location);
+    origin.name = Some(finalizer.name.clone());
+    origin.parent = Some(closed.clone());
+    origin.home = closed.home().cloned();
+    origin.budget = closed.budget;
+    let scope = Scope::open(&origin);
+    scope.tell_opened();
+    scope.add_finalizer(|| finalizer);
+    hand_over(scope, Closing::new());
+}
+
+/// Runs it on the runtime; without one, by whoever polls the heir.
+fn run_anywhere(adopted: impl Cleans) {
+    let (runtime, heir) = (adopted.runtime(), adopted.heir());
+    run_boxed(Box::pin(adopted), runtime, heir);
+}
+
+fn run_boxed(task: Task, runtime: Option<rt::Handle>, heir: Option<Arc<Scope>>) {
+    match (runtime, heir) {
+        // A runtime that has shut down drops it, and its drop reports that.
+        (Some(runtime), _) => drop(runtime.spawn(task)),
+        (None, Some(heir)) => heir.post(task),
+        (None, None) => drop(task),
+    }
+}
+
+/// What is to be run to its end for scopes that were dropped.
+trait Cleans: Future<Output = ()> + Send + 'static {
+    fn runtime(&self) -> Option<rt::Handle>;
+    fn heir(&self) -> Option<Arc<Scope>>;
+}
+
+fn adopt_all(scopes: Vec<(Arc<Scope>, Closing)>) -> Option<Chain> {
+    let left: VecDeque<_> =
+        scopes.into_iter().filter_map(|(scope, closing)| adopt(scope, closing)).map(Box::pin).collect();
+    (!left.is_empty()).then_some(Chain { left })
+}
+
+/// Cancels a scope and finds it an heir. None if there is nothing to wait for, or somebody else has taken it over.
+fn adopt(scope: Arc<Scope>, closing: Closing) -> Option<Adopted> {
+    if !scope.note_handed_over() {
+        return None;
+    }
     // Asked before the children are told: whether there was something to adopt is not to hang on how fast they end.
     let idle = closing.is_untouched() && scope.close_if_idle();
     scope.cancel(CancelCause::Dropped, Name::new(""), scope.id().location());
@@ -28,26 +110,19 @@ pub(crate) fn hand_over(scope: Arc<Scope>, closing: Closing) {
         let records = scope.take_records();
         bequeath(&scope, records);
         scope.ended();
-        return;
+        return None;
     }
     let heir = heir(&scope);
     if event::observed() {
         let heir = heir.as_ref().map(|heir| heir.id().clone());
         event::tell(EventKind::Adopted(heir), scope.id().clone(), scope.home().cloned(), scope.id().location());
     }
-    let runtime = scope.runtime().cloned();
     if heir.is_none()
-        && let Some(runtime) = &runtime
+        && let Some(runtime) = scope.runtime()
     {
         runtime.orphans().add(scope.id().clone());
     }
-    let adopted = Box::pin(Adopted { scope, closing, heir: heir.clone(), over: false });
-    match (runtime, heir) {
-        // A runtime that has shut down drops it, and its drop reports that.
-        (Some(runtime), _) => drop(runtime.spawn(adopted)),
-        (None, Some(heir)) => heir.post(adopted),
-        (None, None) => drop(adopted),
-    }
+    Some(Adopted { scope, closing: closing.adopted(), heir, over: false })
 }
 
 /// The nearest scope around that is still open, which has counted the new child in.
@@ -82,6 +157,7 @@ fn settle(heir: Option<&Arc<Scope>>, scope: &Scope, records: Vec<Record>) {
                 if let RecordCause::CleanUp(failure) = record.cause {
                     record.cause = RecordCause::Adopted(failure);
                 }
+                record.secondary = true;
                 heir.fail(record, false);
             }
             None => lost(scope, &format!("{}: {}", record.path, record.cause), record.location),
@@ -139,24 +215,75 @@ impl Future for Adopted {
     }
 }
 
+impl Cleans for Adopted {
+    fn runtime(&self) -> Option<rt::Handle> {
+        self.scope.runtime().cloned()
+    }
+
+    fn heir(&self) -> Option<Arc<Scope>> {
+        self.heir.clone()
+    }
+}
+
+/// Dropped scopes that end one after the other.
+struct Chain {
+    left: VecDeque<Pin<Box<Adopted>>>,
+}
+
+impl Chain {
+    /// The scope that the outermost of them is in.
+    fn around(&self) -> Option<Arc<Scope>> {
+        self.left.back()?.scope.parent().cloned()
+    }
+
+    /// Whether a scope waits for the outermost of them.
+    fn is_waited_for(&self) -> bool {
+        self.left.back().is_some_and(|adopted| adopted.heir.is_some())
+    }
+}
+
+impl Cleans for Chain {
+    fn runtime(&self) -> Option<rt::Handle> {
+        self.left.back()?.scope.runtime().cloned()
+    }
+
+    fn heir(&self) -> Option<Arc<Scope>> {
+        self.left.back()?.heir.clone()
+    }
+}
+
+impl Future for Chain {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(adopted) = self.left.front_mut() {
+            ready!(adopted.as_mut().poll(cx));
+            self.left.pop_front();
+        }
+        Poll::Ready(())
+    }
+}
+
 impl Drop for Adopted {
     fn drop(&mut self) {
         if self.over {
             return;
         }
         let (children, services) = self.scope.live();
-        let finalizers = self.scope.finalizer_names();
+        let cut = self.scope.finalizing();
+        let finalizers: Vec<_> = self.scope.finalizers_left().into_iter().map(|(name, _)| name).collect();
         let scope = self.scope.clone();
         let why = match scope.runtime() {
             Some(runtime) => format!("{} has shut down", runtime.name()),
             None => "no runtime is known".to_owned(),
         };
-        if children + services > 0 || !finalizers.is_empty() {
+        if children + services > 0 || cut.is_some() || !finalizers.is_empty() {
+            let cut = cut.map_or_else(String::new, |(name, _)| format!("finalizer {name:?} was cut short, "));
             lost(
                 &scope,
                 &format!(
-                    "{why}, so {children} children and {services} services were not waited for, and these finalizers \
-                     did not run: {finalizers:?}"
+                    "{why}, so {children} children and {services} services were not waited for, {cut}and these \
+                     finalizers did not run: {finalizers:?}"
                 ),
                 scope.id().location(),
             );

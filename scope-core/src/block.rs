@@ -1,10 +1,9 @@
-//! A block: a scope around one future, with no children list of its own. What deadlines, finalizers and services are
+//! A block: a scope around one future, with no children list of its own. What cancel scopes, finalizers and services are
 //! made of.
 
 use std::any::Any;
-use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -14,14 +13,17 @@ use pin_project_lite::pin_project;
 
 use crate::adopt;
 use crate::closing::Closing;
-use crate::error::ScopeError;
+use crate::error::PanicPayload;
 use crate::finalizer::Exit;
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
-use crate::raw::frame::{self, Here};
+use crate::poller::Poller;
+use crate::raw::frame::{self, Frame, Here};
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
+use crate::rt::NoRuntime;
 use crate::scope::Scope;
+use crate::shield::{OpenShield, ShieldCell};
 use crate::task::TaskRef;
 use crate::timer::DeadlineTimer;
 
@@ -37,6 +39,8 @@ pub(crate) enum Ended<T> {
     Done(T),
     Cancelled(CancelReason),
     Panicked(Box<dyn Any + Send>),
+    /// It was given a deadline where there is no clock.
+    NoClock(NoRuntime),
 }
 
 pin_project! {
@@ -44,9 +48,13 @@ pin_project! {
         #[pin]
         body: Option<F>,
         origin: Option<Origin>,
+        // Counted from the first poll.
+        timeout: Option<Duration>,
         // The task it is, if it is one of its own; else the one that polls it first.
         task: Option<TaskRef>,
+        poller: Poller,
         scope: Option<Arc<Scope>>,
+        shields: ShieldCell,
         timer: DeadlineTimer,
         ended: Option<Ended<F::Output>>,
         closing: Closing,
@@ -56,10 +64,20 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let (Some(scope), Some(task)) = (this.scope.take(), this.task.take()) {
-                frame::enter(&task, Here::Made(&scope), || {
-                    this.body.set(None);
+                let dropped = frame::enter(&task, Here::Made(&scope), || {
+                    let dropped = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
                     scope.end_owned_of(&task);
+                    dropped
                 });
+                scope.note_body(false);
+                scope.leave_shield();
+                this.shields.forget_waker();
+                if let Err(payload) = dropped {
+                    let cause = RecordCause::Panicked(PanicPayload::new(payload));
+                    let record =
+                        Record { path: scope.own_path(), location: scope.id().location(), task: None, cause, secondary: false };
+                    scope.fail(record, false);
+                }
                 adopt::hand_over(scope, std::mem::replace(this.closing, Closing::new()));
             }
         }
@@ -71,8 +89,11 @@ impl<F: Future> Block<F> {
         Block {
             body: Some(body),
             origin: Some(origin),
+            timeout: None,
             task: None,
+            poller: Poller::default(),
             scope: None,
+            shields: ShieldCell::new(),
             timer: DeadlineTimer::default(),
             ended: None,
             closing: Closing::new(),
@@ -83,8 +104,42 @@ impl<F: Future> Block<F> {
     pub(crate) fn as_task(origin: Origin, task: TaskRef, body: F) -> Self {
         let mut block = Block::new(origin, body);
         block.task = Some(task);
+        block.poller = Poller::anybody();
         block
     }
+
+    /// Its deadline is this long after its first poll.
+    pub(crate) fn within(mut self, timeout: Option<Duration>) -> Self {
+        self.timeout = timeout;
+        self
+    }
+}
+
+/// Opens the block's scope where it is polled first.
+fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<TaskRef>) -> Arc<Scope> {
+    frame::here(|place| {
+        if let Some((current, scope)) = place {
+            task.get_or_insert_with(|| current.clone());
+            origin.parent.get_or_insert_with(|| scope.make());
+        }
+    });
+    let home = task.get_or_insert_with(|| TaskRef::fresh(origin.name.clone(), origin.location));
+    origin.home = Some(home.clone());
+    origin.locals = frame::snapshot();
+    if let Some(timeout) = timeout {
+        let runtime = origin.runtime.as_ref().or_else(|| origin.parent.as_ref()?.runtime());
+        // Without a runtime any clock will do: the block finds out that the deadline cannot be kept.
+        let now = runtime.map_or_else(Instant::now, |runtime| runtime.now());
+        // One too far ahead to count is none.
+        origin.deadline = now.checked_add(timeout);
+    }
+    let scope = Scope::open(&origin);
+    scope.note_body(true);
+    scope.tell_opened();
+    if origin.shielded {
+        scope.keep_shield(OpenShield::here());
+    }
+    scope
 }
 
 impl<F: Future> Future for Block<F> {
@@ -92,59 +147,50 @@ impl<F: Future> Future for Block<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(mut origin) = this.origin.take() {
-            frame::with(|top| {
-                if let Some(frame) = top {
-                    this.task.get_or_insert_with(|| frame.task().clone());
-                    origin.parent.get_or_insert_with(|| frame.scope().make());
-                }
-            });
-            let home = this.task.get_or_insert_with(|| TaskRef::fresh(origin.name.clone(), origin.location));
-            origin.home = Some(home.clone());
-            let scope = Scope::open(&origin);
-            scope.tell_opened();
-            *this.scope = Some(scope);
+        if let Some(origin) = this.origin.take() {
+            this.poller.first();
+            *this.scope = Some(enter_tree(origin, this.timeout.take(), this.task));
         }
         let (Some(scope), Some(task)) = (this.scope.as_ref(), this.task.as_ref()) else {
             panic!("a block was polled after it had ended");
         };
+        this.poller.check(|| scope.clone());
 
         if let Some(body) = this.body.as_mut().as_pin_mut() {
             scope.register_host(cx.waker());
             this.closing.poll_foundlings(scope, cx);
-            let polled = frame::enter(task, Here::Made(scope), || catch_unwind(AssertUnwindSafe(|| body.poll(cx))));
+            let polled = if scope.is_handed_over() {
+                // The scope around has ended, and cleans this one up.
+                Ok(Poll::Pending)
+            } else {
+                Frame::of(task, Here::Made(scope))
+                    .shields(this.shields)
+                    .waits(scope.body_waits())
+                    .enter(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx))))
+            };
             match polled {
                 Ok(Poll::Ready(value)) => *this.ended = Some(Ended::Done(value)),
                 Err(payload) => *this.ended = Some(Ended::Panicked(payload)),
                 Ok(Poll::Pending) => {
                     match this.timer.poll(scope, cx) {
                         Ok(false) => {}
-                        Ok(true) => {
-                            scope.cancel(CancelCause::Deadline, Name::new(""), scope.id().location());
+                        Ok(true) => scope.expire(),
+                        Err(error) => *this.ended = Some(Ended::NoClock(error)),
+                    }
+                    if this.ended.is_none() {
+                        // A service ends itself: its phases are cut, it is not.
+                        if !scope.is_cancelled() || scope.kind() == Kind::Service {
+                            return Poll::Pending;
                         }
-                        Err(error) => scope.fail(
-                            Record {
-                                path: scope.own_path(),
-                                location: scope.id().location(),
-                                task: None,
-                                cause: RecordCause::NoRuntime(error),
-                            },
-                            true,
-                        ),
+                        if !scope.is_handed_over() && this.shields.holds_back(cx.waker()) {
+                            return Poll::Pending;
+                        }
+                        let reason = scope.reason().unwrap_or_else(|| {
+                            let id = scope.id().clone();
+                            CancelReason::new(CancelCause::Explicit, Name::new(""), id, scope.id().location())
+                        });
+                        *this.ended = Some(Ended::Cancelled(reason));
                     }
-                    // A service ends itself: its phases are cut, it is not.
-                    if !scope.is_cancelled() || scope.kind() == Kind::Service {
-                        return Poll::Pending;
-                    }
-                    let reason = scope.reason().unwrap_or_else(|| {
-                        CancelReason::new(
-                            CancelCause::Explicit,
-                            Name::new(""),
-                            scope.id().clone(),
-                            scope.id().location(),
-                        )
-                    });
-                    *this.ended = Some(Ended::Cancelled(reason));
                 }
             }
             let dropped = frame::enter(task, Here::Made(scope), || {
@@ -153,6 +199,8 @@ impl<F: Future> Future for Block<F> {
                 scope.end_owned_of(task);
                 dropped
             });
+            scope.note_body(false);
+            this.shields.forget_waker();
             if let Err(payload) = dropped
                 && !matches!(this.ended, Some(Ended::Panicked(_)))
             {
@@ -164,93 +212,22 @@ impl<F: Future> Future for Block<F> {
             }
         }
 
-        let ended = &*this.ended;
-        let mut exit = || match ended {
-            Some(Ended::Cancelled(reason)) => Exit::Cancelled(reason.clone()),
-            Some(Ended::Panicked(_)) => Exit::Panicked(Name::new("the body panicked")),
-            _ => Exit::Ok,
-        };
-        ready!(this.closing.poll(scope, &mut exit, cx));
+        if !scope.is_handed_over() {
+            let ended = &*this.ended;
+            let mut exit = || match ended {
+                Some(Ended::Cancelled(reason)) => Exit::Cancelled(reason.clone()),
+                Some(Ended::Panicked(_)) => Exit::Panicked(Name::new("the body panicked")),
+                Some(Ended::NoClock(error)) => Exit::Failed(Name::from(error.to_string())),
+                _ => Exit::Ok,
+            };
+            ready!(this.closing.poll(scope, &mut exit, cx));
+        }
+        scope.leave_shield();
         scope.ended();
         let records = scope.take_records();
         match (this.scope.take(), this.ended.take()) {
             (Some(scope), Some(ended)) => Poll::Ready(Outcome { ended, records, scope }),
             _ => Poll::Pending,
         }
-    }
-}
-
-pin_project! {
-    /// The future of [`fail_after`].
-    #[must_use = "futures do nothing unless they are awaited"]
-    pub struct FailAfter<F: Future> {
-        #[pin]
-        block: Block<F>,
-        within: Option<Duration>,
-        // Set when a cancellation from further out has ended the block: it never becomes ready then.
-        gone: bool,
-    }
-}
-
-/// Runs `body` in a scope of its own whose deadline is `within` after the first poll.
-///
-/// A body that ends after its last await point wins over the deadline. One that is cut short is dropped at an await
-/// point; what it had opened is joined before this returns.
-///
-/// # Errors
-/// A [`ScopeError`] that [timed out](ScopeError::is_timed_out); or one with [`Cause::NoRuntime`](crate::Cause::NoRuntime)
-/// where no runtime is known.
-///
-/// # Panics
-/// A panic of the body is resumed, after the join.
-///
-/// # Cancel safety
-/// Dropping it drops the body; scopes in it are adopted by the scope around.
-#[track_caller]
-pub fn fail_after<F: Future>(within: Duration, body: F) -> FailAfter<F> {
-    let origin = Origin::new(Kind::Block, Location::caller());
-    FailAfter { block: Block::new(origin, body), within: Some(within), gone: false }
-}
-
-impl<F: Future> Future for FailAfter<F> {
-    type Output = Result<F::Output, ScopeError>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        if *this.gone {
-            return Poll::Pending;
-        }
-        let mut block = this.block;
-        if let Some(within) = this.within.take()
-            && let Some(origin) = block.as_mut().project().origin
-        {
-            // Without a runtime any clock will do: the block finds out that it cannot be kept.
-            let now = crate::rt::current().map_or_else(|_| Instant::now(), |runtime| runtime.now());
-            origin.deadline = now.checked_add(within);
-        }
-        let Outcome { ended, records, scope } = ready!(block.poll(cx));
-        let leaves = |records: Vec<Record>| records.into_iter().map(Record::into_leaf).collect();
-        match ended {
-            Ended::Panicked(payload) => {
-                adopt::bequeath(&scope, records);
-                resume_unwind(payload)
-            }
-            Ended::Cancelled(_) if scope.is_moot() => {
-                adopt::bequeath(&scope, records);
-                *this.gone = true;
-                Poll::Pending
-            }
-            Ended::Done(value) if records.is_empty() => Poll::Ready(Ok(value)),
-            Ended::Done(_) => Poll::Ready(Err(ScopeError::new(scope.id().clone(), None, leaves(records)))),
-            Ended::Cancelled(reason) => {
-                Poll::Ready(Err(ScopeError::new(scope.id().clone(), Some(reason), leaves(records))))
-            }
-        }
-    }
-}
-
-impl<F: Future> fmt::Debug for FailAfter<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FailAfter").finish_non_exhaustive()
     }
 }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use crate::adopt::Adopted;
 use crate::block::{Block, Ended, Outcome};
 use crate::error::{PanicPayload, Path, Segment};
 use crate::event::{self, EventKind};
@@ -17,6 +16,7 @@ use crate::finalizer::{Exit, Finalizer};
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
 use crate::record::{Record, RecordCause};
+use crate::rt::Task;
 use crate::scope::Scope;
 use crate::task::TaskRef;
 
@@ -27,7 +27,9 @@ pub(crate) struct Closing {
     /// When the clean-up budget ends. Set when the first finalizer starts.
     until: Option<Instant>,
     /// Dropped scopes that no runtime could be found for: polled here.
-    foundlings: Vec<Pin<Box<Adopted>>>,
+    foundlings: Vec<Task>,
+    /// It is the adopter that joins, not the host.
+    adopted: bool,
 }
 
 enum Stage {
@@ -45,7 +47,13 @@ struct Current {
 
 impl Closing {
     pub(crate) const fn new() -> Self {
-        Closing { stage: Stage::Joining, until: None, foundlings: Vec::new() }
+        Closing { stage: Stage::Joining, until: None, foundlings: Vec::new(), adopted: false }
+    }
+
+    /// To be gone on with by an adopter.
+    pub(crate) fn adopted(mut self) -> Self {
+        self.adopted = true;
+        self
     }
 
     /// Whether nothing has begun that would have to be gone on with.
@@ -69,9 +77,13 @@ impl Closing {
         loop {
             match &mut self.stage {
                 Stage::Joining => {
-                    scope.register_host(cx.waker());
+                    if self.adopted {
+                        scope.register_adopter(cx.waker());
+                    } else {
+                        scope.register_host(cx.waker());
+                    }
                     self.poll_foundlings(scope, cx);
-                    if scope.poll_join(cx).is_pending() {
+                    if scope.poll_join().is_pending() {
                         return Poll::Pending;
                     }
                     self.stage = Stage::Finalizing(None);
@@ -79,6 +91,7 @@ impl Closing {
                 Stage::Finalizing(slot @ None) => match scope.pop_finalizer() {
                     None => self.stage = Stage::Closed,
                     Some((finalizer, others)) => {
+                        scope.set_finalizing(Some((finalizer.name.clone(), finalizer.location)));
                         *slot = Some(Box::new(start(scope, finalizer, others, &mut self.until, exit())));
                     }
                 },
@@ -88,12 +101,13 @@ impl Closing {
                     else {
                         continue;
                     };
+                    scope.set_finalizing(None);
                     let Current { name, mut record, budget, .. } = *current;
                     let failed = match ended {
                         Ended::Done(Ok(())) => None,
                         Ended::Done(Err(failure)) => Some(RecordCause::CleanUp(failure)),
                         Ended::Panicked(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
-                        Ended::Cancelled(_) => Some(RecordCause::Overran { budget }),
+                        Ended::Cancelled(_) | Ended::NoClock(_) => Some(RecordCause::Overran { budget }),
                     };
                     tell(scope, EventKind::FinalizerEnded { name, ok: failed.is_none() }, &record);
                     if let Some(cause) = failed {
@@ -131,6 +145,7 @@ fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, until: &mut Op
         location: finalizer.location,
         task: Some(task.clone()),
         cause: RecordCause::Overran { budget },
+        secondary: false,
     };
     let name = finalizer.name.clone();
     tell(scope, EventKind::FinalizerStarted(name.clone()), &record);

@@ -44,14 +44,20 @@ pub(crate) trait Deposit<O> {
 pub(crate) fn record(here: Here<'_>, task: &TaskRef, cause: RecordCause) {
     let scope = here.make();
     let path = scope.child_path(task);
-    scope.fail(Record { path, location: task.location(), task: Some(task.clone()), cause }, true);
+    scope.fail(Record { path, location: task.location(), task: Some(task.clone()), cause, secondary: false }, true);
+}
+
+/// Records this in the scope; a secondary one cancels nobody.
+pub(crate) fn record_as(here: Here<'_>, record: Record) {
+    let cancels = !record.secondary;
+    here.make().fail(record, cancels);
 }
 
 pub(crate) fn record_panic(here: Here<'_>, task: &TaskRef, payload: Box<dyn Any + Send>) {
     record(here, task, RecordCause::Panicked(PanicPayload::new(payload)));
 }
 
-fn record_end<E: Fault>(here: Here<'_>, task: &TaskRef, end: End<E>) {
+pub(crate) fn record_end<E: Fault>(here: Here<'_>, task: &TaskRef, end: End<E>) {
     match end {
         End::Done(error) => record(here, task, RecordCause::Failed(Erased::new(error))),
         End::Panicked(payload) => record_panic(here, task, payload),

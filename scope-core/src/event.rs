@@ -79,7 +79,7 @@ impl Event {
         self.task.as_ref()
     }
 
-    /// When it happened, by the process's monotonic clock.
+    /// When it happened, by the clock of the runtime it happened on; outside any by the process's monotonic clock.
     pub fn time(&self) -> Instant {
         self.time
     }
@@ -165,7 +165,8 @@ pub(crate) fn observed() -> bool {
 /// Tells the observers. Call it behind [`observed`], with no lock held.
 #[cold]
 pub(crate) fn tell(kind: EventKind, scope: ScopeRef, task: Option<TaskRef>, location: &'static Location<'static>) {
-    let event = Event { kind, scope, task, time: Instant::now(), location };
+    let time = crate::task::current_runtime().map_or_else(Instant::now, |runtime| runtime.now());
+    let event = Event { kind, scope, task, time, location };
     let observers: Vec<(u64, Arc<Observer>)> = {
         let attached = ATTACHED.read().unwrap_or_else(PoisonError::into_inner);
         attached.iter().map(|a| (a.id, a.observer.clone())).collect()

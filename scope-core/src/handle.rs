@@ -2,13 +2,18 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::name::Name;
 use crate::raw::frame::{self, Here};
+use crate::reason::CancelCause;
 use crate::scope::Scope;
 use crate::task::TaskRef;
+use crate::tracked::{HasOwn, Own};
+use crate::waits::At;
 
 /// The result of a child, to be awaited anywhere.
 ///
@@ -27,9 +32,8 @@ pub(crate) struct Slot<T> {
     cell: Arc<Cell<T>>,
 }
 
-struct Cell<T> {
-    task: TaskRef,
-    scope: Arc<Scope>,
+pub(crate) struct Cell<T> {
+    own: Own,
     state: Mutex<State<T>>,
 }
 
@@ -72,8 +76,15 @@ impl fmt::Display for Lost {
 impl std::error::Error for Lost {}
 
 pub(crate) fn pair<T>(task: TaskRef, scope: Arc<Scope>) -> (Slot<T>, TaskHandle<T>) {
-    let cell = Arc::new(Cell { task, scope, state: Mutex::new(State::Running(None)) });
+    let own = Own::new(task, scope, 0);
+    let cell = Arc::new(Cell { own, state: Mutex::new(State::Running(None)) });
     (Slot { cell: cell.clone() }, TaskHandle { cell })
+}
+
+impl<T> HasOwn for Cell<T> {
+    fn own(&self) -> &Own {
+        &self.own
+    }
 }
 
 impl<T> Cell<T> {
@@ -83,6 +94,11 @@ impl<T> Cell<T> {
 }
 
 impl<T> Slot<T> {
+    /// What the child shares with the handle.
+    pub(crate) fn cell(&self) -> Arc<Cell<T>> {
+        self.cell.clone()
+    }
+
     /// Gives the result to the handle; destroys it here if nobody holds one.
     pub(crate) fn fill(self, result: Result<T, Lost>) {
         let waker = {
@@ -109,7 +125,16 @@ impl<T> Slot<T> {
 impl<T> TaskHandle<T> {
     /// The child.
     pub fn task(&self) -> &TaskRef {
-        &self.cell.task
+        self.cell.own.task()
+    }
+
+    /// Cancels this child and nothing else: it ends at its next await point, or at the one it waits at, and what its own scopes
+    /// have left is cleaned up; then the handle says [`Lost::Cancelled`]. A child that ends with a value before its next await
+    /// point has that value. Siblings and the nursery go on. From any thread; never blocks. False if it has ended, or was
+    /// cancelled by its handle before.
+    #[track_caller]
+    pub fn cancel(&self, text: impl Into<Name>) -> bool {
+        self.cell.own.cancel(CancelCause::Explicit, text.into(), Location::caller())
     }
 
     /// Whether the result is there.
@@ -118,15 +143,9 @@ impl<T> TaskHandle<T> {
     }
 }
 
-impl<T> Future for TaskHandle<T> {
-    type Output = Result<T, Lost>;
-
-    /// # Panics
-    /// When polled after it was ready.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if frame::here_is_cancelled() {
-            return Poll::Pending;
-        }
+impl<T> TaskHandle<T> {
+    /// The result; not a checkpoint, for who cannot be cancelled.
+    pub(crate) fn poll_ended(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<T, Lost>> {
         let fresh = cx.waker().clone();
         let mut state = self.cell.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let State::Running(waker) = &mut *state {
@@ -144,16 +163,30 @@ impl<T> Future for TaskHandle<T> {
     }
 }
 
+impl<T> Future for TaskHandle<T> {
+    type Output = Result<T, Lost>;
+
+    /// # Panics
+    /// When polled after it was ready.
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        frame::note_wait(At::Handle, Some(self.cell.own.task().location()));
+        if frame::checkpoint_is_cancelled() {
+            return Poll::Pending;
+        }
+        self.poll_ended(cx)
+    }
+}
+
 impl<T> Drop for TaskHandle<T> {
     fn drop(&mut self) {
         // An untaken value is destroyed as the task that made it.
         let state = self.cell.swap(State::GivenUp);
-        frame::enter(&self.cell.task, Here::Made(&self.cell.scope), || drop(state));
+        frame::enter(self.cell.own.task(), Here::Made(self.cell.own.parent()), || drop(state));
     }
 }
 
 impl<T> fmt::Debug for TaskHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle").field("task", &self.cell.task).field("finished", &self.is_finished()).finish()
+        f.debug_struct("TaskHandle").field("task", self.cell.own.task()).field("finished", &self.is_finished()).finish()
     }
 }

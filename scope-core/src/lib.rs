@@ -7,11 +7,17 @@
 //!
 //! This crate names no runtime. `scope-tokio` and `scope-smol` bring one, `scope-test` a deterministic one for tests.
 
+mod acquire;
 mod adopt;
 mod block;
+mod blocking;
+mod bounded;
 mod cancel;
+mod cancel_scope;
 mod closing;
+mod collect;
 mod deposit;
+mod enter;
 mod error;
 pub mod event;
 mod failure;
@@ -20,41 +26,72 @@ mod handle;
 mod id;
 mod mailbox;
 mod name;
+mod not_closed;
 mod nursery;
 mod origin;
 mod orphans;
 mod owned;
+mod poller;
+mod race;
 mod raw;
 mod reason;
 mod record;
+mod results;
 pub mod rt;
 mod scope;
 mod scope_ref;
 mod service;
+mod shield;
 mod spawner;
+mod start;
+mod stream;
+mod supervisor;
 pub mod task;
+mod task_local;
+mod task_mail;
 mod timer;
+mod tracked;
 pub mod tree;
+mod violation;
+mod waits;
 
-pub use block::{FailAfter, fail_after};
-pub use cancel::{Canceller, is_cancelled};
+pub use acquire::{Acquire, AcquireError};
+pub use blocking::{Blocking, BlockingError, BlockingWork, blocking};
+pub use bounded::{Bounded, BoundedError, ZeroBound};
+pub use cancel::{
+    Canceller, OnCancel, cancelled, canceller, effective_deadline, is_cancelled, is_shutdown_requested,
+    shutdown_requested,
+};
+pub use cancel_scope::{
+    CancelScope, InCancelScope, MoveOn, Shield, fail_after, fail_at, move_on_after, move_on_at, shield,
+};
+pub use enter::{EnterError, Entered};
 pub use error::{Cause, Leaf, PanicPayload, Path, ScopeError, Segment, SpawnError};
 pub use failure::{Failure, Fault};
-pub use finalizer::Exit;
+pub use finalizer::{Exit, NotAdded};
 pub use handle::{Lost, TaskHandle};
 pub use id::{ScopeId, TaskId};
 pub use mailbox::Inbox;
 pub use name::Name;
+pub use not_closed::{NotClosed, NotOpened};
 pub use nursery::{
     Fallible, Local, Mode, Named, Nursery, Sendable, Unfailing, nursery, nursery_infallible, nursery_local,
     try_nursery, try_nursery_local,
 };
 pub use orphans::Unsettled;
-pub use owned::{NoTask, NotClosed, OwnedScope};
+pub use owned::{OwnedScope, SharedScope};
+pub use race::{all_ok, any_ok, race};
 pub use raw::host::NurseryFuture;
 pub use reason::{CancelCause, CancelReason};
+pub use results::{BoundedResults, Results};
 pub use scope_ref::ScopeRef;
 pub use service::{CloseError, Reply, Service, ServiceEnd, ServiceError, ServiceHandle};
 pub use spawner::{Launch, LaunchError, Place, Spawner, Spawns};
+pub use start::{Start, StartError, Started};
+pub use stream::{ScopeStream, Yield, stream};
+pub use supervisor::{Supervised, Supervisor};
 pub use task::{TaskRef, checkpoint};
+pub use task_local::{TaskLocal, WithLocal};
 pub use timer::{sleep, sleep_until};
+pub use tree::WhyOpen;
+pub use violation::Policy;

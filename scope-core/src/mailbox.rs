@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::Location;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,11 +15,12 @@ use crate::error::SpawnError;
 use crate::failure::Failure;
 use crate::name::Name;
 use crate::raw::frame;
-use crate::reason::CancelReason;
+use crate::reason::{CancelCause, CancelReason};
 use crate::rt;
-use crate::scope::{Closable, Scope};
+use crate::scope::{Closable, Part, Scope};
 use crate::service::{CloseError, Service, ServiceError};
 use crate::task::at_checkpoint;
+use crate::waits::At;
 
 /// Why a service ended, or did not answer.
 #[derive(Clone)]
@@ -31,6 +33,7 @@ pub(crate) enum Why {
     NotStarted(SpawnError),
     Aborted,
     Unanswered,
+    WouldBlock,
 }
 
 impl Why {
@@ -77,6 +80,8 @@ struct State<S: Service> {
     /// Why it is ending, known before it has ended: for those who ask meanwhile.
     ending: Option<Why>,
     end: Option<End<S::Report>>,
+    /// Scopes in which its opening was given up, which wait for its end.
+    waiting: Vec<Arc<Scope>>,
 }
 
 struct Stop {
@@ -115,7 +120,7 @@ pub(crate) fn pair<S: Service>(
         changed: Event::new(),
         polls: AtomicU64::new(0),
         polled: Event::new(),
-        state: Mutex::new(State { info: None, ending: None, end: None }),
+        state: Mutex::new(State { info: None, ending: None, end: None, waiting: Vec::new() }),
         scope: OnceLock::new(),
     };
     (Arc::new(core), Inbox { queue, stop })
@@ -158,16 +163,68 @@ impl<S: Service> Core<S> {
         self.begin_close();
     }
 
+    /// Has the scope that this is called in wait until the service has ended.
+    pub(crate) fn have_waited_for(&self) {
+        let mut around = frame::here(|place| place.map(|(_, scope)| scope.make()));
+        if self.scope.get().is_some_and(frame::here_is_within) {
+            // Its own subtree: that ends with it.
+            return;
+        }
+        while let Some(scope) = around {
+            if scope.admit(Part::Child).is_ok() {
+                let mut state = self.lock();
+                if state.end.is_none() {
+                    state.waiting.push(scope);
+                } else {
+                    drop(state);
+                    scope.leave(Part::Child);
+                }
+                return;
+            }
+            around = scope.parent().cloned();
+        }
+    }
+
     pub(crate) fn end(&self, why: Why, report: Option<S::Report>) {
         self.begin_close();
+        let waiting;
         {
             let mut state = self.lock();
             if state.end.is_some() {
                 return;
             }
             state.end = Some(End { why, report: report.map(Arc::new) });
+            waiting = std::mem::take(&mut state.waiting);
         }
         self.changed.notify(usize::MAX);
+        for scope in waiting {
+            scope.leave(Part::Child);
+        }
+    }
+
+    /// Ends what it is doing now: it is asked to close, and has not got the time to do so by itself.
+    pub(crate) fn cut_short(&self, text: String, location: &'static Location<'static>) {
+        if let Some(scope) = self.scope.get() {
+            scope.cancel(CancelCause::Explicit, Name::from(text), location);
+        }
+    }
+
+    /// Whether the calling thread may wait for the service.
+    pub(crate) fn check_can_block(&self) -> Result<(), ServiceError> {
+        if self.runtime.as_ref().is_none_or(|runtime| runtime.can_block()) {
+            return Ok(());
+        }
+        Err(Why::WouldBlock.error(&self.name))
+    }
+
+    /// Its task was dropped before it began, which `end` has heard of: it says more than that.
+    pub(crate) fn not_started(&self, error: SpawnError) {
+        self.lock().end = None;
+        self.end(Why::NotStarted(error), None);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.stop.is_asked()
     }
 
     pub(crate) fn info(&self) -> Option<Arc<S::Info>> {
@@ -268,7 +325,7 @@ impl<S: Service> Core<S> {
     /// Whether the caller runs in the service's own subtree, and would wait for itself.
     pub(crate) fn check_not_within(&self) -> Result<(), CloseError> {
         let Some(own) = self.scope.get() else { return Ok(()) };
-        let mut at = frame::with(|top| top.map(|frame| frame.scope().make()));
+        let mut at = frame::here(|place| place.map(|(_, scope)| scope.make()));
         while let Some(scope) = at {
             if Arc::ptr_eq(&scope, own) {
                 return Err(CloseError::from_within(self.name.clone()));
@@ -294,12 +351,15 @@ impl<R> Inbox<R> {
     pub async fn next(&mut self) -> Option<R> {
         let mut asked = pin!(self.stop.asked());
         let mut next = pin!(self.queue.recv());
-        at_checkpoint(poll_fn(|cx| {
-            if asked.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(None);
-            }
-            next.as_mut().poll(cx).map(Result::ok)
-        }))
+        at_checkpoint(
+            At::Inbox,
+            poll_fn(|cx| {
+                if asked.as_mut().poll(cx).is_ready() {
+                    return Poll::Ready(None);
+                }
+                next.as_mut().poll(cx).map(Result::ok)
+            }),
+        )
         .await
     }
 

@@ -21,7 +21,10 @@ use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
 use crate::scope_ref::ScopeRef;
 use crate::spawner::{Place, Spawner, Spawns};
+use crate::start::{self, Start, Started, Starting};
 use crate::task::TaskRef;
+use crate::tracked::{OrCut, Tracked};
+use crate::violation::Policy;
 
 /// The kind of nursery whose same-task children are `Send`, so that its future is too.
 #[derive(Debug)]
@@ -272,6 +275,23 @@ impl<'s, 'env, E: Fault> Nursery<'s, 'env, E, Sendable> {
     {
         self.add_with_handle(None, Location::caller(), future)
     }
+
+    /// Adds a same-task child that reports when it is ready, and waits for that: `n.start_local(async |started| ..).await?`.
+    ///
+    /// # Errors
+    /// [`StartError`](crate::StartError), as [`start_erased`](Spawns::start_erased).
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the child is cancelled; the nursery waits for its end.
+    #[track_caller]
+    pub fn start_local<F, Fut, T>(&'s self, child: F) -> Start<T, E>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + Send + 's,
+        T: Send + 's,
+    {
+        self.add_start(Location::caller(), child)
+    }
 }
 
 /// Same-task children of a nursery that stays on its thread.
@@ -313,6 +333,23 @@ impl<'s, 'env, E: Fault> Nursery<'s, 'env, E, Local> {
     {
         self.add_with_handle(None, Location::caller(), future)
     }
+
+    /// Adds a same-task child that reports when it is ready, and waits for that: `n.start_local(async |started| ..).await?`.
+    ///
+    /// # Errors
+    /// [`StartError`](crate::StartError), as [`start_erased`](Spawns::start_erased).
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the child is cancelled; the nursery waits for its end.
+    #[track_caller]
+    pub fn start_local<F, Fut, T>(&'s self, child: F) -> Start<T, E>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + 's,
+        T: 's,
+    {
+        self.add_start(Location::caller(), child)
+    }
 }
 
 impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
@@ -330,13 +367,29 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         self.add(name, location, |task| {
             let (slot, handle) = handle::pair(task.clone(), self.scope.make().clone());
             kept = Some(handle);
-            (future, Handled { slot, error: PhantomData::<fn() -> E> }, task)
+            let tracked = Tracked::new(future, slot.cell());
+            (tracked, OrCut(Handled { slot, error: PhantomData::<fn() -> E> }), task)
+        });
+        kept.unwrap_or_else(|| unreachable!("`add` calls the closure"))
+    }
+
+    fn add_start<F, Fut, T>(&'s self, location: &'static Location<'static>, child: F) -> Start<T, E>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + 's,
+        T: 's,
+    {
+        let mut kept = None;
+        self.add(None, location, |task| {
+            let (cell, start) = start::pair(task.clone(), self.scope.make().clone());
+            kept = Some(start);
+            (Tracked::new(child(Started::new(cell.clone())), cell.clone()), OrCut(Starting::new(cell)), task)
         });
         kept.unwrap_or_else(|| unreachable!("`add` calls the closure"))
     }
 
     /// The methods that call this check that the future is `Send` where the nursery is.
-    fn add<F, D>(
+    pub(crate) fn add<F, D>(
         &'s self,
         name: Option<Name>,
         location: &'static Location<'static>,
@@ -362,7 +415,7 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         let scope = self.scope.make();
         let path = error.task().map_or_else(|| scope.own_path(), |task| scope.child_path(task));
         let task = error.task().cloned();
-        let record = Record { path, location, task, cause: RecordCause::Refused(error) };
+        let record = Record { path, location, task, cause: RecordCause::Refused(error), secondary: false };
         scope.fail(record, true);
     }
 
@@ -430,7 +483,7 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         F: FnOnce(Exit) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        self.add_finalizer(Finalizer::new(name.into(), Location::caller(), None, finalizer));
+        self.add_finalizer(name.into(), Location::caller(), None, finalizer);
     }
 
     /// The same, with a bound of its own: `share` at the most, and never more than the budget leaves it.
@@ -440,17 +493,30 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         F: FnOnce(Exit) -> Fut + Send + 'static,
         Fut: Future<Output = Result<(), Failure>> + Send + 'static,
     {
-        self.add_finalizer(Finalizer::new(name.into(), Location::caller(), Some(share), finalizer));
+        self.add_finalizer(name.into(), Location::caller(), Some(share), finalizer);
     }
 
-    fn add_finalizer(&self, finalizer: Finalizer) {
-        // Refused only when the scope has closed, and it has not while its body or a same-task child can call this; but a
-        // destructor that runs while the scope's future is being dropped can, and then the scope is adopted with it.
-        if let Err(refused) = self.scope.make().add_finalizer(finalizer) {
-            let location = refused.location;
-            drop(refused);
-            self.refuse(crate::SpawnError::closed(self.scope.make().id().clone()), location);
+    fn add_finalizer<F, Fut>(
+        &self,
+        name: Name,
+        location: &'static Location<'static>,
+        share: Option<Duration>,
+        finalizer: F,
+    ) where
+        F: FnOnce(Exit) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        let scope = self.scope.make();
+        if let Err(refused) = Finalizer::add(scope, name.clone(), location, share, finalizer) {
+            // The scope has closed, so this is called by a destructor that runs while its future is dropped: run at once, as
+            // what a dropped scope leaves.
+            crate::adopt::run_at_once(scope, Finalizer::new(name, location, share, refused.into_inner()));
         }
+    }
+
+    /// What a broken rule does in this scope and further in, beside the [event](crate::event).
+    pub fn set_policy(&self, policy: Policy) {
+        self.scope.make().set_policy(policy);
     }
 
     /// Names the next child: `n.task("reader").spawn_local(..)`.

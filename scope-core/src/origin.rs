@@ -1,6 +1,7 @@
 //! A scope before it is allocated: what it is opened with, and the cell it is allocated in when somebody refers to it.
 
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,8 @@ use crate::name::Name;
 use crate::rt;
 use crate::scope::Scope;
 use crate::task::TaskRef;
+use crate::task_local::Snapshot;
+use crate::violation::Policy;
 
 /// How long clean-up may take where nothing else is set.
 pub(crate) const CLEANUP_BUDGET: Duration = Duration::from_secs(5);
@@ -17,8 +20,12 @@ pub(crate) const CLEANUP_BUDGET: Duration = Duration::from_secs(5);
 pub(crate) enum Kind {
     Nursery,
     Block,
+    /// A child's own, where it can be cancelled alone. Not shown in paths: the child is.
+    Child,
     /// One that a guard holds.
     Owned,
+    /// A part of a service's life: what is opened in it belongs to the service.
+    Phase,
     /// A service's: told of a cancellation, and not cut by it.
     Service,
     /// Clean-up: what is cancelled above does not reach in.
@@ -35,6 +42,13 @@ pub(crate) struct Origin {
     pub(crate) deadline: Option<Instant>,
     pub(crate) budget: Duration,
     pub(crate) kind: Kind,
+    /// What is cancelled above does not reach in.
+    pub(crate) shielded: bool,
+    /// The bounded set that the child holds a place of; 0 is none.
+    pub(crate) place: u64,
+    pub(crate) policy: Policy,
+    /// Of the task it is polled in first.
+    pub(crate) locals: Snapshot,
 }
 
 impl Origin {
@@ -48,6 +62,10 @@ impl Origin {
             deadline: None,
             budget: CLEANUP_BUDGET,
             kind,
+            shielded: false,
+            place: 0,
+            policy: Policy::Inherit,
+            locals: Snapshot::default(),
         }
     }
 }
@@ -55,12 +73,14 @@ impl Origin {
 /// A scope that is allocated when it is first referred to.
 pub(crate) struct LazyScope {
     made: OnceLock<Arc<Scope>>,
+    /// For the tree: whoever makes the scope notes it there.
+    body_runs: AtomicBool,
     pub(crate) origin: Origin,
 }
 
 impl LazyScope {
     pub(crate) fn new(origin: Origin) -> Self {
-        LazyScope { made: OnceLock::new(), origin }
+        LazyScope { made: OnceLock::new(), body_runs: AtomicBool::new(false), origin }
     }
 
     pub(crate) fn get(&self) -> Option<&Arc<Scope>> {
@@ -68,15 +88,39 @@ impl LazyScope {
     }
 
     pub(crate) fn make(&self) -> &Arc<Scope> {
-        let mut fresh = false;
-        let scope = self.made.get_or_init(|| {
-            fresh = true;
-            Scope::open(&self.origin)
-        });
+        let (scope, fresh) = self.make_quietly();
         if fresh {
             scope.tell_opened();
         }
         scope
+    }
+
+    /// For those who hold a lock: true if the caller is to tell that it was opened.
+    pub(crate) fn make_quietly(&self) -> (&Arc<Scope>, bool) {
+        let mut fresh = false;
+        let scope = self.made.get_or_init(|| {
+            fresh = true;
+            let scope = Scope::open(&self.origin);
+            if self.body_runs.load(Ordering::Relaxed) {
+                scope.note_body(true);
+            }
+            scope
+        });
+        (scope, fresh)
+    }
+
+    pub(crate) fn body_started(&self) {
+        self.body_runs.store(true, Ordering::Relaxed);
+        if let Some(scope) = self.get() {
+            scope.note_body(true);
+        }
+    }
+
+    pub(crate) fn body_ended(&self) {
+        self.body_runs.store(false, Ordering::Relaxed);
+        if let Some(scope) = self.get() {
+            scope.note_body(false);
+        }
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

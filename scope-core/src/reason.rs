@@ -23,6 +23,8 @@ pub enum CancelCause {
     Dropped,
     /// The runtime ended a child, or is shutting down.
     RuntimeShutdown,
+    /// The grace of a shutdown was over.
+    Shutdown,
     /// The process got a signal.
     Signal,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for CancelCause {
             CancelCause::Parent => "cancelled from above",
             CancelCause::Dropped => "its future was dropped",
             CancelCause::RuntimeShutdown => "the runtime shut down",
+            CancelCause::Shutdown => "shut down",
             CancelCause::Signal => "signal",
         })
     }

@@ -15,6 +15,15 @@ pub(crate) struct Record {
     pub(crate) location: &'static Location<'static>,
     pub(crate) task: Option<TaskRef>,
     pub(crate) cause: RecordCause,
+    /// It came from a scope that could not return it: it cancels nobody, is never resumed, and comes after the scope's own.
+    pub(crate) secondary: bool,
+}
+
+impl Record {
+    /// Whether it is a panic of the scope's own, to be resumed if it came first.
+    pub(crate) fn is_own_panic(&self) -> bool {
+        !self.secondary && matches!(self.cause, RecordCause::Panicked(_))
+    }
 }
 
 pub(crate) enum RecordCause {

@@ -5,7 +5,8 @@
 //! does.
 //!
 //! Invariants
-//! 1. `flags` only gains bits. [`SELF`] or [`ABOVE`] is set while the lock of `state` is held, together with `reason`.
+//! 1. `flags` only gains bits, but for [`SHIELDED`], [`MAIL`] and [`BODY`]. [`SELF`] or [`ABOVE`] is set, and [`SHIELDED`]
+//!    taken away, while the lock of `state` is held; the first together with `reason`.
 //! 2. `live` counts children, services and adopted scopes that have not ended. Once [`CLOSED`] is set in it, which happens
 //!    only at zero, nothing is added.
 //! 3. A child that ends removes itself from `parked`, records its failure, and only then counts itself out.
@@ -16,30 +17,36 @@
 //! Lock order: a parent's `state` is never locked while a child's is held, nor the other way round. No waker, observer or
 //! destructor of a user runs under a lock.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use event_listener::{Event as Listen, EventListener};
 
-use crate::adopt::Adopted;
-use crate::error::{Path, Segment, SpawnError};
+use crate::closing::Closing;
+use crate::error::{PanicPayload, Path, Segment, SpawnError};
 use crate::event::{self, EventKind};
-use crate::finalizer::Finalizer;
+use crate::finalizer::{Exit, Finalizer};
+use crate::id::TaskId;
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
 use crate::owned::Held;
 use crate::raw::list::Parked;
+use crate::raw::local::Queue;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
-use crate::rt;
+use crate::rt::{self, Task};
 use crate::scope_ref::ScopeRef;
+use crate::shield::OpenShield;
 use crate::task::TaskRef;
+use crate::violation::{Policy, violated};
+use crate::waits::{Waiting, Waits};
 
 /// The scope itself was cancelled.
 const SELF: u32 = 1;
@@ -60,6 +67,21 @@ const CUT: u32 = 1 << 6;
 
 /// Owned scopes were opened in it.
 const OWNS: u32 = 1 << 7;
+
+/// What is cancelled above does not reach in.
+const SHIELDED: u32 = 1 << 8;
+
+/// Its future was dropped; somebody else sees to its end.
+const HANDED_OVER: u32 = 1 << 9;
+
+/// A scope further in has been attached.
+const NESTS: u32 = 1 << 10;
+
+/// Those who ask were told to come to an end.
+const SHUTDOWN: u32 = 1 << 11;
+
+/// Its body runs.
+const BODY: u32 = 1 << 12;
 
 /// One child, in `live`.
 const CHILD: u64 = 1;
@@ -100,12 +122,22 @@ pub(crate) struct Scope {
     runtime: Option<rt::Handle>,
     kind: Kind,
     pub(crate) budget: Duration,
-    opened: Instant,
+    /// When it was opened, where ages are recorded.
+    opened: Option<Instant>,
+    /// What its body waits at.
+    body_waits: Waits,
+    /// The same-task children, once one has waited.
+    locals: OnceLock<Arc<Queue>>,
+    /// See [`Origin::place`].
+    place: u64,
+    policy: AtomicU8,
     flags: AtomicU32,
     live: AtomicU64,
-    /// Whoever joins this scope.
+    /// Whoever polls this scope.
     host: AtomicWaker,
-    /// Those who asked to be told of a cancellation.
+    /// Whoever adopted it, who may have to wait beside a host that does not know yet.
+    adopter: AtomicWaker,
+    /// Those who asked to be told of a cancellation, or of a shutdown.
     asked: Listen,
     state: Mutex<State>,
 }
@@ -116,17 +148,34 @@ struct State {
     parked: Parked,
     inner: Vec<Weak<Scope>>,
     services: Vec<Weak<dyn Closable>>,
-    /// Owned scopes opened in this one that may be open still, the oldest first.
-    owned: Vec<Weak<Held>>,
+    /// Owned scopes opened in this one that may be open still, by the task that opened them.
+    owned: BTreeMap<TaskId, Vec<Weak<Held>>>,
     records: Vec<Record>,
     finalizers: Vec<Finalizer>,
-    mail: Vec<Pin<Box<Adopted>>>,
+    /// The finalizer that runs.
+    finalizing: Option<(Name, &'static Location<'static>)>,
+    mail: Vec<Task>,
+    /// Where this shield counts, while it is open.
+    shield: Option<OpenShield>,
+    /// Set when the deadline is a shutdown's: what its caller said, and where.
+    shutdown: Option<Shutdown>,
+    hooks: Vec<(u64, Hook)>,
+}
+
+/// Called once, when the scope is cancelled.
+pub(crate) type Hook = Box<dyn FnOnce(&CancelReason) + Send>;
+
+struct Shutdown {
+    until: Instant,
+    grace: Duration,
+    location: &'static Location<'static>,
 }
 
 impl Scope {
     /// Opens a scope under its parent. Call [`Scope::tell_opened`] after it.
     pub(crate) fn open(origin: &Origin) -> Arc<Scope> {
         let runtime = origin.runtime.clone().or_else(|| origin.parent.as_ref()?.runtime.clone());
+        let opened = crate::tree::birth(|| runtime.as_ref().map_or_else(Instant::now, |runtime| runtime.now()));
         let scope = Arc::new(Scope {
             id: ScopeRef::fresh(origin.name.clone(), origin.location),
             home: origin.home.clone(),
@@ -134,10 +183,17 @@ impl Scope {
             runtime,
             kind: origin.kind,
             budget: origin.budget,
-            opened: Instant::now(),
-            flags: AtomicU32::new(if origin.deadline.is_some() { DEADLINE } else { 0 }),
+            opened,
+            body_waits: Waits::new(),
+            locals: OnceLock::new(),
+            place: origin.place,
+            policy: AtomicU8::new(origin.policy.bits()),
+            flags: AtomicU32::new(
+                (if origin.deadline.is_some() { DEADLINE } else { 0 }) | (if origin.shielded { SHIELDED } else { 0 }),
+            ),
             live: AtomicU64::new(0),
             host: AtomicWaker::new(),
+            adopter: AtomicWaker::new(),
             asked: Listen::new(),
             state: Mutex::new(State {
                 reason: None,
@@ -145,10 +201,14 @@ impl Scope {
                 parked: Parked::new(),
                 inner: Vec::new(),
                 services: Vec::new(),
-                owned: Vec::new(),
+                owned: BTreeMap::new(),
                 records: Vec::new(),
                 finalizers: Vec::new(),
+                finalizing: None,
                 mail: Vec::new(),
+                shield: None,
+                shutdown: None,
+                hooks: Vec::new(),
             }),
         });
         match &scope.parent {
@@ -159,7 +219,7 @@ impl Scope {
     }
 
     pub(crate) fn tell_opened(&self) {
-        if event::observed() {
+        if event::observed() && self.kind != Kind::Child {
             event::tell(EventKind::Opened, self.id.clone(), self.home.clone(), self.id.location());
         }
     }
@@ -189,8 +249,9 @@ impl Scope {
         self.home.as_ref()
     }
 
-    pub(crate) fn opened(&self) -> Instant {
-        self.opened
+    pub(crate) fn age(&self) -> Option<Duration> {
+        let now = self.runtime.as_ref().map_or_else(Instant::now, |runtime| runtime.now());
+        self.opened.map(|opened| now.saturating_duration_since(opened))
     }
 
     // ---- cancellation ----
@@ -201,10 +262,16 @@ impl Scope {
         self.flags.load(Ordering::Acquire) & (SELF | ABOVE) != 0
     }
 
-    /// Whether a cancellation from further out has made this scope's own end moot: whoever absorbs it drops this scope's
-    /// future. Not so where the scope around has ended already, because the future was carried out of it.
+    /// Whether it was cancelled by itself.
+    pub(crate) fn is_cancelled_itself(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SELF != 0
+    }
+
+    /// Whether a cancellation from further out has made this scope's own end moot, as seen from the code that awaits it:
+    /// whoever absorbs it drops that code, and this scope's future with it. Not so where the future was carried out of the
+    /// scope that was cancelled.
     pub(crate) fn is_moot(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & ABOVE != 0 && self.parent.as_ref().is_none_or(|parent| !parent.is_over())
+        self.flags.load(Ordering::Acquire) & (ABOVE | HANDED_OVER) == ABOVE && crate::raw::frame::here_is_cancelled()
     }
 
     pub(crate) fn reason_if_cancelled(&self) -> Option<CancelReason> {
@@ -237,13 +304,15 @@ impl Scope {
 
     /// Sets `bit` and tells this scope's own children; scopes further in go to `work`. False if `bit` was set already.
     fn strike(self: &Arc<Self>, bit: u32, reason: &CancelReason, work: &mut Vec<Arc<Scope>>) -> bool {
-        if bit == ABOVE && self.kind == Kind::CleanUp {
-            return false;
-        }
         let mut wakers = Vec::new();
+        let hooks;
         let mut more;
         {
             let mut state = self.lock();
+            // Looked at under the lock: whoever lifts a shield looks at what is above after it.
+            if bit == ABOVE && self.masks_above() {
+                return false;
+            }
             let before = self.flags.fetch_or(bit, Ordering::AcqRel);
             if before & bit != 0 {
                 return false;
@@ -256,6 +325,7 @@ impl Scope {
             }
             state.reason = Some(reason.clone());
             work.extend(state.inner.iter().filter_map(Weak::upgrade));
+            hooks = std::mem::take(&mut state.hooks);
             more = state.parked.tell(&mut wakers);
         }
         loop {
@@ -269,7 +339,16 @@ impl Scope {
         }
         self.host.wake();
         self.asked.notify(usize::MAX);
-        if event::observed() {
+        for (_, hook) in hooks {
+            // A user's: one that panics is not to keep the others from being told.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(reason))) {
+                let cause = RecordCause::Panicked(PanicPayload::new(payload));
+                let record =
+                    Record { path: self.own_path(), location: reason.location(), task: None, cause, secondary: false };
+                self.fail(record, false);
+            }
+        }
+        if event::observed() && (self.kind != Kind::Child || bit == SELF) {
             let task = crate::task::current();
             event::tell(EventKind::Cancelled(reason.clone()), self.id.clone(), task, reason.location());
         }
@@ -310,8 +389,12 @@ impl Scope {
             state.inner.reserve(live.max(2));
         }
         state.inner.push(Arc::downgrade(inner));
-        if self.flags.load(Ordering::Acquire) & (SELF | ABOVE) != 0
-            && inner.kind != Kind::CleanUp
+        let flags = self.flags.fetch_or(NESTS, Ordering::AcqRel);
+        if flags & SHUTDOWN != 0 && inner.kind != Kind::CleanUp {
+            inner.flags.fetch_or(SHUTDOWN, Ordering::AcqRel);
+        }
+        if flags & (SELF | ABOVE) != 0
+            && !inner.masks_above()
             && let Some(reason) = &state.reason
         {
             // `inner` is not shared yet, so its lock is free: taking it here breaks no order.
@@ -326,17 +409,34 @@ impl Scope {
         inner
     }
 
-    pub(crate) fn parked_tasks(&self) -> Vec<TaskRef> {
+    pub(crate) fn parked_tasks(&self) -> Vec<(TaskRef, Waiting)> {
         self.lock().parked.tasks()
     }
 
-    pub(crate) fn finalizer_names(&self) -> Vec<Name> {
-        self.lock().finalizers.iter().map(|finalizer| finalizer.name.clone()).collect()
+    /// Has the tree show the same-task children.
+    pub(crate) fn show_locals(&self, queue: &Arc<Queue>) {
+        self.locals.get_or_init(|| queue.clone());
+    }
+
+    pub(crate) fn local_tasks(&self) -> Vec<(TaskRef, Waiting)> {
+        self.locals.get().map(|queue| queue.tasks()).unwrap_or_default()
+    }
+
+    pub(crate) fn body_waits(&self) -> &Waits {
+        &self.body_waits
+    }
+
+    /// The finalizers that have not begun, in the order in which they were added.
+    pub(crate) fn finalizers_left(&self) -> Vec<(Name, &'static Location<'static>)> {
+        self.lock().finalizers.iter().map(|finalizer| (finalizer.name.clone(), finalizer.location)).collect()
     }
 
     /// The names down to this scope, outermost first.
     pub(crate) fn path(&self) -> Vec<Segment> {
-        let mut path = vec![Segment::Scope(self.id.clone())];
+        let mut path = Vec::new();
+        if self.kind != Kind::Child {
+            path.push(Segment::Scope(self.id.clone()));
+        }
         let mut home = self.home.clone();
         let mut at = self.parent.as_ref();
         loop {
@@ -350,7 +450,9 @@ impl Scope {
                 path.push(Segment::Task(task));
             }
             let Some(scope) = at else { break };
-            path.push(Segment::Scope(scope.id.clone()));
+            if scope.kind != Kind::Child {
+                path.push(Segment::Scope(scope.id.clone()));
+            }
             home = scope.home.clone();
             at = scope.parent.as_ref();
         }
@@ -389,8 +491,14 @@ impl Scope {
             Part::Service => before & SERVICES == SERVICE,
         };
         if last {
-            self.host.wake();
+            self.wake_joiners();
         }
+    }
+
+    fn wake_joiners(&self) {
+        self.host.wake();
+        // Registered before it looks at what is left, and read after that was changed. Not taken where none is.
+        self.adopter.wake();
     }
 
     /// Shows the list of parked children, and whether the scope has been cancelled, under the lock.
@@ -410,17 +518,34 @@ impl Scope {
             RecordCause::Aborted => (CancelCause::RuntimeShutdown, Name::new(""), record.location),
             cause => (CancelCause::SiblingFailed, Name::from(cause.to_string()), record.location),
         };
-        self.lock().records.push(record);
+        {
+            let mut state = self.lock();
+            let own = state.records.partition_point(|record| !record.secondary);
+            let at = if record.secondary { state.records.len() } else { own };
+            state.records.insert(at, record);
+        }
         if cancels {
             self.cancel(cause, text, location);
         }
     }
 
-    /// What failed first: whether it was a panic, and its text.
-    pub(crate) fn first_failure(&self) -> Option<(bool, Name)> {
+    /// What failed in it first, as its finalizers are told.
+    pub(crate) fn failed_exit(&self) -> Option<Exit> {
         let state = self.lock();
-        let first = state.records.first()?;
-        Some((matches!(first.cause, RecordCause::Panicked(_)), Name::from(first.cause.to_string())))
+        let first = state.records.first().filter(|record| !record.secondary)?;
+        Some(match &first.cause {
+            RecordCause::Panicked(payload) => Exit::Panicked(Name::from(payload.message().to_owned())),
+            cause => Exit::Failed(Name::from(cause.to_string())),
+        })
+    }
+
+    pub(crate) fn has_records(&self) -> bool {
+        !self.lock().records.is_empty()
+    }
+
+    /// Whether a deadline of its own cut a child short: then it timed out, whatever its body returned.
+    pub(crate) fn is_late(&self) -> bool {
+        self.cut_a_child() && self.reason().is_some_and(|reason| reason.cause() == CancelCause::Deadline)
     }
 
     pub(crate) fn take_records(&self) -> Vec<Record> {
@@ -429,15 +554,14 @@ impl Scope {
 
     // ---- finalizers and services ----
 
-    /// # Errors
-    /// The finalizer itself, where the scope has closed.
-    pub(crate) fn add_finalizer(&self, finalizer: Finalizer) -> Result<(), Finalizer> {
+    /// Adds the finalizer that `make` makes. False, without making it, where the scope has closed.
+    pub(crate) fn add_finalizer(&self, make: impl FnOnce() -> Finalizer) -> bool {
         let mut state = self.lock();
         if self.live.load(Ordering::Acquire) & CLOSED != 0 {
-            return Err(finalizer);
+            return false;
         }
-        state.finalizers.push(finalizer);
-        Ok(())
+        state.finalizers.push(make());
+        true
     }
 
     /// The one added last, and how many are left behind it.
@@ -464,19 +588,44 @@ impl Scope {
 
     pub(crate) fn add_owned(&self, held: &Arc<Held>) {
         let mut state = self.lock();
-        state.owned.retain(|weak| weak.strong_count() > 0);
-        state.owned.push(Arc::downgrade(held));
+        let open = state.owned.entry(held.home().id()).or_default();
+        if open.len() == open.capacity() {
+            // As in `attach`.
+            open.retain(|weak| weak.strong_count() > 0);
+            let live = open.len();
+            open.reserve(live.max(2));
+        }
+        open.push(Arc::downgrade(held));
         self.flags.fetch_or(OWNS, Ordering::AcqRel);
     }
 
-    /// Ends the owned scopes that `home` has opened here and not closed, the newest first: it has ended.
-    pub(crate) fn end_owned_of(&self, home: &TaskRef) {
+    /// The owned scopes opened in this one that are open, the oldest first.
+    pub(crate) fn owned_open(&self) -> Vec<Arc<Held>> {
+        if self.flags.load(Ordering::Acquire) & OWNS == 0 {
+            return Vec::new();
+        }
+        let mut open: Vec<_> = self.lock().owned.values().flatten().filter_map(Weak::upgrade).collect();
+        open.retain(|held| held.is_open());
+        open.sort_by_key(|held| held.age());
+        open
+    }
+
+    /// Ends the owned scopes that `home` has opened here and not closed, innermost first: it has ended.
+    pub(crate) fn end_owned_of(self: &Arc<Self>, home: &TaskRef) {
         if self.flags.load(Ordering::Acquire) & OWNS == 0 {
             return;
         }
-        let open: Vec<_> = self.lock().owned.iter().filter_map(Weak::upgrade).collect();
-        for held in open.into_iter().rev().filter(|held| held.home() == home) {
-            held.end_with_home();
+        let Some(opened) = self.lock().owned.remove(&home.id()) else { return };
+        let mut open: Vec<_> = opened.iter().filter_map(Weak::upgrade).collect();
+        open.retain(|held| held.is_open());
+        if open.is_empty() {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| crate::owned::end_with_home(open))) {
+            // The policy says so.
+            let cause = RecordCause::Panicked(PanicPayload::new(payload));
+            let (path, location, task) = (self.child_path(home), home.location(), Some(home.clone()));
+            self.fail(Record { path, location, task, cause, secondary: false }, true);
         }
     }
 
@@ -486,11 +635,19 @@ impl Scope {
         self.host.register(waker);
     }
 
+    pub(crate) fn register_adopter(&self, waker: &Waker) {
+        self.adopter.register(waker);
+    }
+
     /// Ready when every child and service has ended and the scope has been closed. Asks the services to close once the
     /// children have ended.
-    pub(crate) fn poll_join(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.host.register(cx.waker());
+    ///
+    /// The caller has registered its waker.
+    pub(crate) fn poll_join(self: &Arc<Self>) -> Poll<()> {
         loop {
+            if self.live.load(Ordering::Acquire) & (CHILDREN | SERVICES) == 0 {
+                self.take_in_strays();
+            }
             match self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(_) => return Poll::Ready(()),
                 Err(live) if live & CLOSED != 0 => return Poll::Ready(()),
@@ -510,7 +667,8 @@ impl Scope {
 
     /// Closes the scope if there is nothing to join and nothing to run. Otherwise it may be closed after this too, and is to
     /// be joined all the same.
-    pub(crate) fn close_if_idle(&self) -> bool {
+    pub(crate) fn close_if_idle(self: &Arc<Self>) -> bool {
+        self.take_in_strays();
         if self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return false;
         }
@@ -520,28 +678,269 @@ impl Scope {
 
     /// The last act: nothing of the scope is left.
     pub(crate) fn ended(&self) {
-        self.flags.fetch_or(OVER, Ordering::AcqRel);
+        if self.flags.fetch_or(OVER, Ordering::AcqRel) & OVER != 0 {
+            return;
+        }
         if self.parent.is_none() {
             crate::tree::uproot(self.id.id());
         }
-        if event::observed() {
+        if event::observed() && self.kind != Kind::Child {
             event::tell(EventKind::Closed, self.id.clone(), self.home.clone(), self.id.location());
         }
     }
 
-    fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.flags.load(Ordering::Acquire) & OVER != 0
+    }
+
+    // ---- shields ----
+
+    /// Whether what is cancelled above does not reach in.
+    pub(crate) fn masks_above(&self) -> bool {
+        self.kind == Kind::CleanUp || self.is_shielded()
+    }
+
+    pub(crate) fn is_shielded(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SHIELDED != 0
+    }
+
+    /// Keeps where this shield counts, until it ends or is lifted.
+    pub(crate) fn keep_shield(&self, open: OpenShield) {
+        let too_late = {
+            let mut state = self.lock();
+            if self.is_shielded() { state.shield.replace(open) } else { Some(open) }
+        };
+        drop(too_late);
+    }
+
+    /// The shielded region has been left.
+    pub(crate) fn leave_shield(&self) {
+        let open = self.lock().shield.take();
+        drop(open);
+    }
+
+    /// From now on what is cancelled above reaches in. False if it did already.
+    pub(crate) fn lift_shield(self: &Arc<Self>) -> bool {
+        let open = {
+            let mut state = self.lock();
+            if self.flags.fetch_and(!SHIELDED, Ordering::AcqRel) & SHIELDED == 0 {
+                return false;
+            }
+            state.shield.take()
+        };
+        // A cancellation that came before was masked, and is passed on here; one that comes after finds no shield.
+        if let Some(reason) = self.parent.as_ref().and_then(|parent| parent.reason_if_cancelled()) {
+            let inherited = reason.inherited();
+            let mut work = vec![self.clone()];
+            while let Some(scope) = work.pop() {
+                scope.strike(ABOVE, &inherited, &mut work);
+            }
+        }
+        drop(open);
+        true
+    }
+
+    // ---- deadlines ----
+
+    /// The earliest deadline that code in this scope is under.
+    pub(crate) fn effective_deadline(&self) -> Option<Instant> {
+        let mut earliest = self.deadline();
+        let mut at = self;
+        while !at.masks_above() {
+            let Some(parent) = &at.parent else { break };
+            at = parent;
+            earliest = match (earliest, at.deadline()) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        earliest
+    }
+
+    /// Cancels the scope if its deadline has passed by the clock.
+    pub(crate) fn expire_if_due(self: &Arc<Self>) {
+        if let (Some(at), Some(runtime)) = (self.deadline(), &self.runtime)
+            && at <= runtime.now()
+        {
+            self.expire();
+        }
+    }
+
+    /// Cancels the scope: its deadline has passed, or the grace of its shutdown is over.
+    pub(crate) fn expire(self: &Arc<Self>) {
+        let shutdown = {
+            let state = self.lock();
+            state
+                .shutdown
+                .as_ref()
+                .filter(|shutdown| state.deadline == Some(shutdown.until))
+                .map(|s| (s.grace, s.location))
+        };
+        match shutdown {
+            None => self.cancel(CancelCause::Deadline, Name::new(""), self.id.location()),
+            Some((grace, location)) => {
+                let running = crate::tree::still_running(self);
+                let text = format!("the grace of {grace:?} is over; still running: {}", running.join(", "));
+                self.cancel(CancelCause::Shutdown, Name::from(text), location)
+            }
+        };
+    }
+
+    // ---- shutdown ----
+
+    pub(crate) fn is_shutdown_requested(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SHUTDOWN != 0
+    }
+
+    /// Tells those who ask, here and further in, to come to an end, and cancels the scope when `grace` is over.
+    pub(crate) fn shut_down(self: &Arc<Self>, grace: Duration, location: &'static Location<'static>) {
+        let now = self.runtime.as_ref().map_or_else(Instant::now, |runtime| runtime.now());
+        if let Some(until) = now.checked_add(grace) {
+            let mut state = self.lock();
+            if state.deadline.is_none_or(|deadline| until < deadline) {
+                state.deadline = Some(until);
+                state.shutdown = Some(Shutdown { until, grace, location });
+                self.flags.fetch_or(DEADLINE, Ordering::Release);
+            }
+        }
+        let mut work = vec![self.clone()];
+        while let Some(scope) = work.pop() {
+            {
+                let state = scope.lock();
+                if scope.kind == Kind::CleanUp || scope.flags.fetch_or(SHUTDOWN, Ordering::AcqRel) & SHUTDOWN != 0 {
+                    continue;
+                }
+                work.extend(state.inner.iter().filter_map(Weak::upgrade));
+            }
+            scope.asked.notify(usize::MAX);
+        }
+        // Whoever polls this scope arms the timer.
+        self.host.wake();
+    }
+
+    // ---- hooks ----
+
+    /// Calls `hook` when the scope is cancelled; at once if it has been.
+    pub(crate) fn add_hook(&self, id: u64, hook: Hook) {
+        let reason = {
+            let mut state = self.lock();
+            match &state.reason {
+                Some(reason) => reason.clone(),
+                None => {
+                    state.hooks.push((id, hook));
+                    return;
+                }
+            }
+        };
+        hook(&reason);
+    }
+
+    pub(crate) fn remove_hook(&self, id: u64) {
+        let hook = {
+            let mut state = self.lock();
+            state.hooks.iter().position(|(other, _)| *other == id).map(|at| state.hooks.swap_remove(at))
+        };
+        drop(hook);
+    }
+
+    // ---- what was handed over, and strays ----
+
+    /// Somebody else sees to its end from now on. False if that was so already.
+    pub(crate) fn note_handed_over(&self) -> bool {
+        self.flags.fetch_or(HANDED_OVER, Ordering::AcqRel) & HANDED_OVER == 0
+    }
+
+    pub(crate) fn is_handed_over(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & HANDED_OVER != 0
+    }
+
+    /// Adopts the scopes further in that are open although nobody will poll them in here any more: their futures were
+    /// forgotten, or carried away.
+    fn take_in_strays(self: &Arc<Self>) {
+        if self.flags.load(Ordering::Acquire) & NESTS == 0 {
+            return;
+        }
+        for stray in self.inner() {
+            if stray.kind == Kind::CleanUp || stray.is_handed_over() {
+                continue;
+            }
+            crate::adopt::hand_over(stray.clone(), Closing::new());
+            let told = catch_unwind(AssertUnwindSafe(|| {
+                violated(&stray, stray.id.location(), || {
+                    format!(
+                        "{} (opened at {}) was still open when the scope around it, {} (opened at {}), ended: its future \
+                         was forgotten or carried away; it is cancelled and cleaned up",
+                        stray.id,
+                        stray.id.location(),
+                        self.id,
+                        self.id.location()
+                    )
+                });
+            }));
+            if let Err(payload) = told {
+                let cause = RecordCause::Panicked(PanicPayload::new(payload));
+                self.fail(
+                    Record { path: self.own_path(), location: self.id.location(), task: None, cause, secondary: false },
+                    false,
+                );
+            }
+        }
+    }
+
+    // ---- seeing ----
+
+    pub(crate) fn place(&self) -> u64 {
+        self.place
+    }
+
+    /// What a broken rule does in here.
+    pub(crate) fn policy(&self) -> Policy {
+        let mut at = self;
+        loop {
+            match Policy::from_bits(at.policy.load(Ordering::Relaxed)) {
+                Policy::Inherit => {}
+                policy => return policy,
+            }
+            match &at.parent {
+                Some(parent) => at = parent,
+                None => return Policy::Report,
+            }
+        }
+    }
+
+    pub(crate) fn set_policy(&self, policy: Policy) {
+        self.policy.store(policy.bits(), Ordering::Relaxed);
+    }
+
+    pub(crate) fn note_body(&self, runs: bool) {
+        if runs {
+            self.flags.fetch_or(BODY, Ordering::AcqRel);
+        } else {
+            self.flags.fetch_and(!BODY, Ordering::AcqRel);
+        }
+    }
+
+    pub(crate) fn body_runs(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & BODY != 0
+    }
+
+    pub(crate) fn set_finalizing(&self, finalizer: Option<(Name, &'static Location<'static>)>) {
+        self.lock().finalizing = finalizer;
+    }
+
+    pub(crate) fn finalizing(&self) -> Option<(Name, &'static Location<'static>)> {
+        self.lock().finalizing.clone()
     }
 
     // ---- adoption without a runtime ----
 
-    pub(crate) fn post(&self, adopted: Pin<Box<Adopted>>) {
+    pub(crate) fn post(&self, adopted: Task) {
         self.lock().mail.push(adopted);
         self.flags.fetch_or(MAIL, Ordering::AcqRel);
-        self.host.wake();
+        self.wake_joiners();
     }
 
-    pub(crate) fn take_mail(&self) -> Vec<Pin<Box<Adopted>>> {
+    pub(crate) fn take_mail(&self) -> Vec<Task> {
         if self.flags.load(Ordering::Acquire) & MAIL == 0 {
             return Vec::new();
         }

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,6 +15,7 @@ use futures_channel::oneshot;
 
 use crate::adopt;
 use crate::block::{Block, Ended, Outcome};
+use crate::blocking::block_on;
 use crate::error::SpawnError;
 use crate::event::{self, EventKind};
 use crate::failure::Failure;
@@ -26,6 +27,7 @@ use crate::raw::frame;
 use crate::scope::Scope;
 use crate::spawner::{Place, start_service};
 use crate::task::{TaskRef, at_checkpoint};
+use crate::waits::At;
 
 /// A resource with a home: opened, served and ended by one task.
 ///
@@ -129,7 +131,7 @@ impl<S: Service> ServiceHandle<S> {
     /// # Cancel safety
     /// Dropped before it is ready, the request has not been given.
     pub async fn send(&self, request: S::Request) -> Result<(), ServiceError> {
-        match at_checkpoint(self.core().requests.send(request)).await {
+        match at_checkpoint(At::Request, self.core().requests.send(request)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.core().error()),
         }
@@ -146,7 +148,7 @@ impl<S: Service> ServiceHandle<S> {
     pub async fn ask<R>(&self, request: impl FnOnce(Reply<R>) -> S::Request) -> Result<R, ServiceError> {
         let (sender, answer) = oneshot::channel();
         self.send(request(Reply { sender })).await?;
-        match at_checkpoint(answer).await {
+        match at_checkpoint(At::Answer, answer).await {
             Ok(answer) => Ok(answer),
             Err(oneshot::Canceled) => Err(self.core().unanswered().await),
         }
@@ -160,7 +162,7 @@ impl<S: Service> ServiceHandle<S> {
     /// # Cancel safety
     /// Nothing to lose.
     pub async fn ready(&self) -> Result<Arc<S::Info>, ServiceError> {
-        at_checkpoint(self.core().ready()).await
+        at_checkpoint(At::Opening, self.core().ready()).await
     }
 
     /// What opening found out, if the resource is or was open.
@@ -185,7 +187,81 @@ impl<S: Service> ServiceHandle<S> {
     pub async fn close(&self) -> Result<Arc<S::Report>, CloseError> {
         self.core().check_not_within()?;
         self.core().begin_close();
-        at_checkpoint(self.core().ended()).await.report(&self.core().name)
+        at_checkpoint(At::Closing, self.core().ended()).await.report(&self.core().name)
+    }
+
+    /// [`close`](ServiceHandle::close) that does not wait for ever: a service that has not ended by itself `within` that time
+    /// is cut short at the await point it waits at, and ends its resource within its clean-up budget. It has ended when this
+    /// returns: nothing is abandoned.
+    ///
+    /// # Errors
+    /// As `close`.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the end has been asked for all the same; it is not cut short then.
+    #[track_caller]
+    pub fn close_within(
+        &self,
+        within: Duration,
+    ) -> impl Future<Output = Result<Arc<S::Report>, CloseError>> + Send + use<'_, S> {
+        let location = Location::caller();
+        async move {
+            let core = self.core();
+            core.check_not_within()?;
+            core.begin_close();
+            let mut time = core.runtime.as_ref().map(|runtime| runtime.sleep(within));
+            let mut ended = pin!(core.ended());
+            let ended = poll_fn(|cx| {
+                if let Poll::Ready(end) = ended.as_mut().poll(cx) {
+                    return Poll::Ready(end);
+                }
+                if time.as_mut().is_some_and(|time| pin!(time).poll(cx).is_ready()) {
+                    time = None;
+                    core.cut_short(format!("it did not close within {within:?}"), location);
+                }
+                Poll::Pending
+            });
+            at_checkpoint(At::Closing, ended).await.report(&core.name)
+        }
+    }
+
+    /// [`ask`](ServiceHandle::ask) for synchronous code, of any runtime or none: blocks the thread.
+    ///
+    /// # Errors
+    /// As `ask`; also, without effect, on the only thread of the service's runtime
+    /// ([`is_would_block`](ServiceError::is_would_block)).
+    pub fn ask_blocking<R>(&self, request: impl FnOnce(Reply<R>) -> S::Request) -> Result<R, ServiceError> {
+        let (sender, mut answer) = oneshot::channel();
+        self.send_blocking(request(Reply { sender }))?;
+        match block_on(|cx| Pin::new(&mut answer).poll(cx)) {
+            Ok(answer) => Ok(answer),
+            Err(oneshot::Canceled) => {
+                let mut error = pin!(self.core().unanswered());
+                Err(block_on(|cx| error.as_mut().poll(cx)))
+            }
+        }
+    }
+
+    /// [`send`](ServiceHandle::send) for synchronous code: blocks the thread while the backlog is full.
+    ///
+    /// # Errors
+    /// As `send`; also, without effect, on the only thread of the service's runtime.
+    pub fn send_blocking(&self, request: S::Request) -> Result<(), ServiceError> {
+        let core = self.core();
+        core.check_can_block()?;
+        let mut sending = pin!(core.requests.send(request));
+        block_on(|cx| sending.as_mut().poll(cx)).map_err(|_| core.error())
+    }
+
+    /// [`ready`](ServiceHandle::ready) for synchronous code: blocks the thread.
+    ///
+    /// # Errors
+    /// As `ready`; also on the only thread of the service's runtime.
+    pub fn ready_blocking(&self) -> Result<Arc<S::Info>, ServiceError> {
+        let core = self.core();
+        core.check_can_block()?;
+        let mut ready = pin!(core.ready());
+        block_on(|cx| ready.as_mut().poll(cx))
     }
 
     /// [`close`](ServiceHandle::close) for synchronous code: blocks the thread.
@@ -208,8 +284,13 @@ impl<S: Service> ServiceHandle<S> {
     /// # Cancel safety
     /// Nothing to lose.
     pub async fn closed(&self) -> ServiceEnd<S> {
-        let end = at_checkpoint(self.core().ended()).await;
+        let end = at_checkpoint(At::Closing, self.core().ended()).await;
         ServiceEnd { error: end.why.clone().error(&self.core().name), end }
+    }
+
+    /// Whether the service is ending or has ended: asked to, failed, or cancelled with its scope.
+    pub fn is_closing(&self) -> bool {
+        self.core().is_closing()
     }
 
     /// Whether the service has ended.
@@ -300,6 +381,11 @@ impl ServiceError {
         matches!(self.why, Why::Unanswered)
     }
 
+    /// Whether blocking would have stopped the only thread of the service's runtime. Nothing has happened.
+    pub fn is_would_block(&self) -> bool {
+        matches!(self.why, Why::WouldBlock)
+    }
+
     /// The error that [`Service::open`] or [`Service::serve`] returned.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.why {
@@ -334,6 +420,11 @@ impl fmt::Display for ServiceError {
             Why::NotStarted(error) => write!(f, "service {name} was not started: {error}"),
             Why::Aborted => write!(f, "service {name} was taken away by the runtime before its end"),
             Why::Unanswered => write!(f, "service {name} dropped the request without an answer"),
+            Why::WouldBlock => write!(
+                f,
+                "service {name} cannot be asked by blocking this thread: it is the one its runtime needs to answer. Await \
+                 `ask`, or block on another thread"
+            ),
         }
     }
 }
@@ -450,9 +541,38 @@ pub(crate) fn serve<E: crate::Fault, S: Service>(
     let result = start_service(scope.clone(), task, run.run(service, inbox, scope.clone(), location));
     match &result {
         Ok(()) => scope.add_service(weak),
-        Err(error) => core.end(Why::NotStarted(error.clone()), None),
+        Err(error) => core.not_started(error.clone()),
     }
     (ServiceHandle { token: Arc::new(Token { core }) }, result)
+}
+
+/// Waits until a service is open. Dropped before that, it asks for the end, and the scope it is dropped in waits for it.
+pub(crate) fn opened<S: Service>(
+    handle: ServiceHandle<S>,
+) -> impl Future<Output = Result<ServiceHandle<S>, ServiceError>> + Send + use<S> {
+    struct GivenUp<S: Service>(Option<ServiceHandle<S>>);
+
+    impl<S: Service> Drop for GivenUp<S> {
+        fn drop(&mut self) {
+            if let Some(handle) = self.0.take() {
+                handle.begin_close();
+                handle.core().have_waited_for();
+            }
+        }
+    }
+
+    impl<S: Service> GivenUp<S> {
+        fn take(mut self) -> Option<ServiceHandle<S>> {
+            self.0.take()
+        }
+    }
+
+    let waiting = GivenUp(Some(handle.clone()));
+    async move {
+        let ready = handle.ready().await;
+        drop(waiting.take());
+        ready.map(|_| handle)
+    }
 }
 
 /// The service's task. Dropped before its end, it tells those who wait.
@@ -488,7 +608,7 @@ impl<S: Service> Run<S> {
         let (why, report) = match outcome.ended {
             Ended::Done(end) => end,
             // The three phases catch their own panics; a service is not cut.
-            Ended::Panicked(_) | Ended::Cancelled(_) => (Why::Aborted, None),
+            Ended::Panicked(_) | Ended::Cancelled(_) | Ended::NoClock(_) => (Why::Aborted, None),
         };
         adopt::bequeath(&outcome.scope, outcome.records);
         self.core = None;
@@ -503,7 +623,7 @@ async fn live<S: Service>(
     mut inbox: Inbox<S::Request>,
     location: &'static Location<'static>,
 ) -> (Why, Option<S::Report>) {
-    let own = frame::with(|top| top.map(|frame| frame.scope().make()));
+    let own = frame::here(|place| place.map(|(_, scope)| scope.make()));
     if let Some(own) = &own {
         core.set_scope(own.clone());
     }
@@ -513,7 +633,7 @@ async fn live<S: Service>(
         origin
     };
 
-    let opening = Block::new(phase("opening", Kind::Block), until_closing(core, service.open()));
+    let opening = Block::new(phase("opening", Kind::Phase), until_closing(core, service.open()));
     let mut why = match settle(opening.await) {
         Ok(Some(Ok(info))) => {
             core.opened(info);
@@ -529,7 +649,7 @@ async fn live<S: Service>(
         Err(why) => Some(why),
     };
     if why.is_none() {
-        let serving = Block::new(phase("serving", Kind::Block), service.serve(&mut inbox));
+        let serving = Block::new(phase("serving", Kind::Phase), service.serve(&mut inbox));
         why = Some(match settle(serving.await) {
             Ok(Ok(())) => Why::Asked,
             Ok(Err(failure)) => Why::Failed(Arc::new(failure)),
@@ -568,6 +688,8 @@ fn settle<T>(outcome: Outcome<T>) -> Result<T, Why> {
     match ended {
         Ended::Done(value) => Ok(value),
         Ended::Cancelled(reason) => Err(Why::Cancelled(reason)),
+        // The phases have no deadline but `end`, which has one only where there is a clock.
+        Ended::NoClock(_) => Err(Why::Aborted),
         Ended::Panicked(payload) => {
             Err(Why::Panicked(Name::from(crate::PanicPayload::new(payload).message().to_owned())))
         }
@@ -578,7 +700,7 @@ fn settle<T>(outcome: Outcome<T>) -> Result<T, Why> {
 async fn until_closing<S: Service, F: Future>(core: &Core<S>, opening: F) -> Option<F::Output> {
     let mut opening = pin!(opening);
     // In a cancelled scope it is the cancellation that ends this, not a handle that goes with it.
-    let mut closing = pin!(at_checkpoint(core.closing()));
+    let mut closing = pin!(at_checkpoint(At::Foreign, core.closing()));
     poll_fn(|cx: &mut Context<'_>| {
         if closing.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);

@@ -6,20 +6,28 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
+use crate::acquire::{self, Acquire};
+use crate::bounded::{Bounded, ZeroBound};
 use crate::cancel::Canceller;
 use crate::deposit::{Deposit, End, Fails, Handled, Runs};
+use crate::enter::Entered;
 use crate::error::SpawnError;
 use crate::event::{self, EventKind};
 use crate::failure::{Failure, Fault};
+use crate::finalizer::{Exit, Finalizer, NotAdded};
 use crate::handle::{self, TaskHandle};
 use crate::name::Name;
 use crate::raw::child::{self, Child};
 use crate::raw::frame::{self, Here};
+use crate::results::{BoundedResults, Results};
 use crate::rt::{self, Refused};
 use crate::scope::{Part, Scope};
 use crate::scope_ref::ScopeRef;
 use crate::service::{self, Service, ServiceError, ServiceHandle};
+use crate::start::{self, Start, Started, Starting};
+use crate::supervisor::Supervisor;
 use crate::task::TaskRef;
+use crate::tracked::{OrCut, Tracked};
 
 /// A handle on a nursery that spawns parallel children into it: `'static`, `Clone`, `Send`. It keeps the nursery open for
 /// nobody: once that has ended, spawning is refused.
@@ -31,7 +39,52 @@ pub struct Spawner<E: Fault = Failure> {
     error: PhantomData<fn(E) -> E>,
 }
 
+impl<S: Spawns> Spawns for &S {
+    type Error = S::Error;
+    type Answer<T> = S::Answer<T>;
+
+    fn place(&self) -> Place<S::Error> {
+        S::place(self)
+    }
+
+    #[track_caller]
+    fn answer<T>(&self, spawned: T, result: Result<(), SpawnError>) -> S::Answer<T> {
+        S::answer(self, spawned, result)
+    }
+}
+
 impl<E: Fault> Spawner<E> {
+    /// Adds an async finalizer to the scope, as [`Nursery::finalizer`](crate::Nursery::finalizer).
+    ///
+    /// # Errors
+    /// [`NotAdded`] where the scope has closed; the finalizer comes back in it.
+    #[track_caller]
+    pub fn finalizer<F, Fut>(&self, name: impl Into<Name>, finalizer: F) -> Result<(), NotAdded<F>>
+    where
+        F: FnOnce(Exit) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        Finalizer::add(&self.scope, name.into(), Location::caller(), None, finalizer)
+    }
+
+    /// Runs `body`, code of a task that this framework does not know (a handler that a server calls, say), as a child of the
+    /// scope: the scope waits for it, and cancels it like any child; scopes that it leaves behind, when the foreign task is
+    /// dropped, are adopted by the scope.
+    ///
+    /// # Errors
+    /// [`EnterError`](crate::EnterError) where the scope has closed, and `body` was not run, or where it was cancelled, and
+    /// `body` was cut short.
+    ///
+    /// # Panics
+    /// A panic of `body` is resumed in the foreign task; the scope goes on.
+    ///
+    /// # Cancel safety
+    /// Dropping it drops `body`.
+    #[track_caller]
+    pub fn enter<F: Future>(&self, body: F) -> Entered<F> {
+        Entered::new(self.scope.clone(), self.name.clone(), Location::caller(), body)
+    }
+
     pub(crate) fn new(scope: Arc<Scope>) -> Self {
         Spawner { scope, name: None, error: PhantomData }
     }
@@ -145,6 +198,87 @@ pub trait Spawns {
         self.answer(handle, result)
     }
 
+    /// Spawns a child that reports when it is ready, and waits for that: `n.start_erased(async |started| ..).await?`.
+    ///
+    /// # Errors
+    /// [`StartError`](crate::StartError): the child failed, panicked, was cancelled or ended before it had reported, or was
+    /// not spawned. Nobody else is told of it: the scope goes on. What goes wrong later is the scope's, as for any child.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the child is cancelled; the scope waits for its end.
+    #[track_caller]
+    fn start_erased<F, Fut, T>(&self, child: F) -> Start<T, Self::Error>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), Self::Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.place().start(Erased, child)
+    }
+
+    /// Acquires a resource, and registers its release as a finalizer of the scope: either both or neither, whatever is
+    /// cancelled or dropped in between.
+    ///
+    /// `acquiring` runs to its end as a child of the scope, shielded from cancellation. `release` is called like a
+    /// [finalizer](crate::Nursery::finalizer), with the resource.
+    ///
+    /// # Errors
+    /// [`AcquireError`](crate::AcquireError): `acquiring` failed or panicked, or could not be started. An error that nobody
+    /// waits for any more is recorded in the scope, and cancels nobody.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the acquiring goes on, and the resource is released with the scope.
+    #[track_caller]
+    fn acquire<R, A, F, Fut>(&self, name: impl Into<Name>, acquiring: A, release: F) -> Acquire<R>
+    where
+        R: Send + Sync + 'static,
+        A: Future<Output = Result<R, Failure>> + Send + 'static,
+        F: FnOnce(Arc<R>, Exit) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        acquire::acquire(self.place(), name.into(), Location::caller(), acquiring, release)
+    }
+
+    /// A view of the scope that lets at most `limit` children run at once: spawning in it waits for a place.
+    ///
+    /// # Errors
+    /// [`ZeroBound`] where `limit` is 0: no child could ever run.
+    #[track_caller]
+    fn bounded(self, limit: usize) -> Result<Bounded<Self>, ZeroBound>
+    where
+        Self: Sized,
+    {
+        Bounded::new(self, limit, Location::caller())
+    }
+
+    /// Children whose values are wanted one by one, in the order in which they finish.
+    fn results<T>(self) -> Results<Self, T>
+    where
+        Self: Sized,
+    {
+        Results::new(self)
+    }
+
+    /// [`results`](Spawns::results) of at most `limit` children that run or whose value has not been read.
+    ///
+    /// # Errors
+    /// [`ZeroBound`] where `limit` is 0.
+    #[track_caller]
+    fn results_bounded<T>(self, limit: usize) -> Result<BoundedResults<Self, T>, ZeroBound>
+    where
+        Self: Sized,
+    {
+        BoundedResults::new(self, limit, Location::caller())
+    }
+
+    /// Children whose failures are handed to whoever supervises them, as values: siblings live.
+    fn supervisor<T>(self) -> Supervisor<Self, T>
+    where
+        Self: Sized,
+    {
+        Supervisor::new(self)
+    }
+
     /// Starts a service in the scope, and does not wait for it to open.
     ///
     /// The service ends when a handle asks for it, when the last handle is dropped, when the body and all other children of
@@ -170,10 +304,7 @@ pub trait Spawns {
     ) -> impl Future<Output = Result<ServiceHandle<S>, ServiceError>> + Send + use<Self, S> {
         // A service that was not started says why to those who wait for it.
         let (handle, _) = service::serve(self.place(), service, Location::caller());
-        async move {
-            handle.ready().await?;
-            Ok(handle)
-        }
+        service::opened(handle)
     }
 }
 
@@ -286,9 +417,43 @@ impl<E: Fault> Place<E> {
     {
         let task = TaskRef::fresh(self.name, Location::caller());
         let (slot, handle) = handle::pair(task.clone(), self.scope.clone());
-        let deposit = Handled { slot, error: PhantomData::<fn() -> E> };
-        let result = start(self.scope, task, Part::Child, launch, deposit, future);
+        let tracked = Tracked::new(future, slot.cell());
+        let deposit = OrCut(Handled { slot, error: PhantomData::<fn() -> E> });
+        let result = start(self.scope, task, Part::Child, launch, deposit, tracked);
         (handle, result)
+    }
+
+    /// Spawns a child with a deposit of this crate's.
+    pub(crate) fn spawn_with<F, D>(self, task: TaskRef, deposit: D, future: F) -> Result<(), SpawnError>
+    where
+        F: Future + Send + 'static,
+        D: Deposit<F::Output> + Send + 'static,
+    {
+        start(self.scope, task, Part::Child, Erased, deposit, future)
+    }
+
+    pub(crate) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+
+    /// A task for its next child.
+    pub(crate) fn task(&self, location: &'static Location<'static>) -> TaskRef {
+        TaskRef::fresh(self.name.clone(), location)
+    }
+
+    /// As [`Spawns::start_erased`].
+    #[track_caller]
+    pub fn start<F, Fut, T>(self, launch: impl Launch, child: F) -> Start<T, E>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let task = self.task(Location::caller());
+        let (cell, start) = start::pair(task.clone(), self.scope.clone());
+        let tracked = Tracked::new(child(Started::new(cell.clone())), cell.clone());
+        let result = start_child(self.scope, task, launch, OrCut(Starting::new(cell)), tracked);
+        start.or_refused(result)
     }
 }
 
@@ -296,6 +461,20 @@ impl<E: Fault> fmt::Debug for Place<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Place").field("scope", self.scope.id()).field("name", &self.name).finish()
     }
+}
+
+fn start_child<F, D>(
+    scope: Arc<Scope>,
+    task: TaskRef,
+    launch: impl Launch,
+    deposit: D,
+    future: F,
+) -> Result<(), SpawnError>
+where
+    F: Future + Send + 'static,
+    D: Deposit<F::Output> + Send + 'static,
+{
+    start(scope, task, Part::Child, launch, deposit, future)
 }
 
 /// Starts a service's task.
@@ -328,20 +507,20 @@ where
     // Held until the child has been told: it may end, and close the scope, before `launch` returns.
     let kept = scope.clone();
     let named = task.clone();
-    let (id, location) = (task.id(), task.location());
+    let location = task.location();
     if event::observed() {
         event::tell(EventKind::Spawned, kept.id().clone(), Some(task.clone()), location);
     }
     let child = Child::new(task, scope, part, deposit, future);
     let Some(runtime) = kept.runtime() else {
-        child::launching(id, move || {
+        child::launching(&named, move || {
             drop(child);
             false
         });
         return Err(SpawnError::no_runtime(kept.id().clone()).of_task(named));
     };
     let mut error = None;
-    let taken = child::launching(id, || match launch.launch(runtime, child) {
+    let taken = child::launching(&named, || match launch.launch(runtime, child) {
         Ok(()) => true,
         Err(failed) => {
             error = Some(failed);

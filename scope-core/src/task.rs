@@ -14,8 +14,9 @@ use pin_project_lite::pin_project;
 
 use crate::id::TaskId;
 use crate::name::Name;
-use crate::raw::frame;
+use crate::raw::{child, frame};
 use crate::rt;
+use crate::waits::At;
 
 /// A task, as others may refer to it: its identity, its name, and where it was spawned.
 #[derive(Clone)]
@@ -76,16 +77,22 @@ impl fmt::Debug for TaskRef {
 /// The task that is being polled, or whose future is being dropped, on this thread. `None` outside any task of this
 /// framework; two such places are not the same task.
 pub fn current() -> Option<TaskRef> {
-    frame::with(|top| top.map(|frame| frame.task().clone()))
+    frame::here(|place| place.map(|(task, _)| task.clone()))
 }
 
 /// The [identity](TaskId) of the [current] task.
 pub fn id() -> Option<TaskId> {
-    frame::with(|top| top.map(|frame| frame.task().id()))
+    frame::here(|place| place.map(|(task, _)| task.id()))
+}
+
+/// For runtimes: the task that is being given to the runtime on this thread, to be asked within
+/// [`Runtime::spawn`](rt::Runtime::spawn). `None` where that is no task of a scope, but the clean-up of a dropped one.
+pub fn launching() -> Option<TaskRef> {
+    child::launched()
 }
 
 pub(crate) fn current_runtime() -> Option<rt::Handle> {
-    frame::with(|top| top.and_then(|frame| frame.scope().runtime()))
+    frame::here(|place| place.and_then(|(_, scope)| scope.runtime()))
 }
 
 /// Gives others a turn, and ends here if the scope it is awaited in has been cancelled.
@@ -94,8 +101,9 @@ pub(crate) fn current_runtime() -> Option<rt::Handle> {
 ///
 /// # Cancel safety
 /// Nothing to lose.
+#[track_caller]
 pub fn checkpoint() -> Checkpoint {
-    Checkpoint { yielded: false }
+    Checkpoint { yielded: false, location: Location::caller() }
 }
 
 /// The future of [`checkpoint`].
@@ -103,19 +111,22 @@ pub fn checkpoint() -> Checkpoint {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct Checkpoint {
     yielded: bool,
+    location: &'static Location<'static>,
 }
 
 impl Future for Checkpoint {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if frame::here_is_cancelled() {
+        if frame::checkpoint_is_cancelled() {
+            frame::note_wait(At::Checkpoint, Some(self.location));
             return Poll::Pending;
         }
         if self.yielded {
             return Poll::Ready(());
         }
         self.yielded = true;
+        frame::note_wait(At::Checkpoint, Some(self.location));
         cx.waker().wake_by_ref();
         Poll::Pending
     }
@@ -126,20 +137,23 @@ pin_project! {
     pub(crate) struct AtCheckpoint<F> {
         #[pin]
         operation: F,
+        at: At,
     }
 }
 
-pub(crate) fn at_checkpoint<F: Future>(operation: F) -> AtCheckpoint<F> {
-    AtCheckpoint { operation }
+pub(crate) fn at_checkpoint<F: Future>(at: At, operation: F) -> AtCheckpoint<F> {
+    AtCheckpoint { operation, at }
 }
 
 impl<F: Future> Future for AtCheckpoint<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        if frame::here_is_cancelled() {
-            return Poll::Pending;
+        let this = self.project();
+        let polled = if frame::checkpoint_is_cancelled() { Poll::Pending } else { this.operation.poll(cx) };
+        if polled.is_pending() {
+            frame::note_wait(*this.at, None);
         }
-        self.project().operation.poll(cx)
+        polled
     }
 }

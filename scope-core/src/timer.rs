@@ -1,6 +1,7 @@
 //! Deadlines of scopes, and sleeping in one.
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 use crate::raw::frame;
 use crate::rt::{self, NoRuntime, Sleep};
 use crate::scope::Scope;
+use crate::waits::At;
 
 /// The timer behind a scope's deadline, armed by whoever polls the scope.
 #[derive(Default)]
@@ -48,16 +50,18 @@ impl DeadlineTimer {
 ///
 /// # Cancel safety
 /// Nothing to lose.
+#[track_caller]
 pub fn sleep(duration: Duration) -> Sleeping {
-    Sleeping { until: Until::After(duration), timer: None }
+    Sleeping { until: Until::After(duration), timer: None, location: Location::caller() }
 }
 
 /// Waits until `at`, by the clock of the runtime. See [`sleep`].
 ///
 /// # Errors
 /// [`NoRuntime`] where no runtime is known.
+#[track_caller]
 pub fn sleep_until(at: Instant) -> Sleeping {
-    Sleeping { until: Until::At(at), timer: None }
+    Sleeping { until: Until::At(at), timer: None, location: Location::caller() }
 }
 
 /// The future of [`sleep`] and [`sleep_until`].
@@ -66,6 +70,7 @@ pub fn sleep_until(at: Instant) -> Sleeping {
 pub struct Sleeping {
     until: Until,
     timer: Option<Sleep>,
+    location: &'static Location<'static>,
 }
 
 #[derive(Debug)]
@@ -78,7 +83,8 @@ impl Future for Sleeping {
     type Output = Result<(), NoRuntime>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if frame::here_is_cancelled() {
+        frame::note_wait(At::Sleep, Some(self.location));
+        if frame::checkpoint_is_cancelled() {
             return Poll::Pending;
         }
         if self.timer.is_none() {

@@ -2,6 +2,7 @@
 
 /// Makes a test of each case on each runtime. The modules' names are the runtimes', and `.ci` looks for them.
 #[macro_export]
+#[expect(clippy::crate_in_macro_def, reason = "the rows are modules of the caller's")]
 macro_rules! on_every_runtime {
     ($($row:ident { $($case:ident)+ })+) => {
         $crate::on_every_runtime!(@on tokio_ct TokioCt $($row { $($case)+ })+);

@@ -12,16 +12,19 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
-use crate::id::TaskId;
-use crate::raw::frame::{self, Here};
+use crate::raw::frame::{self, Frame, Here};
 use crate::raw::list::Entry;
 use crate::scope::{Part, Scope};
+use crate::shield::ShieldCell;
 use crate::task::TaskRef;
+use crate::task_local::Snapshot;
+use crate::task_mail::MailCell;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -37,26 +40,38 @@ pub(crate) struct Child<F: Future, D: Deposit<F::Output>> {
     state: State,
     /// The waker that the entry holds, as numbers: it is kept alive there.
     registered: (usize, usize),
+    shields: ShieldCell,
+    locals: Snapshot,
+    mail: MailCell,
     deposit: Option<D>,
     future: ManuallyDrop<F>,
 }
 
 thread_local! {
-    /// The task that is being given to the runtime on this thread, and whether the runtime has dropped it meanwhile.
-    static LAUNCHING: Cell<Option<(TaskId, bool)>> = const { Cell::new(None) };
+    /// The task that is being given to the runtime on this thread, and whether the runtime has dropped it meanwhile. Null,
+    /// or a pointer to what a `launching` further up this very stack has borrowed.
+    static LAUNCHING: Cell<(*const TaskRef, bool)> = const { Cell::new((ptr::null(), false)) };
 }
 
-/// Runs `launch`, which gives the child `id` to a runtime. False if the child was dropped unpolled by then.
-pub(crate) fn launching(id: TaskId, launch: impl FnOnce() -> bool) -> bool {
-    struct Restore(Option<(TaskId, bool)>);
+/// Runs `launch`, which gives the child `task` to a runtime. False if the child was dropped unpolled by then.
+pub(crate) fn launching(task: &TaskRef, launch: impl FnOnce() -> bool) -> bool {
+    struct Restore((*const TaskRef, bool));
     impl Drop for Restore {
         fn drop(&mut self) {
             LAUNCHING.set(self.0);
         }
     }
-    let _restore = Restore(LAUNCHING.replace(Some((id, false))));
+    let _restore = Restore(LAUNCHING.replace((ptr::from_ref(task), false)));
     let taken = launch();
-    taken && !matches!(LAUNCHING.get(), Some((_, true)))
+    taken && !LAUNCHING.get().1
+}
+
+/// The task that is being given to the runtime on this thread.
+pub(crate) fn launched() -> Option<TaskRef> {
+    let (task, _) = LAUNCHING.get();
+    // SAFETY: null, or what a `launching` further up this stack has borrowed: its guard puts the one before back, also
+    // when it unwinds. Nothing of it escapes: it is cloned.
+    unsafe { task.as_ref() }.cloned()
 }
 
 /// What a waker is told by, without holding it.
@@ -73,6 +88,9 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
             part,
             state: State::Fresh,
             registered: (0, 0),
+            shields: ShieldCell::new(),
+            locals: frame::snapshot(),
+            mail: MailCell::new(),
             deposit: Some(deposit),
             future: ManuallyDrop::new(future),
         }
@@ -83,14 +101,24 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         self.part == Part::Child
     }
 
-    /// Lists the child with this waker unless it is listed with it already. True if it is to end now.
+    /// Parks the child. True if it is to end now instead.
     ///
     /// # Safety
     /// `self` is pinned.
     unsafe fn park(&mut self, waker: &Waker) -> bool {
+        // SAFETY: the caller's promise.
+        let cancelled = unsafe { self.list(waker) };
+        cancelled && self.is_delivered_to() && !self.shields.holds_back(waker)
+    }
+
+    /// Lists the child with this waker unless it is listed with it already. True if its scope has been cancelled.
+    ///
+    /// # Safety
+    /// `self` is pinned.
+    unsafe fn list(&mut self, waker: &Waker) -> bool {
         if self.registered == numbers(waker) {
             // Listed with this waker: a cancel that comes after this look wakes it.
-            return self.scope.is_cancelled() && self.is_delivered_to();
+            return self.scope.is_cancelled();
         }
         let waker = waker.clone();
         // Of the clone, which is kept alive in the entry: no other waker can have these numbers meanwhile.
@@ -102,7 +130,7 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
             (unsafe { parked.park(entry, waker, cancelled) }, cancelled)
         });
         drop(old);
-        cancelled && self.is_delivered_to()
+        cancelled
     }
 
     /// # Safety
@@ -115,13 +143,20 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         if matches!(end, End::Cancelled) {
             scope.note_cut();
         }
-        frame::enter(task, Here::Made(scope), || {
+        let locals = std::mem::take(&mut self.locals);
+        Frame::of(task, Here::Made(scope)).locals(&locals).outermost().enter(|| {
             let dropped = catch_unwind(AssertUnwindSafe(|| {
                 // SAFETY: `state` was not `Ended` before, so it has not been dropped; it is dropped in place.
                 unsafe { ManuallyDrop::drop(future) }
             }));
-            // A guard that went elsewhere.
-            scope.end_owned_of(task);
+            self.shields.forget_waker();
+            // Not this task's any more: its heirs wait for it all the same.
+            for task in self.mail.close() {
+                match scope.runtime() {
+                    Some(runtime) => drop(runtime.spawn(task)),
+                    None => scope.post(task),
+                }
+            }
             if parked {
                 // SAFETY: it was polled, so it is pinned.
                 let entry = unsafe { Pin::new_unchecked(&self.entry) };
@@ -139,7 +174,14 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
             for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
                 record_panic(Here::Made(scope), task, payload);
             }
+            // Guards that went elsewhere.
+            scope.end_owned_of(task);
         });
+        // Values may have destructors.
+        let dropped = catch_unwind(AssertUnwindSafe(|| drop(locals)));
+        if let Err(payload) = dropped {
+            record_panic(Here::Made(scope), task, payload);
+        }
         if event::observed() {
             event::tell(EventKind::Ended, scope.id().clone(), Some(task.clone()), task.location());
         }
@@ -160,14 +202,19 @@ impl<F: Future, D: Deposit<F::Output>> Future for Child<F, D> {
         let polled = {
             // SAFETY: it is part of a pinned whole and is dropped in place.
             let future = unsafe { Pin::new_unchecked(&mut *this.future) };
-            frame::enter(this.entry.task(), Here::Made(&this.scope), || {
-                catch_unwind(AssertUnwindSafe(|| future.poll(cx)))
-            })
+            Frame::of(this.entry.task(), Here::Made(&this.scope))
+                .locals(&this.locals)
+                .shields(&this.shields)
+                .waits(this.entry.waits())
+                .mail(&this.mail)
+                .outermost()
+                .enter(|| catch_unwind(AssertUnwindSafe(|| future.poll(cx))))
         };
         let end = match polled {
             Ok(Poll::Ready(output)) => End::Done(output),
             Err(payload) => End::Panicked(payload),
             Ok(Poll::Pending) => {
+                this.mail.poll(cx);
                 // SAFETY: `self` came pinned.
                 if !unsafe { this.park(cx.waker()) } {
                     return Poll::Pending;
@@ -186,13 +233,11 @@ impl<F: Future, D: Deposit<F::Output>> Drop for Child<F, D> {
         let end = match self.state {
             State::Ended => return,
             State::Running => End::Aborted,
-            State::Fresh => match LAUNCHING.get() {
-                Some((id, _)) if id == self.entry.task().id() => {
-                    LAUNCHING.set(Some((id, true)));
-                    End::Refused
-                }
-                _ => End::Aborted,
-            },
+            State::Fresh if launched().as_ref() == Some(self.entry.task()) => {
+                LAUNCHING.set((LAUNCHING.get().0, true));
+                End::Refused
+            }
+            State::Fresh => End::Aborted,
         };
         // SAFETY: a value that was pinned stays in place until its drop has returned; it has not ended.
         unsafe { self.end(end) };

@@ -1,25 +1,31 @@
 //! The frame: who is being polled on this thread.
 //!
 //! A wrapper enters a frame for the length of one poll or one drop. The thread-local holds a pointer to the innermost
-//! frame, which lives on the stack of [`enter`]; it is put back when `enter` returns or unwinds.
+//! frame, which lives on the stack of [`Frame::enter`]; it is put back when `enter` returns or unwinds.
 //!
 //! Invariants
-//! 1. `TOP` is null or points to a [`Frame`] on this thread's stack, owned by an `enter` that has not returned.
+//! 1. `TOP` is null or points to a [`Frame`] on this thread's stack, owned by an `enter` that has not returned. So is, or
+//!    does, what a frame has `below` it.
 //! 2. What a frame borrows outlives the `enter` that made it: `enter` borrows it for its whole length.
 //! 3. The thread-local is `const` and has no destructor, so it can be read while the thread is being torn down.
 
 use std::cell::Cell;
+use std::panic::Location;
 use std::ptr;
+use std::sync::Arc;
 
 use crate::origin::LazyScope;
 use crate::scope::Scope;
+use crate::shield::ShieldCell;
 use crate::task::TaskRef;
-use std::sync::Arc;
+use crate::task_local::Snapshot;
+use crate::task_mail::{MailCell, TaskMail};
+use crate::waits::{At, Waits};
 
 /// The scope that code in a frame runs in.
 #[derive(Clone, Copy)]
 pub(crate) enum Here<'a> {
-    /// A nursery's own, perhaps not allocated yet.
+    /// One that is perhaps not allocated yet.
     Lazy(&'a LazyScope),
     /// One that has been allocated.
     Made(&'a Arc<Scope>),
@@ -31,6 +37,14 @@ impl Here<'_> {
         match self {
             Here::Lazy(lazy) => lazy.make().clone(),
             Here::Made(scope) => (*scope).clone(),
+        }
+    }
+
+    /// The scope, or where it is not allocated the nearest one around it that is.
+    pub(crate) fn nearest(&self) -> Option<Arc<Scope>> {
+        match self {
+            Here::Lazy(lazy) => lazy.get().or(lazy.origin.parent.as_ref()).cloned(),
+            Here::Made(scope) => Some((*scope).clone()),
         }
     }
 
@@ -50,22 +64,94 @@ impl Here<'_> {
 }
 
 pub(crate) struct Frame<'a> {
-    task: &'a TaskRef,
-    scope: Here<'a>,
+    /// The task and its scope. None where only task-locals were set, outside any task.
+    place: Option<(&'a TaskRef, Here<'a>)>,
+    /// None: those of the frame below.
+    locals: Option<&'a Snapshot>,
+    /// Of the body or child that runs in this frame: whoever delivers a cancellation to it looks here.
+    shields: Option<&'a ShieldCell>,
+    /// Where it is noted what is waited at. None: in the frame below.
+    waits: Option<&'a Waits>,
+    /// Of a task of the runtime's own.
+    mail: Option<&'a MailCell>,
+    /// A task of the runtime's own, or a root: what lies below cannot drop it.
+    outermost: bool,
+    below: *const Frame<'static>,
 }
 
-impl Frame<'_> {
-    pub(crate) fn task(&self) -> &TaskRef {
-        self.task
+impl<'a> Frame<'a> {
+    pub(crate) fn of(task: &'a TaskRef, scope: Here<'a>) -> Self {
+        Frame {
+            place: Some((task, scope)),
+            locals: None,
+            shields: None,
+            waits: None,
+            mail: None,
+            outermost: false,
+            below: ptr::null(),
+        }
     }
 
-    pub(crate) fn scope(&self) -> Here<'_> {
-        self.scope
+    /// With these task-locals, and none of the frame below.
+    pub(crate) fn locals(mut self, locals: &'a Snapshot) -> Self {
+        self.locals = Some(locals);
+        self
+    }
+
+    /// Shields that are opened in this frame hold back what is delivered to the owner of `cell`.
+    pub(crate) fn shields(mut self, cell: &'a ShieldCell) -> Self {
+        self.shields = Some(cell);
+        self
+    }
+
+    /// Clean-up can be left there.
+    pub(crate) fn mail(mut self, mail: &'a MailCell) -> Self {
+        self.mail = Some(mail);
+        self
+    }
+
+    /// Notes there what is waited at; nothing yet.
+    pub(crate) fn waits(mut self, waits: &'a Waits) -> Self {
+        waits.begin();
+        self.waits = Some(waits);
+        self
+    }
+
+    /// Nothing below this frame can drop what runs in it.
+    pub(crate) fn outermost(mut self) -> Self {
+        self.outermost = true;
+        self
+    }
+
+    /// Runs `f` in this frame.
+    pub(crate) fn enter<R>(mut self, f: impl FnOnce() -> R) -> R {
+        let below = TOP.get();
+        self.below = below;
+        let _restore = Restore(below);
+        TOP.set((&raw const self).cast());
+        f()
+    }
+
+    fn below(&self) -> Option<&Frame<'_>> {
+        // SAFETY: by invariant 1 it is null or points to a frame further up this thread's stack, which outlives this one.
+        unsafe { self.below.cast::<Frame<'_>>().as_ref() }
+    }
+
+    fn snapshot(&self) -> Option<&Snapshot> {
+        let mut at = self;
+        loop {
+            if at.locals.is_some() {
+                return at.locals;
+            }
+            at = at.below()?;
+        }
     }
 }
 
 thread_local! {
     static TOP: Cell<*const Frame<'static>> = const { Cell::new(ptr::null()) };
+    /// Counts the checkpoints of this thread.
+    static TICKS: Cell<u32> = const { Cell::new(0) };
 }
 
 /// Puts the outer frame back, also when the poll unwinds.
@@ -79,10 +165,24 @@ impl Drop for Restore {
 
 /// Runs `f` as `task` in `scope`.
 pub(crate) fn enter<R>(task: &TaskRef, scope: Here<'_>, f: impl FnOnce() -> R) -> R {
-    let frame = Frame { task, scope };
-    let _restore = Restore(TOP.get());
-    TOP.set((&raw const frame).cast());
-    f()
+    Frame::of(task, scope).enter(f)
+}
+
+/// Runs `f` as whoever runs here, with these task-locals.
+pub(crate) fn enter_with_locals<R>(locals: &Snapshot, f: impl FnOnce() -> R) -> R {
+    with(|top| {
+        let place = top.and_then(|frame| frame.place);
+        Frame {
+            place,
+            locals: Some(locals),
+            shields: None,
+            waits: None,
+            mail: None,
+            outermost: false,
+            below: ptr::null(),
+        }
+        .enter(f)
+    })
 }
 
 /// Shows the innermost frame of this thread to `f`.
@@ -94,7 +194,124 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
     f(unsafe { top.cast::<Frame<'_>>().as_ref() })
 }
 
+/// The task and the scope of the code that runs here.
+pub(crate) fn here<R>(f: impl FnOnce(Option<(&TaskRef, Here<'_>)>) -> R) -> R {
+    with(|top| f(top.and_then(|frame| frame.place)))
+}
+
+/// The task-locals of the code that runs here, as a child inherits them.
+pub(crate) fn snapshot() -> Snapshot {
+    with(|top| top.and_then(Frame::snapshot).cloned().unwrap_or_default())
+}
+
+/// Shows each shield cell on the way from here to the task of the runtime's own, or root, that is being polled.
+pub(crate) fn each_shield_cell(mut f: impl FnMut(&ShieldCell)) {
+    with(|top| {
+        let mut at = top;
+        while let Some(frame) = at {
+            if let Some(cell) = frame.shields {
+                f(cell);
+            }
+            if frame.outermost {
+                break;
+            }
+            at = frame.below();
+        }
+    });
+}
+
+/// Whether the code that runs here is in `scope`, or in a scope further in.
+pub(crate) fn here_is_within(scope: &Arc<Scope>) -> bool {
+    let mut at = here(|place| place.and_then(|(_, scope)| scope.nearest()));
+    while let Some(here) = at {
+        if Arc::ptr_eq(&here, scope) {
+            return true;
+        }
+        at = here.parent().cloned();
+    }
+    false
+}
+
+/// Whether the code that runs here is part of a child that holds a place of the bounded set `id`.
+pub(crate) fn here_holds_place(id: u64) -> bool {
+    let mut at = here(|place| match place {
+        Some((_, Here::Lazy(lazy))) if lazy.get().is_none() && lazy.origin.place == id => Some(None),
+        Some((_, scope)) => scope.nearest().map(Some),
+        None => None,
+    });
+    loop {
+        match at {
+            Some(None) => return true,
+            Some(Some(scope)) if scope.place() == id => return true,
+            Some(Some(scope)) => at = scope.parent().cloned().map(Some),
+            None => return false,
+        }
+    }
+}
+
+/// Where clean-up can be left for the task of the runtime's own that runs here.
+pub(crate) fn mail() -> Option<Arc<TaskMail>> {
+    with(|top| {
+        let mut at = top;
+        while let Some(frame) = at {
+            if let Some(mail) = frame.mail {
+                return Some(mail.get());
+            }
+            if frame.outermost {
+                return None;
+            }
+            at = frame.below();
+        }
+        None
+    })
+}
+
+/// Notes what the task that runs here waits at.
+pub(crate) fn note_wait(what: At, location: Option<&'static Location<'static>>) {
+    with(|top| {
+        let mut at = top;
+        while let Some(frame) = at {
+            if let Some(waits) = frame.waits {
+                waits.note(what, location);
+                return;
+            }
+            if frame.outermost {
+                return;
+            }
+            at = frame.below();
+        }
+    });
+}
+
 /// Whether the innermost scope of this thread is cancelled, as its own code sees it.
 pub(crate) fn here_is_cancelled() -> bool {
-    with(|top| top.is_some_and(|frame| frame.scope().is_cancelled()))
+    here(|place| place.is_some_and(|(_, scope)| scope.is_cancelled()))
+}
+
+/// How many checkpoints may pass before the clock is read.
+const CLOCK_EVERY: u32 = 64;
+
+/// At a checkpoint: whether it is to stay pending, since the scope it is awaited in has been cancelled.
+///
+/// A body whose checkpoints are always ready never returns to whoever watches its deadline: so the clock is read here,
+/// now and then.
+pub(crate) fn checkpoint_is_cancelled() -> bool {
+    let ticks = TICKS.get().wrapping_add(1);
+    TICKS.set(ticks);
+    if ticks.is_multiple_of(CLOCK_EVERY) {
+        expire_here();
+    }
+    here_is_cancelled()
+}
+
+#[cold]
+fn expire_here() {
+    let mut at = here(|place| place.and_then(|(_, scope)| scope.nearest()));
+    while let Some(scope) = at {
+        scope.expire_if_due();
+        if scope.masks_above() {
+            break;
+        }
+        at = scope.parent().cloned();
+    }
 }

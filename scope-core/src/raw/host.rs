@@ -27,13 +27,16 @@ use crate::finalizer::Exit;
 use crate::name::Name;
 use crate::nursery::{Mode, Nursery};
 use crate::origin::LazyScope;
-use crate::raw::frame::{self, Here};
+use crate::poller::Poller;
+use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelCause;
 use crate::record::{Erased, Record, RecordCause};
 use crate::rt;
 use crate::scope::Scope;
+use crate::shield::ShieldCell;
 use crate::task::TaskRef;
 use crate::timer::DeadlineTimer;
+use crate::violation::Policy;
 
 /// Which runtime a nursery uses, decided when it is first polled: given the one of the scope around it.
 type Choose = fn(Option<&rt::Handle>) -> Option<rt::Handle>;
@@ -57,6 +60,8 @@ pub struct NurseryFuture<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>>
     body: Option<B>,
     wakes: BodyWakes,
     value: Option<M::Value>,
+    poller: Poller,
+    shields: ShieldCell,
     /// The body was dropped at an await point because the scope had been cancelled.
     cut: bool,
     timer: DeadlineTimer,
@@ -101,6 +106,8 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
             body: None,
             wakes: BodyWakes { own: None, with_outer: true, told: false },
             value: None,
+            poller: Poller::default(),
+            shields: ShieldCell::new(),
             cut: false,
             timer: DeadlineTimer::default(),
             closing: Closing::new(),
@@ -151,12 +158,14 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
     fn enter_tree(&mut self) {
         let scope = &mut self.nursery.get_mut().scope;
         let origin = &mut scope.origin;
-        frame::with(|top| {
-            if let Some(frame) = top {
-                origin.home = Some(frame.task().clone());
-                origin.parent = Some(frame.scope().make());
+        frame::here(|place| {
+            if let Some((task, scope)) = place {
+                origin.home = Some(task.clone());
+                origin.parent = Some(scope.make());
             }
         });
+        origin.locals = frame::snapshot();
+        self.poller.first();
         if origin.home.is_none() {
             origin.home = Some(TaskRef::fresh(origin.name.clone(), origin.location));
         }
@@ -173,6 +182,12 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         if event::observed() || scope.origin.deadline.is_some() {
             scope.make();
         }
+    }
+
+    /// What a broken rule does in here, beside the event; inherited where nothing is set.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.nursery.get_mut().scope.origin.policy = policy;
+        self
     }
 
     /// The nursery, shared: by invariant 2 the only way to it from the first poll on.
@@ -197,6 +212,8 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
             // A guard that went elsewhere: what was opened in a nursery ends with its body.
             in_frame(&self.nursery().scope, || scope.end_owned_of(home));
         }
+        self.nursery().scope.body_ended();
+        self.shields.forget_waker();
     }
 
     /// Arms the deadline's timer, and cancels the scope if it has passed.
@@ -205,9 +222,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         let Some(scope) = nursery.scope.get() else { return };
         match self.timer.poll(scope, cx) {
             Ok(false) => {}
-            Ok(true) => {
-                scope.cancel(CancelCause::Deadline, Name::new(""), scope.id().location());
-            }
+            Ok(true) => scope.expire(),
             Err(error) => {
                 scope.set_deadline(None);
                 record(&nursery.scope, RecordCause::NoRuntime(error), true);
@@ -222,32 +237,32 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         self.stage = Stage::Children;
     }
 
-    /// Polls the body if it is due; true if it was. The stage is `Body`.
-    fn poll_body(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Polls the body if it is due. The stage is `Body`.
+    fn poll_body(&mut self, cx: &mut Context<'_>) {
         let nursery = self.nursery();
         let scope = &nursery.scope;
         let cancelled = scope.is_cancelled();
         let due = self.wakes.with_outer | nursery.locals.take_body_wake() | (cancelled && !self.wakes.told);
         if !due {
-            return false;
+            return;
         }
         self.wakes.told |= cancelled;
         if self.wakes.own.is_none() {
             self.wakes.own = nursery.locals.queue().map(|queue| queue.body_waker());
         }
         self.wakes.with_outer = self.wakes.own.is_none();
-        let Some(body) = &mut self.body else { return false };
+        let Some(body) = &mut self.body else { return };
         // SAFETY: `self` is pinned, and the body is dropped in place.
         let body = unsafe { Pin::new_unchecked(body) };
         let own = self.wakes.own.clone();
         let mut own_cx = Context::from_waker(own.as_ref().unwrap_or(cx.waker()));
-        let polled = in_frame(scope, || catch_unwind(AssertUnwindSafe(|| body.poll(&mut own_cx))));
+        let polled = body_frame(scope, &self.shields, || catch_unwind(AssertUnwindSafe(|| body.poll(&mut own_cx))));
         let failed = match polled {
             Ok(Poll::Pending) => {
-                if scope.is_cancelled() {
+                if scope.is_cancelled() && !self.shields.holds_back(cx.waker()) {
                     self.cut_body();
                 }
-                return true;
+                return;
             }
             Ok(Poll::Ready(output)) => match M::split(output) {
                 Ok(value) => {
@@ -267,7 +282,6 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         }
         self.drop_body();
         self.stage = Stage::Children;
-        true
     }
 
     /// Destroys the body's value, which nobody will get, as the task that made it.
@@ -292,12 +306,9 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
             },
         };
         // A deadline that cut a child short is no success, whatever the body returned before.
-        let late = scope.cut_a_child() && scope.reason().is_some_and(|reason| reason.cause() == CancelCause::Deadline);
+        let late = scope.is_late();
         self.cut |= late;
-        if late {
-            self.give_up_value();
-        }
-        if scope.first_failure().is_some() {
+        if late || scope.has_records() {
             self.give_up_value();
         }
         scope.ended();
@@ -308,7 +319,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
             adopt::bequeath(scope, records);
             return Poll::Pending;
         }
-        if let Some(Record { cause: RecordCause::Panicked(_), .. }) = records.first() {
+        if records.first().is_some_and(Record::is_own_panic) {
             let first = records.remove(0);
             adopt::bequeath(scope, records);
             if let RecordCause::Panicked(payload) = first.cause {
@@ -334,8 +345,22 @@ fn is_for_failure(cause: CancelCause) -> bool {
 /// Runs `f` as the nursery's task in the nursery's scope.
 fn in_frame<R>(scope: &LazyScope, f: impl FnOnce() -> R) -> R {
     match &scope.origin.home {
-        Some(home) => frame::enter(home, Here::Lazy(scope), f),
+        Some(home) => Frame::of(home, Here::Lazy(scope)).locals(&scope.origin.locals).enter(f),
         // Set at the first poll, before anything runs.
+        None => f(),
+    }
+}
+
+/// The same for the body, whose shields are counted.
+fn body_frame<R>(scope: &LazyScope, shields: &ShieldCell, f: impl FnOnce() -> R) -> R {
+    match &scope.origin.home {
+        Some(home) => {
+            let mut frame = Frame::of(home, Here::Lazy(scope)).locals(&scope.origin.locals).shields(shields);
+            if let Some(scope) = scope.get() {
+                frame = frame.waits(scope.body_waits());
+            }
+            frame.enter(f)
+        }
         None => f(),
     }
 }
@@ -343,17 +368,18 @@ fn in_frame<R>(scope: &LazyScope, f: impl FnOnce() -> R) -> R {
 /// Records what failed in the body or the scope itself.
 fn record(scope: &LazyScope, cause: RecordCause, cancels: bool) {
     let scope = scope.make();
-    let record = Record { path: scope.own_path(), location: scope.id().location(), task: None, cause };
+    let record =
+        Record { path: scope.own_path(), location: scope.id().location(), task: None, cause, secondary: false };
     scope.fail(record, cancels);
 }
 
 /// How the scope has ended, as its finalizers are told.
 fn exit_of(scope: &Arc<Scope>, cut: bool) -> Exit {
-    if let Some((panicked, text)) = scope.first_failure() {
-        return if panicked { Exit::Panicked(text) } else { Exit::Failed(text) };
+    if let Some(exit) = scope.failed_exit() {
+        return exit;
     }
     match scope.reason() {
-        Some(reason) if cut => Exit::Cancelled(reason),
+        Some(reason) if cut || scope.is_late() => Exit::Cancelled(reason),
         _ => Exit::Ok,
     }
 }
@@ -371,6 +397,7 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<
             this.enter_tree();
             this.stage = Stage::Body;
             let nursery = this.nursery();
+            nursery.scope.body_started();
             if let Some(body_of) = this.body_of.take() {
                 let start = this.start;
                 match in_frame(&nursery.scope, || catch_unwind(AssertUnwindSafe(|| start(body_of, nursery)))) {
@@ -384,6 +411,16 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<
         }
         let nursery = this.nursery();
         nursery.locals.register(cx.waker());
+        this.poller.check(|| nursery.scope.make().clone());
+        if nursery.scope.get().is_some_and(|scope| scope.is_handed_over()) {
+            // The scope around has ended, and cleans this one up.
+            this.cut_body();
+            in_frame(&nursery.scope, || {
+                // SAFETY: this future is the host.
+                unsafe { nursery.locals.clear(&nursery.scope) };
+            });
+            return this.conclude();
+        }
         loop {
             if let Some(scope) = nursery.scope.get() {
                 scope.register_host(cx.waker());
@@ -391,7 +428,9 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<
             }
             // Before the body, so that one whose deadline has passed already ends at its first await point.
             this.poll_deadline(cx);
-            let polled = this.stage == Stage::Body && this.poll_body(cx);
+            if this.stage == Stage::Body {
+                this.poll_body(cx);
+            }
             // SAFETY: this future is the host.
             let children = unsafe { nursery.locals.poll(&nursery.scope, cx) };
             // The scope may have been allocated just now; whoever could wake us does so from here on.
@@ -403,9 +442,12 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<
                 if !nursery.scope.is_cancelled() {
                     return Poll::Pending;
                 }
-                if !polled {
+                if !this.wakes.told {
                     // Cancelled while it waited: it is polled once more, for what may have come at the same time.
                     continue;
+                }
+                if this.shields.holds_back(cx.waker()) {
+                    return Poll::Pending;
                 }
                 this.cut_body();
                 continue;

@@ -1,6 +1,7 @@
 //! The list of a scope's parked children: intrusive, so that a child costs no allocation of its own.
 //!
 //! An [`Entry`] lives inside the child's pinned future. Its links and its waker belong to the scope's lock; its task is
+//! and what it waits at are
 //! read by anybody who holds that lock.
 //!
 //! Invariants
@@ -16,6 +17,7 @@ use std::ptr;
 use std::task::Waker;
 
 use crate::task::TaskRef;
+use crate::waits::{Waiting, Waits};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
@@ -35,12 +37,13 @@ struct Links {
 
 pub(crate) struct Entry {
     task: TaskRef,
+    waits: Waits,
     links: UnsafeCell<Links>,
     _pinned: PhantomPinned,
 }
 
-// SAFETY: `links` is only touched under the scope's lock (invariant 2), `task` is never changed; Waker and TaskRef are
-// Send and Sync.
+// SAFETY: `links` is only touched under the scope's lock (invariant 2), `task` is never changed, `waits` is atomic;
+// Waker and TaskRef are Send and Sync.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
 unsafe impl Sync for Entry {}
@@ -48,11 +51,15 @@ unsafe impl Sync for Entry {}
 impl Entry {
     pub(crate) fn new(task: TaskRef) -> Self {
         let links = Links { place: Place::Nowhere, prev: ptr::null(), next: ptr::null(), waker: None };
-        Entry { task, links: UnsafeCell::new(links), _pinned: PhantomPinned }
+        Entry { task, waits: Waits::new(), links: UnsafeCell::new(links), _pinned: PhantomPinned }
     }
 
     pub(crate) fn task(&self) -> &TaskRef {
         &self.task
+    }
+
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.waits
     }
 }
 
@@ -173,14 +180,14 @@ impl Parked {
         !self.waiting.first.is_null()
     }
 
-    /// The tasks that are parked.
-    pub(crate) fn tasks(&self) -> Vec<TaskRef> {
+    /// The tasks that are parked, and what they wait at.
+    pub(crate) fn tasks(&self) -> Vec<(TaskRef, Waiting)> {
         let mut tasks = Vec::new();
         for mut at in [self.waiting.first, self.told.first] {
             while !at.is_null() {
                 // SAFETY: listed, so valid (invariant 1); the lock is held (invariant 2).
                 unsafe {
-                    tasks.push((*at).task.clone());
+                    tasks.push(((*at).task.clone(), (*at).waits.show()));
                     at = (*(*at).links.get()).next;
                 }
             }

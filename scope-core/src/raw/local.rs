@@ -10,7 +10,7 @@
 //!    `queued` before it polls.
 //! 3. The stack is pushed by any thread and only ever emptied as a whole, so a compare-and-swap cannot be fooled by a
 //!    header that comes back. Once closed it takes nothing.
-//! 4. `previous`, `next`, `stage` and [`Host`] belong to the host, on whatever thread it is; others have only `&Locals`.
+//! 4. `previous` and `next` are changed by the host under the lock of the list. `stage`, `listed`, `locals` and [`Host`] belong to the host, on whatever thread it is; others have only `&Locals`.
 
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
@@ -20,7 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
 use atomic_waker::AtomicWaker;
@@ -30,8 +30,11 @@ use crate::event::{self, EventKind};
 use crate::failure::Fault;
 use crate::nursery::Nursery;
 use crate::origin::LazyScope;
-use crate::raw::frame::{self, Here};
+use crate::raw::frame::{self, Frame, Here};
+use crate::shield::ShieldCell;
 use crate::task::TaskRef;
+use crate::task_local::Snapshot;
+use crate::waits::{Waiting, Waits};
 
 /// What wakers share with the host.
 pub(crate) struct Queue {
@@ -41,7 +44,18 @@ pub(crate) struct Queue {
     body: AtomicBool,
     /// The task that polls the nursery.
     outer: AtomicWaker,
+    /// The children that have waited and not ended, linked by `previous` and `next`. Changed by the host only; read by
+    /// anybody who wants to show them.
+    listed: Mutex<Listed>,
 }
+
+struct Listed {
+    first: *const Header,
+}
+
+// SAFETY: the pointers are to headers that stay valid while they are listed, and what is read through them (the task, what
+// it waits at, the links) is never changed, atomic, or changed under the lock.
+unsafe impl Send for Listed {}
 
 /// The address that marks a closed stack: of a static, so no header has it.
 fn closed() -> *mut Header {
@@ -51,7 +65,30 @@ fn closed() -> *mut Header {
 
 impl Queue {
     fn new() -> Self {
-        Queue { top: AtomicPtr::new(ptr::null_mut()), body: AtomicBool::new(false), outer: AtomicWaker::new() }
+        Queue {
+            top: AtomicPtr::new(ptr::null_mut()),
+            body: AtomicBool::new(false),
+            outer: AtomicWaker::new(),
+            listed: Mutex::new(Listed { first: ptr::null() }),
+        }
+    }
+
+    fn listed(&self) -> MutexGuard<'_, Listed> {
+        // No code of a user runs under the lock.
+        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The children that wait, and what for.
+    pub(crate) fn tasks(&self) -> Vec<(TaskRef, Waiting)> {
+        let listed = self.listed();
+        let mut tasks = Vec::new();
+        let mut at = listed.first;
+        // SAFETY: listed, so valid, and the lock is held: the links do not change.
+        while let Some(header) = unsafe { at.as_ref() } {
+            tasks.push((header.task.clone(), header.waits.show()));
+            at = header.next.get();
+        }
+        tasks
     }
 
     /// Pushes `header` with one reference, which the stack owns from here. False if the stack is closed: then the
@@ -108,9 +145,7 @@ impl std::task::Wake for BodyWaker {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Spawned, and on the ready stack for the first time: not listed yet.
-    New,
-    Listed,
+    Running,
     Ended,
 }
 
@@ -118,12 +153,18 @@ struct Header {
     calls: &'static Calls,
     queue: Arc<Queue>,
     queued: AtomicBool,
+    shields: ShieldCell,
+    waits: Waits,
     /// The header below in the ready stack; in the host's run queue, the one behind.
     below: AtomicPtr<Header>,
     task: TaskRef,
     previous: Cell<*const Header>,
     next: Cell<*const Header>,
     stage: Cell<Stage>,
+    /// Whether it is in the queue's list.
+    listed: Cell<bool>,
+    /// The host's too.
+    locals: Cell<Snapshot>,
 }
 
 /// What one type of child does; each takes a pointer to its header, which is the start of its [`Local`].
@@ -156,8 +197,13 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
             let local = &*this.cast::<Self>();
             (&local.header, Pin::new_unchecked(&mut **local.future.get()))
         };
-        let polled =
-            frame::enter(&header.task, Here::Lazy(scope), || catch_unwind(AssertUnwindSafe(|| future.poll(cx))));
+        let locals = header.locals.take();
+        let polled = Frame::of(&header.task, Here::Lazy(scope))
+            .locals(&locals)
+            .shields(&header.shields)
+            .waits(&header.waits)
+            .enter(|| catch_unwind(AssertUnwindSafe(|| future.poll(cx))));
+        header.locals.set(locals);
         let end = match polled {
             Ok(Poll::Pending) => return false,
             Ok(Poll::Ready(output)) => End::Done(output),
@@ -191,19 +237,25 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
         {
             scope.note_cut();
         }
-        frame::enter(task, here, || {
+        let locals = header.locals.take();
+        header.shields.forget_waker();
+        Frame::of(task, here).locals(&locals).enter(|| {
             // SAFETY: dropped in place, once.
             let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
-            if let Some(scope) = scope.get() {
-                // A guard that went elsewhere.
-                scope.end_owned_of(task);
-            }
             // It may panic too: it converts and prints errors of the user's.
             let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end)));
             for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
                 record_panic(here, task, payload);
             }
+            if let Some(scope) = scope.get() {
+                // Guards that went elsewhere.
+                scope.end_owned_of(task);
+            }
         });
+        // Values may have destructors.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
+            record_panic(here, task, payload);
+        }
         if event::observed() {
             event::tell(EventKind::Ended, scope.make().id().clone(), Some(task.clone()), task.location());
         }
@@ -273,8 +325,45 @@ unsafe fn waker_drop(data: *const ()) {
     unsafe { release(data.cast()) };
 }
 
-/// How many children are polled in one poll of the nursery, so that ten thousand ready ones starve nobody.
+/// How many children are polled in one poll of the outermost nursery on the stack, those of the nurseries further in
+/// included, so that ten thousand ready ones starve nobody.
 const BUDGET: usize = 128;
+
+thread_local! {
+    /// What is left of it, while a nursery is polled on this thread.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// One poll of a nursery's children.
+struct Turn {
+    outermost: bool,
+}
+
+impl Turn {
+    fn begin() -> Self {
+        let outermost = LEFT.get().is_none();
+        if outermost {
+            LEFT.set(Some(BUDGET));
+        }
+        Turn { outermost }
+    }
+
+    fn is_left(&self) -> bool {
+        LEFT.get().is_some_and(|left| left > 0)
+    }
+
+    fn take_one(&self) {
+        LEFT.set(LEFT.get().map(|left| left.saturating_sub(1)));
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.outermost {
+            LEFT.set(None);
+        }
+    }
+}
 
 /// The same-task children of one nursery.
 pub(crate) struct Locals {
@@ -284,7 +373,6 @@ pub(crate) struct Locals {
 }
 
 struct Host {
-    first: *const Header,
     /// The run queue: taken from the ready stack, in order, linked by `below`, each with its reference.
     run_first: *mut Header,
     run_last: *mut Header,
@@ -300,7 +388,7 @@ unsafe impl Sync for Locals {}
 
 impl Locals {
     pub(crate) fn new() -> Self {
-        let host = Host { first: ptr::null(), run_first: ptr::null_mut(), run_last: ptr::null_mut(), told: false };
+        let host = Host { run_first: ptr::null_mut(), run_last: ptr::null_mut(), told: false };
         Locals { queue: OnceLock::new(), host: UnsafeCell::new(host) }
     }
 
@@ -330,7 +418,11 @@ impl Locals {
                 task,
                 previous: Cell::new(ptr::null()),
                 next: Cell::new(ptr::null()),
-                stage: Cell::new(Stage::New),
+                stage: Cell::new(Stage::Running),
+                listed: Cell::new(false),
+                shields: ShieldCell::new(),
+                waits: Waits::new(),
+                locals: Cell::new(frame::snapshot()),
             },
             future: UnsafeCell::new(ManuallyDrop::new(future)),
             deposit: UnsafeCell::new(ManuallyDrop::new(deposit)),
@@ -386,10 +478,14 @@ impl Locals {
             host.collect(queue.take());
             if scope.is_cancelled() && !host.told {
                 host.told = true;
-                host.ready_all();
+                host.ready_all(queue.listed().first);
             }
         }
-        for _ in 0..BUDGET {
+        let turn = Turn::begin();
+        let mut first = true;
+        // At least one, so that all nested nurseries get on.
+        while std::mem::take(&mut first) | turn.is_left() {
+            turn.take_one();
             // SAFETY: as above.
             let next = unsafe {
                 let host = self.host();
@@ -403,18 +499,22 @@ impl Locals {
             // part for single calls only.
             unsafe {
                 if (*header).stage.get() != Stage::Ended {
-                    self.host().list(header);
                     // A swap, not a store: it must be in order with what the child reads when it is polled, or a wake that
                     // comes between the two would see it as queued still, and be lost.
                     (*header).queued.swap(false, Ordering::AcqRel);
                     let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
                     let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
-                    if !over && scope.is_cancelled() {
+                    if !over && scope.is_cancelled() && !(*header).shields.holds_back(&waker) {
                         ((*header).calls.end)(header, scope, End::Cancelled);
                         over = true;
                     }
                     if over {
-                        self.host().unlist(header);
+                        if (*header).listed.replace(false) {
+                            unlist(&queue, header);
+                        }
+                    } else if !(*header).listed.replace(true) {
+                        list(&queue, header);
+                        scope.make().show_locals(&queue);
                     }
                 }
                 release(header);
@@ -423,7 +523,7 @@ impl Locals {
         // SAFETY: as above.
         let (left, told, listed) = unsafe {
             let host = self.host();
-            (!host.run_first.is_null(), host.told, !host.first.is_null())
+            (!host.run_first.is_null(), host.told, !queue.listed().first.is_null())
         };
         if left || (listed && !told && scope.is_cancelled()) {
             // Others' turn first.
@@ -445,19 +545,20 @@ impl Locals {
         unsafe {
             self.host().collect(queue.close());
             while let Some(header) = self.host().pop() {
-                if (*header).stage.get() == Stage::New {
-                    // It was never listed: nobody else ends it.
+                if (*header).stage.get() != Stage::Ended && !(*header).listed.get() {
+                    // Nobody else ends it.
                     ((*header).calls.end)(header, scope, End::Cancelled);
                 }
                 release(header);
             }
             loop {
-                let header = self.host().first;
+                let header = queue.listed().first;
                 if header.is_null() {
                     break;
                 }
                 ((*header).calls.end)(header, scope, End::Cancelled);
-                self.host().unlist(header);
+                (*header).listed.set(false);
+                unlist(&queue, header);
             }
         }
     }
@@ -505,8 +606,8 @@ impl Host {
     }
 
     /// Puts every listed child that is not queued into the run queue.
-    fn ready_all(&mut self) {
-        let mut at = self.first;
+    fn ready_all(&mut self, first: *const Header) {
+        let mut at = first;
         while !at.is_null() {
             // SAFETY: listed, so valid; what is put into the run queue gets a reference of its own.
             unsafe {
@@ -524,44 +625,45 @@ impl Host {
             }
         }
     }
+}
 
-    /// Lists a child, with a reference, if it is not listed.
-    ///
-    /// # Safety
-    /// `header` is valid, and has not ended.
-    unsafe fn list(&mut self, header: *const Header) {
-        // SAFETY: valid by the caller's promise; listed neighbours are valid too.
-        unsafe {
-            if (*header).stage.get() != Stage::New {
-                return;
-            }
-            (*header).stage.set(Stage::Listed);
-            ((*header).calls.retain)(header);
-            (*header).next.set(self.first);
-            if let Some(first) = self.first.as_ref() {
-                first.previous.set(header);
-            }
-            self.first = header;
+/// Lists a child, with a reference.
+///
+/// # Safety
+/// `header` is valid, not listed, and has not ended; the caller is the host.
+unsafe fn list(queue: &Queue, header: *const Header) {
+    // SAFETY: valid by the caller's promise; listed neighbours are valid too, and the lock is held while links change.
+    unsafe {
+        ((*header).calls.retain)(header);
+        let mut listed = queue.listed();
+        (*header).next.set(listed.first);
+        if let Some(first) = listed.first.as_ref() {
+            first.previous.set(header);
         }
+        listed.first = header;
     }
+}
 
-    /// Takes a listed child out and gives up the list's reference.
-    ///
-    /// # Safety
-    /// `header` is listed.
-    unsafe fn unlist(&mut self, header: *const Header) {
-        // SAFETY: valid by the list's reference, which is given up last; neighbours are valid too.
-        unsafe {
+/// Takes a listed child out and gives up the list's reference.
+///
+/// # Safety
+/// `header` is listed; the caller is the host.
+unsafe fn unlist(queue: &Queue, header: *const Header) {
+    // SAFETY: valid by the list's reference, which is given up last; neighbours are valid too, and the lock is held while
+    // links change.
+    unsafe {
+        {
+            let mut listed = queue.listed();
             let (previous, next) = ((*header).previous.get(), (*header).next.get());
             match previous.as_ref() {
                 Some(previous) => previous.next.set(next),
-                None => self.first = next,
+                None => listed.first = next,
             }
             if let Some(next) = next.as_ref() {
                 next.previous.set(previous);
             }
-            release(header);
         }
+        release(header);
     }
 }
 

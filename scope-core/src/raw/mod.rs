@@ -6,3 +6,4 @@ pub(crate) mod frame;
 pub(crate) mod host;
 pub(crate) mod list;
 pub(crate) mod local;
+pub(crate) mod place;

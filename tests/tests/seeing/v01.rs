@@ -4,7 +4,6 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
 
 use futures_lite::future::pending;
 use scope_core::event::{self, Event, EventKind, ObserverGuard};
@@ -125,7 +124,7 @@ pub(crate) async fn v01_an_empty_nursery_is_opened_and_closed<R: Rt>() {
 pub(crate) async fn v01_an_event_says_which_scope_and_task_when_and_where<R: Rt>() {
     let name = unique("identity");
     let (seen, _guard) = Seen::of(&name);
-    let before = Instant::now();
+    let before = R::now();
     let opened = line!() + 1;
     let (scope, child, spawned, cancelled) = nursery(async |n| {
         let spawned = line!() + 1;
@@ -139,7 +138,7 @@ pub(crate) async fn v01_an_event_says_which_scope_and_task_when_and_where<R: Rt>
     .await
     .expect("the body had its value");
     let events = seen.all();
-    let after = Instant::now();
+    let after = R::now();
     assert!(events.len() >= 5, "{events:?}");
     let mut last = before;
     for event in &events {

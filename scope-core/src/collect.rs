@@ -1,0 +1,102 @@
+//! What children have left for their owner to read, in the order in which they finished.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use crate::task::at_checkpoint;
+use crate::waits::At;
+
+/// Shared by the children and the one reader.
+pub(crate) struct Collected<I> {
+    state: Mutex<State<I>>,
+}
+
+struct State<I> {
+    items: VecDeque<I>,
+    /// Children that have not ended.
+    unfinished: usize,
+    reader: Option<Waker>,
+    /// The reader has gone.
+    closed: bool,
+}
+
+impl<I> Collected<I> {
+    pub(crate) fn new() -> Arc<Self> {
+        let state = State { items: VecDeque::new(), unfinished: 0, reader: None, closed: false };
+        Arc::new(Collected { state: Mutex::new(state) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<I>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a child in; it is counted out when what comes back is dropped.
+    pub(crate) fn expect(self: &Arc<Self>) -> Expected<I> {
+        self.lock().unfinished += 1;
+        Expected(self.clone())
+    }
+
+    /// How many children run, or have left something that was not read.
+    pub(crate) fn len(&self) -> usize {
+        let state = self.lock();
+        state.unfinished + state.items.len()
+    }
+
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<I>> {
+        let fresh = cx.waker().clone();
+        let old;
+        {
+            let mut state = self.lock();
+            if let Some(item) = state.items.pop_front() {
+                return Poll::Ready(Some(item));
+            }
+            if state.unfinished == 0 {
+                return Poll::Ready(None);
+            }
+            old = state.reader.replace(fresh);
+        }
+        drop(old);
+        Poll::Pending
+    }
+
+    pub(crate) async fn next(&self) -> Option<I> {
+        at_checkpoint(At::Results, poll_fn(|cx| self.poll_next(cx))).await
+    }
+
+    /// Nobody reads any more: what was not read comes back.
+    pub(crate) fn close(&self) -> VecDeque<I> {
+        let mut state = self.lock();
+        state.closed = true;
+        std::mem::take(&mut state.items)
+    }
+}
+
+/// A child that is to leave one item, or none.
+pub(crate) struct Expected<I>(Arc<Collected<I>>);
+
+impl<I> Expected<I> {
+    /// Leaves it. It comes back where nobody reads any more.
+    pub(crate) fn leave(self, item: I) -> Result<(), I> {
+        let mut state = self.0.lock();
+        if state.closed {
+            return Err(item);
+        }
+        state.items.push_back(item);
+        Ok(())
+    }
+}
+
+impl<I> Drop for Expected<I> {
+    fn drop(&mut self) {
+        let reader = {
+            let mut state = self.0.lock();
+            state.unfinished -= 1;
+            state.reader.take()
+        };
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}

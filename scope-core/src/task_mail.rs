@@ -1,0 +1,101 @@
+//! Clean-up that is left for a task of the runtime's own: what belongs to it and was dropped elsewhere.
+//!
+//! Invariant: once closed, nothing is put in, and what was in has been handed to the runtime.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Context;
+
+use atomic_waker::AtomicWaker;
+
+use crate::rt::Task;
+
+pub(crate) struct TaskMail {
+    /// Something was put in, or is still running. Changed under the lock.
+    any: AtomicBool,
+    /// None: closed.
+    left: Mutex<Option<Vec<Task>>>,
+    owner: AtomicWaker,
+}
+
+impl TaskMail {
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Task>>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves `task` for the owner to run.
+    ///
+    /// # Errors
+    /// `task` itself, where the owner has ended.
+    pub(crate) fn post(&self, task: Task) -> Result<(), Task> {
+        {
+            let mut left = self.lock();
+            let Some(left) = &mut *left else { return Err(task) };
+            left.push(task);
+            self.any.store(true, Ordering::Release);
+        }
+        self.owner.wake();
+        Ok(())
+    }
+}
+
+/// The mail of one task. Allocates when the first owned scope is opened in it.
+#[derive(Default)]
+pub(crate) struct MailCell(OnceLock<Arc<TaskMail>>);
+
+impl MailCell {
+    pub(crate) const fn new() -> Self {
+        MailCell(OnceLock::new())
+    }
+
+    pub(crate) fn get(&self) -> Arc<TaskMail> {
+        let fresh = || {
+            Arc::new(TaskMail {
+                any: AtomicBool::new(false),
+                left: Mutex::new(Some(Vec::new())),
+                owner: AtomicWaker::new(),
+            })
+        };
+        self.0.get_or_init(fresh).clone()
+    }
+
+    /// Runs what was left for the owner, who is being polled.
+    pub(crate) fn poll(&self, cx: &mut Context<'_>) {
+        let Some(mail) = self.0.get() else { return };
+        mail.owner.register(cx.waker());
+        while mail.any.load(Ordering::Acquire) {
+            let tasks = {
+                let mut left = mail.lock();
+                mail.any.store(false, Ordering::Release);
+                left.as_mut().map(std::mem::take).unwrap_or_default()
+            };
+            let mut running = Vec::new();
+            for mut task in tasks {
+                if task.as_mut().poll(cx).is_pending() {
+                    running.push(task);
+                }
+            }
+            let mut left = mail.lock();
+            let came = left.as_ref().is_some_and(|left| !left.is_empty());
+            if let Some(left) = &mut *left {
+                left.extend(running);
+                mail.any.store(!left.is_empty(), Ordering::Release);
+            }
+            if !came {
+                break;
+            }
+        }
+    }
+
+    /// The owner has ended: what it has not run goes back.
+    pub(crate) fn close(&self) -> Vec<Task> {
+        match self.0.get() {
+            None => Vec::new(),
+            Some(mail) => {
+                let left = mail.lock().take();
+                drop(mail.owner.take());
+                left.unwrap_or_default()
+            }
+        }
+    }
+}

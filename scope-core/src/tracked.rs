@@ -1,0 +1,215 @@
+//! A child that can be cancelled alone: its future in a scope of its own, which is allocated when somebody refers to it.
+//!
+//! Invariant: nobody makes the scope once `ended` is set, which happens under its lock; so a cancel that comes too late leaves
+//! no scope behind that nobody ends.
+//!
+//! Lock order: `ended` before the scope's, and its parent's. No code of a user runs under it.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use atomic_waker::AtomicWaker;
+use pin_project_lite::pin_project;
+
+use crate::adopt;
+use crate::closing::Closing;
+use crate::deposit::{Deposit, End};
+use crate::finalizer::Exit;
+use crate::name::Name;
+use crate::origin::{Kind, LazyScope, Origin};
+use crate::raw::frame::{self, Frame, Here};
+use crate::reason::CancelCause;
+use crate::scope::Scope;
+use crate::shield::ShieldCell;
+use crate::task::TaskRef;
+
+/// What such a child shares with those who may cancel it.
+pub(crate) struct Own {
+    task: TaskRef,
+    parent: Arc<Scope>,
+    lazy: LazyScope,
+    ended: Mutex<bool>,
+    /// Whoever polls the child: woken by the cancel that makes the scope.
+    polled_by: AtomicWaker,
+}
+
+impl Own {
+    /// Of a child of `parent` that holds a place of the bounded set `place`, 0 being none.
+    pub(crate) fn new(task: TaskRef, parent: Arc<Scope>, place: u64) -> Self {
+        let mut origin = Origin::new(Kind::Child, task.location());
+        origin.home = Some(task.clone());
+        origin.parent = Some(parent.clone());
+        origin.budget = parent.budget;
+        origin.place = place;
+        Own { task, parent, lazy: LazyScope::new(origin), ended: Mutex::new(false), polled_by: AtomicWaker::new() }
+    }
+
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    /// The scope that the child is of.
+    pub(crate) fn parent(&self) -> &Arc<Scope> {
+        &self.parent
+    }
+
+    /// Cancels the child. False if it has ended or was cancelled before.
+    pub(crate) fn cancel(&self, cause: CancelCause, text: Name, location: &'static Location<'static>) -> bool {
+        let scope = {
+            let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if *ended {
+                return false;
+            }
+            self.lazy.make_quietly().0.clone()
+        };
+        let first = scope.cancel(cause, text, location);
+        self.polled_by.wake();
+        first
+    }
+
+    fn end(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+    }
+}
+
+/// What has an [`Own`] in it, in one allocation.
+pub(crate) trait HasOwn {
+    fn own(&self) -> &Own;
+}
+
+/// One that needs nothing else.
+impl HasOwn for Own {
+    fn own(&self) -> &Own {
+        self
+    }
+}
+
+/// The child was cancelled alone.
+pub(crate) struct Cut;
+
+pin_project! {
+    pub(crate) struct Tracked<F: Future, C: HasOwn> {
+        #[pin]
+        body: Option<F>,
+        cell: Arc<C>,
+        shields: ShieldCell,
+        ended: Option<Result<F::Output, Cut>>,
+        closing: Closing,
+        over: bool,
+    }
+
+    impl<F: Future, C: HasOwn> PinnedDrop for Tracked<F, C> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let own = this.cell.own();
+            own.end();
+            if *this.over {
+                return;
+            }
+            let handed = HandsOver { own, closing: this.closing };
+            frame::enter(own.task(), Here::Lazy(&own.lazy), || this.body.set(None));
+            drop(handed);
+        }
+    }
+}
+
+/// Hands the scope over, also when the drop of the body unwinds.
+struct HandsOver<'a> {
+    own: &'a Own,
+    closing: &'a mut Closing,
+}
+
+impl Drop for HandsOver<'_> {
+    fn drop(&mut self) {
+        drop(self.own.polled_by.take());
+        if let Some(scope) = self.own.lazy.get() {
+            scope.end_owned_of(self.own.task());
+            adopt::hand_over(scope.clone(), std::mem::replace(self.closing, Closing::new()));
+        }
+    }
+}
+
+impl<F: Future, C: HasOwn> Tracked<F, C> {
+    pub(crate) fn new(body: F, cell: Arc<C>) -> Self {
+        Tracked {
+            body: Some(body),
+            cell,
+            shields: ShieldCell::new(),
+            ended: None,
+            closing: Closing::new(),
+            over: false,
+        }
+    }
+}
+
+impl<F: Future, C: HasOwn> Future for Tracked<F, C> {
+    type Output = Result<F::Output, Cut>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let own = this.cell.own();
+        let lazy = &own.lazy;
+        own.polled_by.register(cx.waker());
+        if let Some(scope) = lazy.get() {
+            scope.register_host(cx.waker());
+            this.closing.poll_foundlings(scope, cx);
+        }
+        if let Some(body) = this.body.as_mut().as_pin_mut() {
+            let polled = Frame::of(own.task(), Here::Lazy(lazy)).shields(this.shields).enter(|| body.poll(cx));
+            *this.ended = match polled {
+                Poll::Ready(output) => Some(Ok(output)),
+                Poll::Pending => {
+                    // Made in that poll, or by a cancel, which wakes us.
+                    let Some(scope) = lazy.get() else { return Poll::Pending };
+                    scope.register_host(cx.waker());
+                    if !scope.is_cancelled_itself() || this.shields.holds_back(cx.waker()) {
+                        return Poll::Pending;
+                    }
+                    Some(Err(Cut))
+                }
+            };
+            frame::enter(own.task(), Here::Lazy(lazy), || this.body.set(None));
+            this.shields.forget_waker();
+            own.end();
+        }
+        if let Some(scope) = lazy.get() {
+            if !*this.over {
+                scope.end_owned_of(own.task());
+            }
+            let cut = matches!(this.ended, Some(Err(Cut)));
+            let mut exit = || match scope.reason() {
+                Some(reason) if cut => Exit::Cancelled(reason),
+                _ => Exit::Ok,
+            };
+            ready!(this.closing.poll(scope, &mut exit, cx));
+            let records = scope.take_records();
+            adopt::bequeath(scope, records);
+            scope.ended();
+        }
+        *this.over = true;
+        drop(own.polled_by.take());
+        match this.ended.take() {
+            Some(ended) => Poll::Ready(ended),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// The deposit of such a child: cut alone, it was cancelled.
+pub(crate) struct OrCut<D>(pub(crate) D);
+
+impl<O, D: Deposit<O>> Deposit<Result<O, Cut>> for OrCut<D> {
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<O, Cut>>) {
+        let end = match end {
+            End::Done(Ok(output)) => End::Done(output),
+            End::Done(Err(Cut)) | End::Cancelled => End::Cancelled,
+            End::Panicked(payload) => End::Panicked(payload),
+            End::Aborted => End::Aborted,
+            End::Refused => End::Refused,
+        };
+        self.0.deposit(here, task, end);
+    }
+}
