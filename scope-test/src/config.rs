@@ -131,8 +131,8 @@ fn parse(text: &str) -> Option<u64> {
 ///
 /// # Panics
 /// * With the panic of the root, of a task or of blocking work; the run stops there.
-/// * With the text of a [`RunError`](crate::RunError): a deadlock; tasks, blocking work or armed timers left when the
-///   root has ended; the [step limit](Config::step_limit); the [hang limit](Config::hang_limit).
+/// * With the text of a [`RunError`](crate::RunError): a deadlock; tasks, blocking work, scopes, finalizers or armed timers
+///   left when the root has ended; the [step limit](Config::step_limit); the [hang limit](Config::hang_limit).
 ///
 /// In each case the seed has been printed, and how to repeat the run.
 #[track_caller]

@@ -20,6 +20,9 @@ pub(crate) fn drive<T>(config: Config, root: impl AsyncFnOnce(TestRuntime) -> T)
     let scheduler = Scheduler::new(config);
     let runtime = TestRuntime::new(scheduler.clone());
     let entered = Entered::new(runtime.clone());
+    // Of this run only: other tests of the process run beside it.
+    let handle = runtime.handle();
+    let scopes = || scope_core::tree::dump_of(&handle);
     scheduler.add(Work::Root, Label::default()).expect("a new run takes work");
 
     // Kept apart from the outcome: if the run fails after all, the value is dropped last.
@@ -35,13 +38,13 @@ pub(crate) fn drive<T>(config: Config, root: impl AsyncFnOnce(TestRuntime) -> T)
         let mut outcome = steps(&scheduler, future.as_mut());
         if let Err(Stop::Failed(error)) = &mut outcome {
             // Before the scopes are dropped with the root.
-            error.0.scopes = scope_core::tree::dump();
+            error.0.scopes = scopes();
         }
         then(outcome, catch(|| future.set(None)).map_err(Stop::Panicked))
     };
     scheduler.remove(TaskNumber::ROOT, What::Ended { task: TaskNumber::ROOT });
     if outcome.is_ok() {
-        outcome = then(outcome, scheduler.close());
+        outcome = then(outcome, scheduler.close(scopes));
     }
     outcome = then(outcome, drop_all_left(&scheduler));
     drop(entered);

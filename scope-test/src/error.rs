@@ -26,7 +26,7 @@ pub(crate) struct Details {
     pub(crate) timers: Vec<TimerInfo>,
     /// The last events, already as text.
     pub(crate) last: Vec<String>,
-    /// The live scopes of the process, as text.
+    /// The live scopes of the run, as text.
     pub(crate) scopes: String,
 }
 
@@ -77,7 +77,7 @@ impl RunError {
         self.0.kind == Kind::Deadlock
     }
 
-    /// The root ended, and tasks, blocking work or armed timers were left.
+    /// The root ended, and tasks, blocking work, scopes, finalizers or armed timers were left.
     pub fn is_leak(&self) -> bool {
         self.0.kind == Kind::Leaked
     }
@@ -138,7 +138,7 @@ impl fmt::Display for RunError {
             writeln!(f, "  and {} more timers", self.0.timers.len() - LISTED)?;
         }
         if !self.0.scopes.is_empty() {
-            writeln!(f, "  the live scopes of this process, those of tests beside this one among them:")?;
+            writeln!(f, "  the scopes:")?;
             for line in self.0.scopes.lines().take(LISTED) {
                 writeln!(f, "    {line}")?;
             }

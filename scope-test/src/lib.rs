@@ -67,8 +67,10 @@
 //!   test that asks `Instant::now()`, iterates over a `HashMap`, or uses other threads brings in chance of its own.
 //! * **Nothing ready and no timer** is a deadlock, and is reported with the tasks that are parked. A thread that may
 //!   yet wake one of them is announced by [`TestRuntime::outside`].
-//! * **When the root ends**, every task must have ended, and no timer may be armed; otherwise the run fails and names
-//!   them.
+//! * **When the root ends**, nothing may be left: no task, no blocking work, no scope, no finalizer, no armed timer.
+//!   Otherwise the run fails and names them: the task and where it was spawned, the scope and where it was opened, the
+//!   finalizer, the timer with its time and who set it. A scope that nothing refers to (no child, no finalizer, no handle)
+//!   is not there to be found, and one whose root knows no runtime belongs to no run: open it with [`nursery()`].
 //!
 //! # To repeat a failure
 //!

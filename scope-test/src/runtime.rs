@@ -208,7 +208,10 @@ impl Runtime for Adapter {
     }
 
     fn spawn(&self, task: Task) -> Result<(), Refused> {
-        self.0.spawn(task, Label::default()).map(drop)
+        let child = scope_core::task::launching();
+        let child = child.as_ref();
+        let label = Label { name: child.and_then(|child| child.name()), at: child.map(|child| child.location()) };
+        self.0.spawn(task, label).map(drop)
     }
 
     fn spawn_blocking(&self, work: Job) -> Result<(), Refused> {

@@ -215,18 +215,25 @@ impl Scheduler {
         Ok(state)
     }
 
-    /// Closes the run after its root has ended: from here on work is refused. What is left is a leak: tasks and timers.
-    pub(crate) fn close(&self) -> Result<(), Stop> {
+    /// Closes the run after its root has ended: from here on work is refused. What is left is a leak: tasks, timers, and
+    /// what `scopes` says is left of those.
+    pub(crate) fn close(&self, scopes: impl FnOnce() -> String) -> Result<(), Stop> {
         // Not for a thread that waits for a task left behind: that task is the failure.
         let mut state = self.wait_for_outside(self.lock(), |state| state.alive() > 0)?;
         state.closed = true;
         if let Some(payload) = state.panicked.take() {
             return Err(Stop::Panicked(payload));
         }
-        if state.alive() == 0 && !state.has_timers() {
+        // With the lock released: whoever describes a scope asks for the time.
+        drop(state);
+        let scopes = scopes();
+        let state = self.lock();
+        if state.alive() == 0 && !state.has_timers() && scopes.is_empty() {
             return Ok(());
         }
-        Err(Stop::Failed(state.error(Kind::Leaked)))
+        let mut error = state.error(Kind::Leaked);
+        error.0.scopes = scopes;
+        Err(Stop::Failed(error))
     }
 
     /// The end of work that the driver has in its hands.

@@ -115,6 +115,21 @@ impl fmt::Display for Line<'_> {
 /// What happened in a run, one line for each event: tasks spawned, picked and ended, timers fired, with the number of
 /// the step, the virtual time, and the names of tasks.
 ///
+/// ```
+/// use scope_core::Spawns;
+/// use scope_test::Config;
+///
+/// let report = Config::new(0).try_block_on(async |_| {
+///     scope_test::nursery(async |n| {
+///         n.task("fetch").spawn_erased(async { Ok(scope_core::sleep(std::time::Duration::from_secs(5)).await?) });
+///         Ok(())
+///     })
+///     .await
+/// });
+/// let trace = report.trace().to_string();
+/// assert!(trace.contains("#2 +0ns task 1 \"fetch\" is polled\n#2 +5s timer 0 fires, set by task 1 \"fetch\"\n"), "{trace}");
+/// ```
+///
 /// The [`Display`](fmt::Display) form is the same, byte for byte, for the same seed and the same test. Only the last
 /// lines are kept, see [`Config::trace_limit`](crate::Config::trace_limit); [`Trace::fingerprint`] covers all.
 #[derive(Clone, Debug)]

@@ -5,6 +5,7 @@ mod deadlock;
 mod determinism;
 mod end_of_run;
 mod fault;
+mod leaks;
 mod limits;
 mod manual;
 mod nursery;
