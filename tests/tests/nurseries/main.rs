@@ -9,11 +9,21 @@ mod n01;
 mod n02;
 mod n03;
 mod n04;
+mod n04_recorded;
+mod n04_supervisor;
 mod n05;
 mod n06;
+mod n07;
 mod n08;
+mod n08_task_locals;
+mod n09;
 mod n10;
+mod n11;
+mod n12;
+mod n13;
+mod n14;
 mod n15;
+mod n15_nested;
 
 scope_tests::on_every_runtime! {
     n01 {
@@ -53,6 +63,21 @@ scope_tests::on_every_runtime! {
         n04_a_caught_panic_goes_no_further
         n04_a_panic_after_an_error_is_a_leaf
     }
+    n04_recorded {
+        n04_the_first_is_resumed_and_the_others_recorded
+        n04_a_sibling_whose_destructor_panics_meanwhile_aborts_nothing
+        n04_destructors_that_panic_when_the_nursery_is_dropped
+    }
+    n04_supervisor {
+        n04_supervised_failures_are_values_and_siblings_live
+        n04_a_supervisor_says_which_child_it_was
+        n04_supervised_children_are_cancelled_and_joined_like_others
+        n04_a_supervised_failure_comes_after_the_childs_clean_up
+        n04_a_supervisors_next_loses_nothing_when_it_is_dropped
+        n04_failures_that_a_supervisor_has_not_read_are_not_lost
+        n04_a_child_whose_supervisor_has_gone_is_like_any_other
+        n04_a_supervisor_carried_out_of_its_scope_still_has_its_failures
+    }
     n05 {
         n05_into_a_cancelled_one_starts_and_ends_at_the_first_await_point
         n05_into_a_cancelled_one_a_child_that_never_waits_completes
@@ -74,6 +99,19 @@ scope_tests::on_every_runtime! {
         n06_a_finalizer_that_spawns_is_refused
         n06_a_same_task_spawn_while_the_nursery_is_dropped_is_refused
     }
+    n07 {
+        n07_cancel_ends_that_child_and_nobody_else
+        n07_cancel_says_whether_it_was_the_one
+        n07_cancelled_before_its_first_poll_it_starts
+        n07_the_childs_own_scopes_end_first
+        n07_waits_for_a_shield
+        n07_cancel_from_any_thread_and_from_the_child_itself
+        n07_all_that_runs_in_the_child_is_told
+        n07_a_cancelled_childs_failure_is_still_the_nurserys
+        n07_dropping_a_handle_gives_up_the_result_only
+        n07_cancel_stands_though_the_handle_is_dropped
+        n07_waiting_for_a_cancelled_childs_end_causes_no_polls
+    }
     n08 {
         n08_cancelling_the_spawning_scope_leaves_the_child_alone
         n08_cancelling_the_nursery_ends_the_child_and_not_its_spawner
@@ -82,12 +120,84 @@ scope_tests::on_every_runtime! {
         n08_from_a_foreign_task_and_from_a_thread
         n08_from_a_scope_further_in
     }
+    n08_task_locals {
+        n08_the_childs_task_locals_are_the_spawning_tasks
+        n08_they_are_a_snapshot_taken_at_the_spawn
+        n08_a_child_spawned_from_outside_has_none
+    }
+    n09 {
+        n09_waits_for_the_report_and_has_its_value
+        n09_a_failure_before_the_report_comes_only_from_start
+        n09_a_panic_before_the_report_comes_only_from_start
+        n09_a_failure_after_the_report_is_the_nurserys
+        n09_dropping_start_cancels_the_half_started_child
+        n09_start_dropped_during_shielded_initialisation
+        n09_a_child_that_ends_without_reporting_is_an_error
+        n09_reporting_takes_the_means_to_report
+        n09_a_cancellation_of_the_scope_goes_through_start
+        n09_into_a_closed_scope_is_an_error
+        n09_a_started_child_belongs_to_the_scope_it_was_started_in
+        n09_the_starter_elsewhere_is_told_of_a_cancelled_child
+        n09_a_given_up_childs_clean_up_error_is_not_lost
+    }
     n10 {
         n10_a_parallel_child_runs_while_its_owner_is_not_polled
         n10_a_same_task_child_runs_only_in_its_owners_polls
         n10_same_task_children_borrow_and_stay
         n10_same_task_children_need_no_runtime
         n10_a_spawner_spawns_parallel_children_from_any_thread
+    }
+    n11 {
+        n11_as_many_run_as_there_are_places
+        n11_spawn_waits_for_a_place
+        n11_a_place_is_free_when_nothing_of_the_child_is_left
+        n11_a_spawn_dropped_while_it_waits_leaves_nothing
+        n11_a_place_offered_to_one_that_goes_is_offered_to_the_next
+        n11_a_child_waiting_in_its_own_full_nursery_gets_an_error
+        n11_a_child_may_spawn_into_its_own_nursery_where_there_is_a_place
+        n11_a_bound_of_zero_is_an_error
+        n11_waiting_for_a_place_ends_with_the_scope
+        n11_waiting_for_a_place_in_a_scope_that_ends_is_answered
+        n11_a_grandchild_waiting_for_its_ancestors_place_gets_an_error
+    }
+    n12 {
+        n12_results_come_in_completion_order
+        n12_unread_results_keep_their_order
+        n12_a_failure_is_the_nurserys
+        n12_next_loses_nothing_when_it_is_dropped
+        n12_nothing_is_kept_but_the_unfinished_and_the_unread
+        n12_the_bound_counts_unfinished_and_unread
+        n12_a_bound_of_zero_is_an_error
+        n12_unread_results_do_not_hold_the_nursery
+        n12_next_is_a_checkpoint
+    }
+    n13 {
+        n13_a_races_losers_have_ended_before_it_returns
+        n13_any_oks_losers_have_ended_before_it_returns
+        n13_all_oks_others_have_ended_before_it_returns
+        n13_the_first_to_be_ready_wins_the_race
+        n13_any_ok_is_the_first_success
+        n13_any_ok_has_every_error_when_all_fail
+        n13_all_ok_has_every_value_in_order
+        n13_all_ok_ends_at_the_first_error_and_loses_none
+        n13_nobody_at_all
+        n13_a_panic_is_resumed_when_the_others_have_ended
+        n13_entries_may_borrow
+        n13_dropped_or_cancelled_it_leaves_nothing
+        n13_losers_go_no_further
+    }
+    n14 {
+        n14_the_works_value_comes_back
+        n14_a_panic_in_the_work_comes_out_where_it_is_awaited
+        n14_it_can_ask_whether_its_scope_is_cancelled
+        n14_it_is_cancelled_with_a_scope_further_out
+        n14_it_can_call_back_into_its_scope
+        n14_a_call_back_that_fails_is_the_scopes
+        n14_a_call_back_into_a_cancelled_scope_ends
+        n14_work_whose_waiter_is_dropped_is_joined_by_the_scope
+        n14_cancellable_work_lets_its_waiter_go_and_is_joined
+        n14_without_a_runtime_it_is_an_error
+        n14_others_go_on_meanwhile
     }
     n15 {
         n15_one_poll_does_a_bounded_amount_of_work
@@ -99,5 +209,8 @@ scope_tests::on_every_runtime! {
         n15_children_that_wait_cost_nothing
         n15_the_end_of_many_children_is_in_bounded_steps_too
         n15_keeps_to_the_runtimes_own_budget
+    }
+    n15_nested {
+        n15_nested_nurseries_share_one_bound
     }
 }
