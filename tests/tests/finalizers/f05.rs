@@ -161,17 +161,20 @@ pub(crate) async fn f05_the_nearest_ancestor_waits_a_block_too<R: Rt>() {
     assert_eq!((told.heirs(), told.ends()), (vec![nearest], 1));
 }
 
-/// Fails if: an ancestor that has ended is taken for a living one, and nobody waits.
-pub(crate) async fn f05_an_ancestor_that_has_ended_is_passed_over<R: Rt>() {
-    let (journal, mut told) = (Journal::new(), None);
-    nursery(async |outer| {
+/// Fails if: a future that is carried out of the scope it is inside keeps that from ending it.
+pub(crate) async fn f05_one_that_is_carried_out_is_adopted_by_the_scope_it_is_inside<R: Rt>() {
+    let (journal, mut told, mut inside) = (Journal::new(), None, None);
+    nursery(async |_| {
         let ready = Gate::new();
         let mut carried = Box::pin(nursery(async |n| {
             told = Some(Told::of(n.spawner().scope()));
-            filled::<R>(n, "scope", &journal, &open(), &ready).await
+            fill::<R>(n, "scope", &journal, &open()).await;
+            ready.open();
+            pending::<Result<(), Failure>>().await
         }));
         nursery(async |_| {
-            nursery(async |_| {
+            nursery(async |n| {
+                inside = Some(n.spawner().scope().clone());
                 while !ready.is_open() {
                     assert!(poll_now(carried.as_mut()).await.is_pending());
                     turns(1).await;
@@ -179,16 +182,18 @@ pub(crate) async fn f05_an_ancestor_that_has_ended_is_passed_over<R: Rt>() {
                 Ok(())
             })
             .await?;
+            journal.assert_is(&["scope: child ended", "scope: cleaned up"]);
             Ok(())
         })
         .await?;
         drop(carried);
-        assert_eq!(told.as_ref().expect("it began").heirs(), [Some(outer.spawner().scope().clone())]);
         Ok(())
     })
     .await
-    .expect("nothing fails");
-    journal.assert_is(LEFT);
+    .expect("a broken rule is no failure");
+    let told = told.expect("it began");
+    assert_eq!((told.heirs(), told.ends()), (vec![inside], 1));
+    journal.assert_is(&["scope: child ended", "scope: cleaned up"]);
 }
 
 /// Fails if: a finalizer's own scope is no ancestor, or its clean-up is cut by the cancellation around it.

@@ -171,3 +171,42 @@ pub(crate) async fn f05_with_no_runtime_at_all_it_is_dropped_and_reported<R: Rt>
     journal.assert_is(&["what the finalizer held"]);
     assert_lost(&told, &["no runtime", "sweep"]);
 }
+
+/// Fails if: a runtime that ends in the middle of an orphan's clean-up leaves somebody waiting for it for ever.
+pub(crate) async fn f05_a_runtime_that_ends_during_the_clean_up<R: Rt>() {
+    let doomed = Doomed::new(rt::current().expect("on a runtime"));
+    let runtime = doomed.handle();
+    let r = runtime.clone();
+    let journal = Journal::new();
+    let (begun, j) = (Gate::new(), journal.clone());
+    let here = begun.clone();
+    let told = on_a_bare_thread(move || {
+        let mut told = None;
+        let mut root = Box::pin(
+            nursery(async |n| -> Result<(), Failure> {
+                n.finalizer("stuck", async move |_| {
+                    let _note = j.on_drop("what it held");
+                    here.open();
+                    pending().await
+                });
+                told = Some(Told::of(n.spawner().scope()));
+                pending().await
+            })
+            .named("root")
+            .cleanup_budget(Duration::from_secs(3600))
+            .runtime(r),
+        );
+        assert!(block_on(poll_now(root.as_mut())).is_pending());
+        drop(root);
+        told.expect("it began")
+    });
+    begun.passed().await;
+    assert_eq!(runtime.orphaned().len(), 1);
+    doomed.end();
+    runtime.settled().await;
+    while told.ends() == 0 {
+        turns(1).await;
+    }
+    journal.assert_is(&["what it held"]);
+    assert_lost(&told, &["doomed", "stuck"]);
+}

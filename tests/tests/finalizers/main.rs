@@ -10,6 +10,7 @@ mod f01;
 mod f02;
 mod f03;
 mod f05;
+mod f05_broken;
 mod f05_errors;
 mod f05_orphans;
 
@@ -48,12 +49,16 @@ scope_tests::on_every_runtime! {
         f05_an_abort_of_the_task_around
         f05_same_task_children_are_dropped_in_place
         f05_the_nearest_ancestor_waits_a_block_too
-        f05_an_ancestor_that_has_ended_is_passed_over
+        f05_one_that_is_carried_out_is_adopted_by_the_scope_it_is_inside
         f05_what_a_finalizer_drops_is_adopted_by_it
         f05_all_the_way_down
         f05_what_is_left_learns_that_the_future_was_dropped
         f05_a_block_that_is_dropped_hands_on_what_it_had_adopted
         f05_without_a_runtime_the_ancestor_does_it
+    }
+    f05_broken {
+        f05_a_destructor_that_panics_in_a_dropped_block
+        f05_an_adopted_error_is_a_secondary_one_even_if_it_comes_first
     }
     f05_errors {
         f05_an_error_joins_the_ancestors
@@ -70,5 +75,6 @@ scope_tests::on_every_runtime! {
         f05_an_orphans_error_is_told
         f05_with_no_runtime_left_it_is_dropped_and_reported
         f05_with_no_runtime_at_all_it_is_dropped_and_reported
+        f05_a_runtime_that_ends_during_the_clean_up
     }
 }

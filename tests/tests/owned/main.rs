@@ -6,10 +6,14 @@
 )]
 
 mod o01;
+mod o01_closing;
 mod o02;
 mod o04;
+mod o05;
 mod o06;
+mod o06_nurseries;
 mod o09;
+mod o09_order;
 mod watch;
 
 scope_tests::on_every_runtime! {
@@ -23,6 +27,10 @@ scope_tests::on_every_runtime! {
         o01_an_error_thrown_away_drops_the_scope_where_it_is
         o01_a_close_at_home_brings_what_failed
     }
+    o01_closing {
+        o01_a_close_carried_elsewhere_when_home_ends_in_a_finalizer
+        o01_a_close_dropped_half_way_is_gone_on_with
+    }
     o02 {
         o02_in_another_task_it_is_one_event_with_both_tasks_and_places
         o02_home_waits_for_the_clean_up_and_the_stranger_does_not
@@ -33,14 +41,21 @@ scope_tests::on_every_runtime! {
         o02_a_drop_at_home_breaks_no_rule
         o02_a_drop_while_unwinding_at_home
         o02_a_drop_while_unwinding_elsewhere
+        o02_what_fails_in_clean_up_goes_to_homes_scope_and_cancels_nobody
     }
     o04 {
         o04_a_child_follows_the_handle_it_was_spawned_by
         o04_an_owned_scope_follows_the_scope_it_was_opened_in
         o04_a_cancellation_goes_inwards_only
         o04_a_blocks_parent_is_the_scope_that_polls_it_first
+        o04_a_block_ends_with_its_parent_wherever_it_is_carried
         o04_join_of_two_branches_in_any_closing_order
         o04_join_of_two_branches_one_of_which_fails
+    }
+    o05 {
+        o05_a_nursery_polled_in_another_task_is_one_event
+        o05_a_block_polled_in_another_task_is_one_event
+        o05_what_only_foreign_tasks_poll_is_not_noticed
     }
     o06 {
         o06_a_forgotten_guard_ends_with_its_home
@@ -48,10 +63,18 @@ scope_tests::on_every_runtime! {
         o06_a_forgotten_close
         o06_what_never_began_leaves_nothing
     }
+    o06_nurseries {
+        o06_a_forgotten_nursery_ends_with_the_scope_around
+        o06_a_nursery_forgotten_by_a_child
+        o06_a_nursery_in_a_forgotten_block
+    }
     o09 {
         o09_whatever_way_the_child_ends
         o09_only_its_own
         o09_what_fails_then_goes_to_the_scope_around
         o09_its_task_is_aborted_while_another_holds_the_guard
+    }
+    o09_order {
+        o09_the_newest_first_one_after_the_other
     }
 }

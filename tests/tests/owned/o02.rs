@@ -4,8 +4,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures_lite::future::pending;
 use futures_util::FutureExt;
-use scope_core::{Failure, OwnedScope, Spawns, nursery, task};
-use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
+use scope_core::{Cause, Failure, OwnedScope, Spawns, nursery, task};
+use scope_tests::{Boom, Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 use crate::watch::{ENDED, Watch, busy};
 
@@ -270,4 +270,48 @@ pub(crate) async fn o02_a_drop_while_unwinding_elsewhere<R: Rt>() {
     assert!(ended.is_err());
     watches.1.try_recv().expect("it was sent").assert_one_violation(&["unwound", "stranger"]);
     journal.assert_is(ENDED);
+}
+
+/// Panics when it is dropped.
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        panic!("a destructor broke");
+    }
+}
+
+/// Fails if: what breaks in clean-up comes out of the drop, or is lost on its way to the scope around home.
+pub(crate) async fn o02_what_fails_in_clean_up_goes_to_homes_scope_and_cancels_nobody<R: Rt>() {
+    let error = nursery(async |n| {
+        let owned: OwnedScope = OwnedScope::open("broken")?;
+        let begun = Gate::new();
+        let here = begun.clone();
+        owned.spawn_erased(async move {
+            let _mine = Mine;
+            here.open();
+            pending().await
+        })?;
+        owned.finalizer("sweep", async |_| Err(Boom("clean-up").into()))?;
+        owned.finalizer("mop", async |_| panic!("clean-up panicked"))?;
+        begun.passed().await;
+        let stranger = n.task("stranger").spawn_erased_with_handle(async move {
+            let dropped = std::panic::catch_unwind(AssertUnwindSafe(|| drop(owned)));
+            Ok(dropped.is_ok())
+        });
+        assert!(stranger.await?, "a drop never panics");
+        // Nobody is cancelled for it, however often others get their turn.
+        turns(20).await;
+        assert!(!n.is_cancelled());
+        Err::<(), _>(Boom("the body's own").into())
+    })
+    .await
+    .expect_err("the body fails");
+    let causes: Vec<_> = error.leaves().iter().map(|leaf| format!("{:?}", leaf.cause())).collect();
+    assert_eq!(causes.len(), 4, "{error:?}");
+    for what in ["a destructor broke", "clean-up panicked", "clean-up", "the body's own"] {
+        assert!(causes.iter().any(|cause| cause.contains(what)), "{what}: {error:?}");
+    }
+    // They are secondary ones, although they came first.
+    assert!(matches!(error.cause(), Cause::Failed(_)), "{error:?}");
 }
