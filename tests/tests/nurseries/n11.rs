@@ -213,11 +213,11 @@ pub(crate) async fn n11_a_child_waiting_in_its_own_full_nursery_gets_an_error<R:
                 bounded
                     .spawn_erased(async move {
                         full.passed().await;
-                        asked.fetch_add(1, Ordering::SeqCst);
                         let error = own.spawn_erased(async { Ok(()) }).await.expect_err("it would wait for itself");
                         assert!(error.is_own_place() && error.spawn_error().is_none(), "{error:?}");
                         assert!(!error.to_string().is_empty());
                         j.add("told");
+                        asked.fetch_add(1, Ordering::SeqCst);
                         while asked.load(Ordering::SeqCst) < limit {
                             // It keeps its place until all have asked.
                             yield_now().await;
