@@ -110,12 +110,18 @@ fn adopt(scope: Arc<Scope>, closing: Closing) -> Option<Adopted> {
         let records = scope.take_records();
         bequeath(&scope, records);
         scope.ended();
+        count_out_owned(&scope);
         return None;
     }
-    let heir = heir(&scope);
+    let heir = if scope.kind() == Kind::Owned {
+        // It was counted in when it was opened.
+        scope.parent().cloned()
+    } else {
+        heir(&scope)
+    };
     if event::observed() {
         let heir = heir.as_ref().map(|heir| heir.id().clone());
-        event::tell(EventKind::Adopted(heir), scope.id().clone(), scope.home().cloned(), scope.id().location());
+        event::tell(EventKind::Adopted(heir), &scope, scope.home().cloned(), scope.id().location());
     }
     if heir.is_none()
         && let Some(runtime) = scope.runtime()
@@ -123,6 +129,15 @@ fn adopt(scope: Arc<Scope>, closing: Closing) -> Option<Adopted> {
         runtime.orphans().add(scope.id().clone());
     }
     Some(Adopted { scope, closing: closing.adopted(), heir, over: false })
+}
+
+/// An owned scope has ended: the scope around need not wait for it any longer.
+pub(crate) fn count_out_owned(scope: &Scope) {
+    if scope.kind() == Kind::Owned
+        && let Some(parent) = scope.parent()
+    {
+        parent.leave(Part::Child);
+    }
 }
 
 /// The nearest scope around that is still open, which has counted the new child in.
@@ -150,6 +165,20 @@ pub(crate) fn bequeath(scope: &Scope, records: Vec<Record>) {
     }
 }
 
+/// The same where there is such a scope.
+///
+/// # Errors
+/// What failed, where there is none.
+pub(crate) fn bequeath_to_open(scope: &Scope, records: Vec<Record>) -> Result<(), Vec<Record>> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let Some(heir) = heir(scope) else { return Err(records) };
+    settle(Some(&heir), scope, records);
+    heir.leave(Part::Child);
+    Ok(())
+}
+
 fn settle(heir: Option<&Arc<Scope>>, scope: &Scope, records: Vec<Record>) {
     for mut record in records {
         match heir {
@@ -167,7 +196,7 @@ fn settle(heir: Option<&Arc<Scope>>, scope: &Scope, records: Vec<Record>) {
 
 fn lost(scope: &Scope, what: &str, location: &'static Location<'static>) {
     if event::observed() {
-        event::tell(EventKind::Lost(what.to_owned()), scope.id().clone(), scope.home().cloned(), location);
+        event::tell(EventKind::Lost(what.to_owned()), scope, scope.home().cloned(), location);
     }
 }
 
@@ -205,9 +234,9 @@ impl Future for Adopted {
             return Poll::Ready(());
         }
         let scope = &this.scope;
-        let mut exit = || match scope.reason() {
-            Some(reason) => Exit::Cancelled(reason),
-            None => Exit::Ok,
+        let mut exit = || {
+            // What had gone wrong before it was dropped is how it ended.
+            scope.failed_exit().unwrap_or_else(|| scope.reason().map_or(Exit::Ok, Exit::Cancelled))
         };
         ready!(this.closing.poll(scope, &mut exit, cx));
         this.over();

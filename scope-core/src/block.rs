@@ -72,7 +72,11 @@ pin_project! {
                 scope.note_body(false);
                 scope.leave_shield();
                 this.shields.forget_waker();
-                if let Err(payload) = dropped {
+                let panicked = match this.ended.take() {
+                    Some(Ended::Panicked(payload)) => Some(payload),
+                    _ => None,
+                };
+                for payload in panicked.into_iter().chain(dropped.err()) {
                     let cause = RecordCause::Panicked(PanicPayload::new(payload));
                     let record =
                         Record { path: scope.own_path(), location: scope.id().location(), task: None, cause, secondary: false };

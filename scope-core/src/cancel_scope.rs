@@ -17,9 +17,11 @@ use crate::error::ScopeError;
 use crate::failure::Failure;
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
+use crate::raw::frame;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
 use crate::scope::Scope;
+use crate::waits::At;
 
 /// A region of code to be cancelled, given a deadline, or shielded: made, and then [run](CancelScope::run), once.
 ///
@@ -104,7 +106,8 @@ impl CancelScope {
     /// # Errors
     /// A [`ScopeError`] that was [cancelled](ScopeError::is_cancelled) or [timed out](ScopeError::is_timed_out), if that cut
     /// the body short: a body that ends after its last await point wins over both. One with
-    /// [`Cause::NoRuntime`](crate::Cause::NoRuntime) where it has a deadline and no runtime is known.
+    /// [`Cause::NoRuntime`](crate::Cause::NoRuntime) where it has a deadline and no runtime is known. A failure of what was
+    /// adopted in it is the scope's around; where there is none it is returned here.
     ///
     /// # Panics
     /// A panic of the body is resumed, after the join.
@@ -212,10 +215,22 @@ impl<F: Future> Future for InCancelScope<F> {
         if *this.gone {
             return Poll::Pending;
         }
-        let (scope, left) = leave(ready!(this.block.poll(cx)));
+        let outcome = match this.block.poll(cx) {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => {
+                frame::note_wait(At::Scope, None);
+                return Poll::Pending;
+            }
+        };
+        let own = outcome.scope.clone();
+        let (scope, left) = leave(outcome);
         Poll::Ready(match left {
-            Left::Value(value, records) if records.is_empty() => Ok(value),
-            Left::Value(_, records) | Left::NoClock(records) => Err(error(scope, None, records)),
+            // What failed in what was adopted is a secondary failure, the scope's around: the value may be an error itself.
+            Left::Value(value, records) => match adopt::bequeath_to_open(&own, records) {
+                Ok(()) => Ok(value),
+                Err(records) => Err(error(scope, None, records)),
+            },
+            Left::NoClock(records) => Err(error(scope, None, records)),
             Left::Cut(reason, records) => Err(error(scope, Some(reason), records)),
             Left::Moot => {
                 *this.gone = true;

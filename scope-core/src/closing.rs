@@ -158,6 +158,6 @@ const FOREVER: Duration = Duration::from_secs(86400 * 365 * 30);
 
 fn tell(scope: &Scope, kind: EventKind, record: &Record) {
     if event::observed() {
-        event::tell(kind, scope.id().clone(), record.task.clone(), record.location);
+        event::tell(kind, scope, record.task.clone(), record.location);
     }
 }

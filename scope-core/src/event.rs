@@ -12,6 +12,7 @@ use std::time::Instant;
 
 use crate::name::Name;
 use crate::reason::CancelReason;
+use crate::scope::Scope;
 use crate::scope_ref::ScopeRef;
 use crate::task::TaskRef;
 
@@ -79,7 +80,7 @@ impl Event {
         self.task.as_ref()
     }
 
-    /// When it happened, by the clock of the runtime it happened on; outside any by the process's monotonic clock.
+    /// When it happened, by the clock of the scope's runtime; the process's monotonic clock where it has none.
     pub fn time(&self) -> Instant {
         self.time
     }
@@ -164,9 +165,9 @@ pub(crate) fn observed() -> bool {
 
 /// Tells the observers. Call it behind [`observed`], with no lock held.
 #[cold]
-pub(crate) fn tell(kind: EventKind, scope: ScopeRef, task: Option<TaskRef>, location: &'static Location<'static>) {
-    let time = crate::task::current_runtime().map_or_else(Instant::now, |runtime| runtime.now());
-    let event = Event { kind, scope, task, time, location };
+pub(crate) fn tell(kind: EventKind, scope: &Scope, task: Option<TaskRef>, location: &'static Location<'static>) {
+    let time = scope.runtime().map_or_else(Instant::now, |runtime| runtime.now());
+    let event = Event { kind, scope: scope.id().clone(), task, time, location };
     let observers: Vec<(u64, Arc<Observer>)> = {
         let attached = ATTACHED.read().unwrap_or_else(PoisonError::into_inner);
         attached.iter().map(|a| (a.id, a.observer.clone())).collect()
@@ -177,7 +178,7 @@ pub(crate) fn tell(kind: EventKind, scope: ScopeRef, task: Option<TaskRef>, loca
             let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
             detach(id);
             if observed() {
-                tell(EventKind::ObserverFailed, event.scope.clone(), event.task.clone(), event.location);
+                tell(EventKind::ObserverFailed, scope, event.task.clone(), event.location);
             }
         }
     }

@@ -378,7 +378,16 @@ impl<R> Inbox<R> {
     /// # Cancel safety
     /// Nothing to lose.
     pub async fn closing(&self) {
-        self.stop.asked().await;
+        // No checkpoint: in a cancelled scope it tells of the end too.
+        let mut asked = pin!(self.stop.asked());
+        poll_fn(|cx| {
+            let polled = asked.as_mut().poll(cx);
+            if polled.is_pending() {
+                frame::note_wait(At::Inbox, None);
+            }
+            polled
+        })
+        .await;
     }
 
     /// Refuses what waits.

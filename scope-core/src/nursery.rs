@@ -403,7 +403,7 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         if crate::raw::local::add(self, task, future, deposit) {
             if crate::event::observed() {
                 let kind = crate::event::EventKind::Spawned;
-                crate::event::tell(kind, self.scope.make().id().clone(), Some(spawned), location);
+                crate::event::tell(kind, self.scope.make(), Some(spawned), location);
             }
         } else {
             let scope = self.scope.make();

@@ -26,7 +26,7 @@ use crate::nursery::{Local, Sendable};
 use crate::origin::{Kind, Origin};
 use crate::raw::frame;
 use crate::record::{Record, RecordCause};
-use crate::scope::Scope;
+use crate::scope::{Part, Scope};
 use crate::scope_ref::ScopeRef;
 use crate::spawner::{Place, Spawner, Spawns};
 use crate::task::{self, TaskRef};
@@ -114,6 +114,12 @@ impl Held {
         let polled = closing.poll(&self.scope, exit, cx);
         if polled.is_ready() {
             let first = self.ending.compare_exchange(CLOSING, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_ok();
+            if !first {
+                // Ended meanwhile, by whoever left the rest to this very poll.
+                adopt::bequeath(&self.scope, self.scope.take_records());
+                self.scope.ended();
+                adopt::count_out_owned(&self.scope);
+            }
             return Poll::Ready(first);
         }
         *self.closing() = Some(closing);
@@ -225,6 +231,10 @@ fn open<E: Fault, K>(
     origin.home = Some(home.clone());
     origin.parent = Some(parent.clone());
     origin.budget = parent.budget;
+    // Counted in from now on: whoever ends it, and whenever, the scope around waits for that.
+    if parent.admit(Part::Child).is_err() {
+        return Err(NotOpened::outer_ended(location, parent.id().clone()));
+    }
     let scope = Scope::open(&origin);
     static AGES: AtomicU64 = AtomicU64::new(0);
     let held = Arc::new(Held {
@@ -344,6 +354,7 @@ impl<E: Fault, K> OwnedScope<E, K> {
             return Err(self.ended_before());
         }
         scope.ended();
+        adopt::count_out_owned(&scope);
         let mut records = scope.take_records();
         if records.first().is_some_and(Record::is_own_panic) {
             let first = records.remove(0);

@@ -220,7 +220,7 @@ impl Scope {
 
     pub(crate) fn tell_opened(&self) {
         if event::observed() && self.kind != Kind::Child {
-            event::tell(EventKind::Opened, self.id.clone(), self.home.clone(), self.id.location());
+            event::tell(EventKind::Opened, self, self.home.clone(), self.id.location());
         }
     }
 
@@ -350,7 +350,7 @@ impl Scope {
         }
         if event::observed() && (self.kind != Kind::Child || bit == SELF) {
             let task = crate::task::current();
-            event::tell(EventKind::Cancelled(reason.clone()), self.id.clone(), task, reason.location());
+            event::tell(EventKind::Cancelled(reason.clone()), self, task, reason.location());
         }
         true
     }
@@ -512,7 +512,7 @@ impl Scope {
     pub(crate) fn fail(self: &Arc<Self>, record: Record, cancels: bool) {
         if event::observed() {
             let (text, task) = (record.cause.to_string(), record.task.clone());
-            event::tell(EventKind::Failed(text), self.id.clone(), task, record.location);
+            event::tell(EventKind::Failed(text), self, task, record.location);
         }
         let (cause, text, location) = match &record.cause {
             RecordCause::Aborted => (CancelCause::RuntimeShutdown, Name::new(""), record.location),
@@ -668,7 +668,9 @@ impl Scope {
     /// Closes the scope if there is nothing to join and nothing to run. Otherwise it may be closed after this too, and is to
     /// be joined all the same.
     pub(crate) fn close_if_idle(self: &Arc<Self>) -> bool {
-        self.take_in_strays();
+        if self.live.load(Ordering::Acquire) == 0 {
+            self.take_in_strays();
+        }
         if self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return false;
         }
@@ -685,7 +687,7 @@ impl Scope {
             crate::tree::uproot(self.id.id());
         }
         if event::observed() && self.kind != Kind::Child {
-            event::tell(EventKind::Closed, self.id.clone(), self.home.clone(), self.id.location());
+            event::tell(EventKind::Closed, self, self.home.clone(), self.id.location());
         }
     }
 

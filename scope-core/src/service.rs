@@ -640,7 +640,7 @@ async fn live<S: Service>(
             if event::observed()
                 && let Some(own) = &own
             {
-                event::tell(EventKind::Ready, own.id().clone(), crate::task::current(), location);
+                event::tell(EventKind::Ready, own, crate::task::current(), location);
             }
             None
         }
@@ -664,7 +664,7 @@ async fn live<S: Service>(
         && let (Some(own), Why::OpenFailed(_) | Why::Failed(_) | Why::Panicked(_)) = (&own, &why)
     {
         let error = ServiceError::new(core.name.clone(), why.clone());
-        event::tell(EventKind::Failed(error.to_string()), own.id().clone(), crate::task::current(), location);
+        event::tell(EventKind::Failed(error.to_string()), own, crate::task::current(), location);
     }
 
     let mut ending = phase("ending", Kind::CleanUp);

@@ -509,7 +509,7 @@ where
     let named = task.clone();
     let location = task.location();
     if event::observed() {
-        event::tell(EventKind::Spawned, kept.id().clone(), Some(task.clone()), location);
+        event::tell(EventKind::Spawned, &kept, Some(task.clone()), location);
     }
     let child = Child::new(task, scope, part, deposit, future);
     let Some(runtime) = kept.runtime() else {

@@ -113,10 +113,26 @@ fn describe(text: &mut String, depth: usize, scope: &Scope) {
         None => writeln!(text, " (opened at {})", scope.id().location()),
     };
     for blocker in blockers(scope) {
-        if blocker.kind != BlockerKind::Inner {
-            let _ = writeln!(text, "{:indent$}  - {blocker}", "");
-        }
+        let _ = writeln!(text, "{:indent$}  - {blocker}", "");
     }
+}
+
+/// What is in the way in a scope and in those further in, each of these after the line that names it.
+fn all_blockers(root: &Arc<Scope>) -> Vec<Blocker> {
+    let mut found = Vec::new();
+    let mut work = vec![(0, root.clone())];
+    while let Some((depth, scope)) = work.pop() {
+        if depth > 0 && scope.kind() != Kind::Child {
+            let name = format!("{} {}", kind(&scope), scope.id());
+            let location = scope.id().location();
+            found.push(Blocker { depth: depth - 1, kind: BlockerKind::Inner, name, location, waiting: None });
+        }
+        let own = blockers(&scope);
+        found.extend(own.into_iter().map(|blocker| Blocker { depth, ..blocker }));
+        let inside = if scope.kind() == Kind::Child { depth } else { depth + 1 };
+        work.extend(scope.inner().into_iter().rev().map(|inner| (inside, inner)));
+    }
+    found
 }
 
 fn blockers(scope: &Scope) -> Vec<Blocker> {
@@ -124,9 +140,16 @@ fn blockers(scope: &Scope) -> Vec<Blocker> {
     let place = scope.id().location();
     if scope.body_runs() && scope.kind() != Kind::Child {
         let waiting = Some(scope.body_waits().show());
-        found.push(Blocker { kind: BlockerKind::Body, name: scope.id().to_string(), location: place, waiting });
+        found.push(Blocker {
+            depth: 0,
+            kind: BlockerKind::Body,
+            name: scope.id().to_string(),
+            location: place,
+            waiting,
+        });
     }
     let child = |(task, waiting): (TaskRef, Waiting)| Blocker {
+        depth: 0,
         kind: BlockerKind::Child,
         name: task.to_string(),
         location: task.location(),
@@ -134,18 +157,12 @@ fn blockers(scope: &Scope) -> Vec<Blocker> {
     };
     found.extend(scope.local_tasks().into_iter().map(child));
     found.extend(scope.parked_tasks().into_iter().map(child));
-    let finalizer = |name: String, location, kind| Blocker { kind, name, location, waiting: None };
+    let finalizer = |name: String, location, kind| Blocker { depth: 0, kind, name, location, waiting: None };
     if let Some((name, location)) = scope.finalizing() {
         found.push(finalizer(name.to_string(), location, BlockerKind::RunningFinalizer));
     }
     for (name, location) in scope.finalizers_left().into_iter().rev() {
         found.push(finalizer(name.to_string(), location, BlockerKind::Finalizer));
-    }
-    for inner in scope.inner() {
-        if inner.kind() != Kind::Child {
-            let name = format!("{} {}", kind(&inner), inner.id());
-            found.push(finalizer(name, inner.id().location(), BlockerKind::Inner));
-        }
     }
     found
 }
@@ -199,6 +216,7 @@ pub enum BlockerKind {
 /// One thing that keeps a scope from closing.
 #[derive(Clone, Debug)]
 pub struct Blocker {
+    depth: usize,
     kind: BlockerKind,
     name: String,
     location: &'static Location<'static>,
@@ -206,6 +224,11 @@ pub struct Blocker {
 }
 
 impl Blocker {
+    /// How many scopes further in it is: 0 for what is the scope's own.
+    pub fn depth(&self) -> usize {
+        self.depth
+    }
+
     /// What it is.
     pub fn kind(&self) -> BlockerKind {
         self.kind
@@ -258,7 +281,7 @@ impl WhyOpen {
     pub(crate) fn of(scope: &Arc<Scope>) -> Self {
         let closed = scope.is_over();
         let (children, services) = scope.live();
-        let blockers = if closed { Vec::new() } else { blockers(scope) };
+        let blockers = if closed { Vec::new() } else { all_blockers(scope) };
         WhyOpen { scope: scope.id().clone(), closed, live: children + services, blockers }
     }
 
@@ -288,7 +311,7 @@ impl fmt::Display for WhyOpen {
         }
         write!(f, "{scope} (opened at {}) is open; {} running", scope.location(), self.live)?;
         for blocker in &self.blockers {
-            write!(f, "\n  - {blocker}")?;
+            write!(f, "\n{:1$}- {blocker}", "", 2 + 2 * blocker.depth)?;
         }
         Ok(())
     }

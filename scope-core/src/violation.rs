@@ -53,7 +53,7 @@ pub(crate) fn violated(scope: &Scope, location: &'static Location<'static>, text
     }
     let text = text();
     if event::observed() {
-        event::tell(EventKind::Violated(text.clone()), scope.id().clone(), crate::task::current(), location);
+        event::tell(EventKind::Violated(text.clone()), scope, crate::task::current(), location);
     }
     match policy {
         Policy::Panic if !std::thread::panicking() => panic!("a rule was broken: {text}"),

@@ -183,7 +183,7 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
             record_panic(Here::Made(scope), task, payload);
         }
         if event::observed() {
-            event::tell(EventKind::Ended, scope.id().clone(), Some(task.clone()), task.location());
+            event::tell(EventKind::Ended, scope, Some(task.clone()), task.location());
         }
         scope.leave(self.part);
     }

@@ -37,6 +37,7 @@ use crate::shield::ShieldCell;
 use crate::task::TaskRef;
 use crate::timer::DeadlineTimer;
 use crate::violation::Policy;
+use crate::waits::At;
 
 /// Which runtime a nursery uses, decided when it is first polled: given the one of the scope around it.
 type Choose = fn(Option<&rt::Handle>) -> Option<rt::Handle>;
@@ -259,6 +260,10 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         let polled = body_frame(scope, &self.shields, || catch_unwind(AssertUnwindSafe(|| body.poll(&mut own_cx))));
         let failed = match polled {
             Ok(Poll::Pending) => {
+                // One that overran its deadline and now waits ends at this very await point.
+                if let Some(scope) = scope.get() {
+                    scope.expire_if_due();
+                }
                 if scope.is_cancelled() && !self.shields.holds_back(cx.waker()) {
                     self.cut_body();
                 }
@@ -390,6 +395,18 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // SAFETY: nothing is moved out of a pinned part: the body is dropped in place, the nursery never.
         let this = unsafe { self.get_unchecked_mut() };
+        let polled = this.drive(cx);
+        if polled.is_pending() {
+            frame::note_wait(At::Nursery, Some(this.nursery().scope.origin.location));
+        }
+        polled
+    }
+}
+
+impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'_, F, B, E, K, M> {
+    /// Polls it. The caller has it pinned.
+    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let this = self;
         if this.stage == Stage::Over {
             return Poll::Pending;
         }

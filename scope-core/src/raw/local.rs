@@ -257,7 +257,7 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
             record_panic(here, task, payload);
         }
         if event::observed() {
-            event::tell(EventKind::Ended, scope.make().id().clone(), Some(task.clone()), task.location());
+            event::tell(EventKind::Ended, scope.make(), Some(task.clone()), task.location());
         }
     }
 
