@@ -8,10 +8,13 @@
 mod o01;
 mod o01_closing;
 mod o02;
+mod o03;
 mod o04;
 mod o05;
 mod o06;
 mod o06_nurseries;
+mod o07;
+mod o08;
 mod o09;
 mod o09_order;
 mod watch;
@@ -43,6 +46,20 @@ scope_tests::on_every_runtime! {
         o02_a_drop_while_unwinding_elsewhere
         o02_what_fails_in_clean_up_goes_to_homes_scope_and_cancels_nobody
     }
+    o03 {
+        o03_in_order_it_is_no_misuse
+        o03_over_open_ones_they_are_closed_first_and_it_is_reported
+        o03_what_fails_inside_is_in_the_report
+        o03_over_one_that_another_task_holds
+        o03_a_block_begun_inside_ends_with_the_code_that_began_it
+        o03_a_block_inside_that_is_still_held_is_cancelled
+        o03_from_within_it_is_an_error_without_effect
+        o03_closed_twice_through_a_shared_handle
+        o03_closed_through_two_handles_at_once
+        o03_a_shared_handle_in_the_wrong_task
+        o03_the_last_clone_dropped_is_the_guard_dropped
+        o03_nothing_is_opened_inside_one_that_has_ended
+    }
     o04 {
         o04_a_child_follows_the_handle_it_was_spawned_by
         o04_an_owned_scope_follows_the_scope_it_was_opened_in
@@ -67,6 +84,20 @@ scope_tests::on_every_runtime! {
         o06_a_forgotten_nursery_ends_with_the_scope_around
         o06_a_nursery_forgotten_by_a_child
         o06_a_nursery_in_a_forgotten_block
+    }
+    o07 {
+        o07_it_is_a_scope_like_the_other
+        o07_a_same_task_child_is_still_told_when_it_runs
+        o07_it_ends_like_the_other
+        o07_outside_any_task_it_is_an_error
+    }
+    o08 {
+        o08_report_is_the_default
+        o08_panic_panics_where_it_was_broken_and_makes_it_good
+        o08_panic_while_panicking_only_tells
+        o08_panic_when_a_task_ends_with_a_scope_open
+        o08_settable_per_root_and_inherited
+        o08_set_from_within
     }
     o09 {
         o09_whatever_way_the_child_ends
