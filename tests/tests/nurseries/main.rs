@@ -24,6 +24,7 @@ mod n13;
 mod n14;
 mod n15;
 mod n15_nested;
+mod parked;
 
 scope_tests::on_every_runtime! {
     n01 {

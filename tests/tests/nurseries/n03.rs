@@ -4,7 +4,9 @@ use std::error::Error;
 
 use futures_lite::future::pending;
 use scope_core::{Cause, Failure, ScopeError, Spawns, nursery};
-use scope_tests::{Boom, Gate, Rt, poll_now, way_to};
+use scope_tests::{Boom, Rt, poll_now, way_to};
+
+use crate::parked::parked;
 
 /// What each leaf says, in order: its error or kind, and its path.
 fn leaves(error: &ScopeError) -> Vec<(String, String)> {
@@ -22,23 +24,17 @@ fn text(cause: &Cause<Failure>) -> String {
 pub(crate) async fn n03_body_children_and_clean_up_are_all_in_the_result<R: Rt>() {
     let error = nursery(async |n| -> Result<(), Failure> {
         n.finalizer("sweep", async |_| Err(Boom("clean-up").into()));
-        let asking = [Gate::new(), Gate::new()];
-        for (name, gate) in ["second", "third"].into_iter().zip(asking.clone()) {
+        for name in ["second", "third"] {
             let told = n.canceller();
             let what = if name == "second" { "second child" } else { "third child" };
             n.task(name).spawn_erased(async move {
-                let mut told = std::pin::pin!(told.cancelled());
-                assert!(poll_now(told.as_mut()).await.is_pending());
-                gate.open();
                 // Ready when the scope is cancelled: no await point is left, so what it returns counts.
-                told.await;
+                told.cancelled().await;
                 Err(Boom(what).into())
             });
         }
-        for gate in &asking {
-            gate.passed().await;
-        }
         let told = n.canceller();
+        parked(&told, &["second", "third"]).await;
         n.task("first").spawn_erased(async { Err(Boom("first child").into()) });
         told.cancelled().await;
         Err(Boom("body").into())

@@ -1,7 +1,6 @@
 //! n04: of several panics the first is resumed; the others are recorded, and none meets another on one stack.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
 
 use futures_lite::future::{pending, yield_now};
 use futures_util::FutureExt;
@@ -9,6 +8,7 @@ use scope_core::{Failure, Spawns, nursery};
 use scope_tests::{Gate, Journal, Rt, panic_text, poll_now};
 
 use crate::n04::{PanicsWhenDropped, panics};
+use crate::parked::parked;
 
 /// Fails if: a later panic takes the place of the first, or is lost: it is recorded around the scope that panicked.
 pub(crate) async fn n04_the_first_is_resumed_and_the_others_recorded<R: Rt>() {
@@ -17,14 +17,10 @@ pub(crate) async fn n04_the_first_is_resumed_and_the_others_recorded<R: Rt>() {
         let error = nursery(async |_| {
             let panic = AssertUnwindSafe(
                 nursery(async |n| -> Result<(), Failure> {
-                    let (told, ready) = (n.canceller(), Gate::new());
-                    let here = ready.clone();
+                    let told = n.canceller();
                     let late = async move {
-                        let mut told = pin!(told.cancelled());
-                        assert!(poll_now(told.as_mut()).await.is_pending());
-                        here.open();
                         // Ready when the scope is cancelled: no await point is left.
-                        told.await;
+                        told.cancelled().await;
                         panic!("second")
                     };
                     if same_task {
@@ -32,7 +28,7 @@ pub(crate) async fn n04_the_first_is_resumed_and_the_others_recorded<R: Rt>() {
                     } else {
                         n.task("late").spawn_erased(late);
                     }
-                    ready.passed().await;
+                    parked(&n.canceller(), &["late"]).await;
                     n.task("early").spawn_erased(async { panic!("first") });
                     let _note = PanicsWhenDropped(j.clone(), "third");
                     pending().await
