@@ -9,7 +9,7 @@ use std::thread::{self, ThreadId};
 use std::time::Instant;
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Failure, Spawns, nursery, tree};
+use scope_core::{Cause, Failure, Spawns, nursery, tree};
 use scope_tests::{Boom, Gate, HANG_BOUND, Journal, Rt, Smol, TokioMt, poll_now, turns, while_it_waits};
 
 /// In the middle of a poll, on another thread than `here`, until `let_go` is opened: it blocks there.
@@ -190,4 +190,55 @@ fn n01_dropped_at_any_moment_on_tokio_mt() {
 #[test]
 fn n01_dropped_at_any_moment_on_smol() {
     Smol::check("n01_dropped_at_any_moment", n01_dropped_at_any_moment_of_its_childrens_polls::<Smol>);
+}
+
+/// Fails if: two panics on two threads at once meet: one is resumed, and the other does not end the process.
+async fn n04_panics_on_several_threads_at_once<R: Rt>() {
+    use std::panic::AssertUnwindSafe;
+
+    use futures_util::FutureExt;
+
+    struct PanicsWhenDropped;
+    impl Drop for PanicsWhenDropped {
+        fn drop(&mut self) {
+            std::panic::resume_unwind(Box::new("destructor"));
+        }
+    }
+    for _ in 0..100 {
+        let start = Gate::new();
+        let error = nursery(async |_| {
+            let panic = AssertUnwindSafe(nursery(async |n| -> Result<(), Failure> {
+                for _ in 0..4 {
+                    let start = start.clone();
+                    R::spawn(n, async move {
+                        let _bad = PanicsWhenDropped;
+                        start.passed().await;
+                        Ok(())
+                    });
+                }
+                turns(3).await;
+                start.open();
+                pending().await
+            }))
+            .catch_unwind()
+            .await
+            .expect_err("they panic");
+            assert_eq!(panic.downcast_ref(), Some(&"destructor"));
+            Ok(())
+        })
+        .await
+        .expect_err("the other three are not lost");
+        assert_eq!(error.leaves().len(), 3, "{error:?}");
+        assert!(error.leaves().iter().all(|leaf| matches!(leaf.cause(), Cause::Panicked(_))), "{error:?}");
+    }
+}
+
+#[test]
+fn n04_panics_on_several_threads_at_once_on_tokio_mt() {
+    TokioMt::check("n04_panics_on_several_threads_at_once", n04_panics_on_several_threads_at_once::<TokioMt>);
+}
+
+#[test]
+fn n04_panics_on_several_threads_at_once_on_smol() {
+    Smol::check("n04_panics_on_several_threads_at_once", n04_panics_on_several_threads_at_once::<Smol>);
 }
