@@ -47,6 +47,7 @@ mod settle;
 mod signals;
 mod spawn;
 mod timer;
+mod token;
 #[cfg(unix)]
 mod watch;
 
@@ -59,3 +60,4 @@ pub use settle::settle;
 #[cfg(unix)]
 pub use signals::{Signal, Signals};
 pub use spawn::SpawnExt;
+pub use token::{UnderToken, drive_token, under_token};
