@@ -41,6 +41,26 @@ pub(crate) async fn c02_asking_does_not_use_it_up<R: Rt>() {
     journal.assert_is(&["asked"]);
 }
 
+/// Fails if: a body that asks is ended in the round in which a same-task child cancels, before it is told.
+pub(crate) async fn c02_a_body_is_told_of_a_same_task_childs_cancel<R: Rt>() {
+    let journal = Journal::new();
+    let error = nursery(async |n| -> Result<(), Failure> {
+        let (canceller, by) = (n.canceller(), n.canceller());
+        n.spawn_local(async move {
+            turns(2).await;
+            by.cancel("once");
+            Ok(())
+        });
+        canceller.cancelled().await;
+        journal.add("told");
+        pending().await
+    })
+    .await
+    .expect_err("cancelled");
+    assert!(error.is_cancelled(), "{error:?}");
+    journal.assert_is(&["told"]);
+}
+
 const TRICKS: &[&str] = &[
     "a select that has another branch",
     "catch unwind",

@@ -60,7 +60,7 @@ pub(crate) async fn c17_a_parallel_child_per_level_cancelled<R: Rt>() {
         })
         .await
         .expect_err("cancelled");
-        assert!(error.is_cancelled() && error.leaves().is_empty());
+        assert!(error.is_cancelled() && error.leaves().is_empty(), "{} leaves", error.leaves().len());
         assert_eq!(gone.load(Ordering::SeqCst), depth::<R>() + 1);
     }
 }

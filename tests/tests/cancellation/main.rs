@@ -11,7 +11,13 @@ mod c03;
 mod c04;
 mod c05;
 mod c06;
+mod c07;
+mod c08;
+mod c09;
+mod c10;
 mod c11;
+mod c11_more;
+mod c12;
 mod c13;
 mod c14;
 mod c15;
@@ -19,7 +25,11 @@ mod c16;
 mod c17;
 mod c18_foreign;
 mod c18_ours;
+mod c19;
+mod c20;
+mod c21;
 mod clock;
+mod counted;
 mod primitives;
 mod timers;
 
@@ -34,6 +44,7 @@ scope_tests::on_every_runtime! {
     }
     c02 {
         c02_asking_does_not_use_it_up
+        c02_a_body_is_told_of_a_same_task_childs_cancel
         c02_nothing_swallows_it
         c02_polling_again_does_not_help
         c02_the_body_is_not_polled_past_its_end
@@ -68,6 +79,43 @@ scope_tests::on_every_runtime! {
         c06_of_two_deadlines_the_outer_one_catches
         c06_the_scope_around_a_child_catches
     }
+    c07 {
+        c07_a_shield_masks_what_is_cancelled_further_out
+        c07_not_the_shielded_scopes_own_cancellation
+        c07_nor_its_deadline
+        c07_nor_those_further_in
+        c07_it_does_not_cover_the_nurserys_children
+        c07_it_covers_nurseries_in_it_with_their_children
+        c07_beside_a_shield
+        c07_a_shield_in_a_child_is_the_childs
+        c07_it_does_not_mask_a_drop
+        c07_a_shield_in_a_shield
+        c07_two_shields_beside_each_other
+        c07_only_an_open_shield_counts
+    }
+    c08 {
+        c08_a_shield_lifted_by_another_task
+        c08_lifted_before_anything_is_cancelled
+        c08_nothing_to_lift
+        c08_an_outer_shield_stays
+        c08_leaving_a_shield_delivers_at_the_next_await_point
+        c08_five_scopes_of_which_the_outer_two_are_cancelled_in_a_shield
+        c08_five_scopes_with_the_shield_in_the_middle
+    }
+    c09 {
+        c09_children_are_told_though_the_host_is_shielded
+        c09_with_a_finalizer_of_the_childs
+        c09_a_failure_is_told_too
+        c09_from_further_out
+    }
+    c10 {
+        c10_a_body_in_a_shield
+        c10_a_child_in_a_shield
+        c10_slow_clean_up
+        c10_a_deadline_that_passed_while_shielded
+        c10_cancelling_again
+        c10_a_checkpoint_beside_a_shield
+    }
     c11 {
         c11_a_relative_deadline_starts_at_entry
         c11_a_deadline_ends_body_and_children_wherever_they_wait
@@ -80,6 +128,22 @@ scope_tests::on_every_runtime! {
         c11_a_deadline_does_not_reach_clean_up
         c11_a_deadline_beyond_all_clocks_is_none
         c11_fail_after
+    }
+    c11_more {
+        c11_a_body_whose_checkpoints_are_always_ready
+        c11_an_outer_deadline_and_always_ready_checkpoints
+        c11_each_kind_of_checkpoint_reads_the_clock
+        c11_always_ready_checkpoints_in_time
+        c11_deadlines_fire_inside_shields_they_belong_to
+        c11_deadlines_further_out_wait_for_the_shield
+    }
+    c12 {
+        c12_none
+        c12_the_earliest_of_all
+        c12_in_children_and_after_an_edit
+        c12_a_shield_cuts
+        c12_children_in_a_shield
+        c12_at_the_ends_of_time
     }
     c13 {
         c13_a_body_without_an_await_point
@@ -139,5 +203,28 @@ scope_tests::on_every_runtime! {
         c18_a_task_handle
         c18_an_inbox
         c18_a_place_in_a_backlog
+    }
+    c19 {
+        c19_blocking_work_runs_to_its_end
+        c19_the_scope_waits_for_the_thread
+    }
+    c20 {
+        c20_those_who_ask_are_told
+        c20_a_late_one_is_told_at_once
+        c20_when_the_grace_ends_it_is_a_cancellation
+        c20_one_deadline_for_the_whole_subtree
+        c20_the_grace_does_not_grow
+        c20_no_grace_and_no_more_need
+        c20_cancelled_in_the_grace
+        c20_clean_up_and_the_scopes_own_deadline
+    }
+    c21 {
+        c21_a_token_is_a_parent
+        c21_the_scope_under_it_catches
+        c21_a_token_cancelled_before
+        c21_shields_and_deadlines_in_it
+        c21_a_scope_drives_a_token
+        c21_when_a_token_is_left_alone
+        c21_a_token_above_and_below
     }
 }
