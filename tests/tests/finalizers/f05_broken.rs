@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_lite::future::pending;
 use futures_util::future::select;
-use scope_core::{Cause, Failure, fail_after, nursery};
+use scope_core::{Cause, Failure, Spawns, fail_after, nursery};
 use scope_tests::{Boom, Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 use crate::adoption::{Told, filled};
@@ -75,4 +75,34 @@ pub(crate) async fn f05_an_adopted_error_is_a_secondary_one_even_if_it_comes_fir
         matches!(error.cause(), Cause::Failed(failure) if failure.downcast_ref() == Some(&Boom("body"))),
         "{error:?}"
     );
+}
+
+/// Fails if: a child that had failed before the future was dropped is forgotten: the finalizers are told of a cancellation.
+pub(crate) async fn f05_a_child_that_had_failed_before_is_how_it_ended<R: Rt>() {
+    let exits = Journal::new();
+    let error = nursery(async |_| {
+        let (send, got) = async_channel::bounded(1);
+        let mut half = Box::pin(nursery(async |n| -> Result<(), Failure> {
+            send.send(n.canceller()).await?;
+            let e = exits.clone();
+            n.finalizer("asks", async move |exit| {
+                e.add(exit.to_string());
+                Ok(())
+            });
+            n.task("broken").spawn_erased(async { Err(Boom("child").into()) });
+            pending().await
+        }));
+        // By hand, so that it is dropped before it sees its own cancellation.
+        assert!(poll_now(half.as_mut()).await.is_pending());
+        let canceller = got.try_recv().expect("it began");
+        while !canceller.is_cancelled() {
+            turns(1).await;
+        }
+        drop(half);
+        Ok(())
+    })
+    .await
+    .expect_err("a child failed");
+    assert_eq!(error.leaves().len(), 1, "{error:?}");
+    exits.assert_is(&["failed: child"]);
 }

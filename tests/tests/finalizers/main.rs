@@ -9,10 +9,13 @@ mod adoption;
 mod f01;
 mod f02;
 mod f03;
+mod f04;
 mod f05;
 mod f05_broken;
 mod f05_errors;
 mod f05_orphans;
+mod f06;
+mod f07;
 
 scope_tests::on_every_runtime! {
     f01 {
@@ -43,6 +46,19 @@ scope_tests::on_every_runtime! {
         f03_a_cancelled_scope_keeps_its_reason_and_its_failed_clean_up
         f03_a_panic_comes_through_a_failed_clean_up
     }
+    f04 {
+        f04_acquired_and_released_with_the_scope
+        f04_the_waiter_is_dropped_at_any_point
+        f04_the_scope_is_cancelled_at_any_point
+        f04_the_scope_around_is_cancelled
+        f04_the_scopes_future_is_dropped_at_any_point
+        f04_the_scope_waits_for_an_acquiring
+        f04_what_could_not_be_acquired_is_not_released
+        f04_an_error_that_nobody_waits_for_is_the_scopes
+        f04_a_release_that_fails_is_a_failed_clean_up
+        f04_into_a_closed_scope_nothing_is_acquired
+        f04_in_an_owned_scope
+    }
     f05 {
         f05_the_loser_of_a_select
         f05_a_foreign_time_out
@@ -59,6 +75,7 @@ scope_tests::on_every_runtime! {
     f05_broken {
         f05_a_destructor_that_panics_in_a_dropped_block
         f05_an_adopted_error_is_a_secondary_one_even_if_it_comes_first
+        f05_a_child_that_had_failed_before_is_how_it_ended
     }
     f05_errors {
         f05_an_error_joins_the_ancestors
@@ -76,5 +93,25 @@ scope_tests::on_every_runtime! {
         f05_with_no_runtime_left_it_is_dropped_and_reported
         f05_with_no_runtime_at_all_it_is_dropped_and_reported
         f05_a_runtime_that_ends_during_the_clean_up
+    }
+    f06 {
+        f06_through_a_spawner_it_comes_back
+        f06_through_a_spawner_while_it_is_open
+        f06_added_by_a_finalizer
+        f06_to_an_owned_scope_that_has_ended
+        f06_by_a_destructor_of_the_body
+        f06_by_a_destructor_of_a_same_task_child
+        f06_while_the_scope_closes_each_is_run_or_comes_back
+    }
+    f07 {
+        f07_read_to_the_end
+        f07_it_runs_when_it_is_read
+        f07_dropped_early_it_is_adopted
+        f07_never_read_it_leaves_nothing
+        f07_read_by_changing_tasks
+        f07_carried_into_a_foreign_task_and_dropped_there
+        f07_read_first_where_no_scope_is
+        f07_an_error_is_the_last_item
+        f07_cancelled_with_the_scope_that_reads_it
     }
 }

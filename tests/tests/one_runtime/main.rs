@@ -14,6 +14,8 @@
 //! | `adoption_run` | f05 | `run` has returned: on each of the four, but seen from outside |
 //! | `adoption_tokio` | f05, o02, o09 | tokio's `select!`, `timeout`, `JoinHandle::abort` and LocalSet; a server on a socket that drops its handler; the end of a real runtime |
 //! | `blocking_threads` | n14 | blocking work in progress while its scope is cancelled, or waits for it, or is called back into: a second real thread |
+//! | `owned_threads` | o02 | a drop on one thread that meets the end of a task on another |
+//! | `owned_abort` | o08 | the process ends: each run is a process of its own |
 
 mod adoption_run;
 mod adoption_tokio;
@@ -22,5 +24,7 @@ mod blocking_threads;
 mod cancellation_det;
 mod det_only;
 mod nursery_threads;
+mod owned_abort;
+mod owned_threads;
 mod smol_only;
 mod tokio_only;

@@ -33,6 +33,7 @@ scope_tests::on_every_runtime! {
     o01_closing {
         o01_a_close_carried_elsewhere_when_home_ends_in_a_finalizer
         o01_a_close_dropped_half_way_is_gone_on_with
+        o01_a_close_carried_elsewhere_when_home_ends_with_a_child_left
     }
     o02 {
         o02_in_another_task_it_is_one_event_with_both_tasks_and_places

@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::pin::pin;
 
-use scope_core::{NotClosed, OwnedScope, Spawns, nursery};
+use futures_lite::future::pending;
+use scope_core::{Failure, NotClosed, OwnedScope, Spawns, nursery};
 use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 use crate::watch::Watch;
@@ -101,4 +102,55 @@ pub(crate) async fn o01_a_close_dropped_half_way_is_gone_on_with<R: Rt>() {
     .await
     .expect("nothing fails");
     journal.assert_is(&["begun", "last added", "first added"]);
+}
+
+/// Fails if: home's end comes between two polls of a `close` that was begun there and is carried on elsewhere, and the two
+/// who wait for the scope's children then take the wake-up from each other, or both end it.
+pub(crate) async fn o01_a_close_carried_elsewhere_when_home_ends_with_a_child_left<R: Rt>() {
+    let (journal, hold) = (Journal::new(), Gate::new());
+    let watch = nursery(async |n| {
+        let (send, got) = async_channel::bounded(1);
+        let (j, h) = (journal.clone(), hold.clone());
+        let opener = n.task("opener").spawn_erased_with_handle(async move {
+            let owned: OwnedScope = OwnedScope::open("carried")?;
+            let watch = Watch::of(owned.scope());
+            let begun = Gate::new();
+            let here = begun.clone();
+            // Ends late although it is cancelled: what it leaves is shielded.
+            owned.spawn_erased(async move {
+                nursery(async |n| -> Result<(), Failure> {
+                    n.finalizer("slow", async move |_| {
+                        h.passed().await;
+                        j.add("cleaned up");
+                        Ok(())
+                    });
+                    here.open();
+                    pending().await
+                })
+                .await?;
+                Ok(())
+            })?;
+            begun.passed().await;
+            let mut closing: Closing = Box::pin(owned.close());
+            assert!(poll_now(closing.as_mut()).await.is_pending());
+            assert!(send.send((closing, watch)).await.is_ok());
+            Ok(())
+        });
+        let (closing, watch) = got.recv().await?;
+        while watch.violations().is_empty() {
+            turns(1).await;
+        }
+        let there = n.spawn_erased_with_handle(async move {
+            ends_as_home_did(closing).await;
+            Ok(watch)
+        });
+        turns(20).await;
+        hold.open();
+        opener.await?;
+        Ok(there.await?)
+    })
+    .await
+    .expect("a broken rule is no failure");
+    journal.assert_is(&["cleaned up"]);
+    assert_eq!(watch.ends(), 1, "it ends once");
 }
