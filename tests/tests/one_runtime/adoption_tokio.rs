@@ -183,6 +183,40 @@ fn f05_a_handler_dropped_by_its_server_on_disconnect() {
     });
 }
 
+/// Fails if: a handler that entered a living scope leaves what it had begun to anybody else, or that scope does not wait.
+#[test]
+fn f05_a_handler_that_entered_a_scope_is_dropped_on_disconnect() {
+    within_bound("f05_a_handler_that_entered_a_scope_is_dropped_on_disconnect", || {
+        for runtime in both() {
+            let journal = Journal::new();
+            scope_tokio::run_on(
+                &runtime,
+                nursery(async |app| {
+                    let listener = TcpListener::bind("127.0.0.1:0").await?;
+                    let address = listener.local_addr()?;
+                    let (j, ready, app) = (journal.clone(), Gate::new(), app.spawner());
+                    let r = ready.clone();
+                    let server = tokio::spawn(serve(listener, move || {
+                        let (app, j, r) = (app.task("request"), j.clone(), r.clone());
+                        async move { drop(app.enter(holds_something(j, r)).await) }
+                    }));
+                    let client = ask(address).await;
+                    ready.passed().await;
+                    journal.assert_is(&[]);
+                    drop(client);
+                    while !journal.has("child ended") {
+                        tokio::task::yield_now().await;
+                    }
+                    server.abort();
+                    Ok(())
+                }),
+            )
+            .expect("nothing fails");
+            journal.assert_is(ENDED);
+        }
+    });
+}
+
 /// What broken rules are told with this scope's name.
 fn violations_of(name: &'static str) -> (Arc<Mutex<Vec<String>>>, event::ObserverGuard) {
     let told = Arc::new(Mutex::new(Vec::new()));

@@ -7,6 +7,7 @@
 
 mod o01;
 mod o01_closing;
+mod o01_services;
 mod o02;
 mod o03;
 mod o04;
@@ -34,6 +35,10 @@ scope_tests::on_every_runtime! {
         o01_a_close_carried_elsewhere_when_home_ends_in_a_finalizer
         o01_a_close_dropped_half_way_is_gone_on_with
         o01_a_close_carried_elsewhere_when_home_ends_with_a_child_left
+    }
+    o01_services {
+        o01_opened_in_open_and_closed_in_end
+        o01_given_away_by_a_service
     }
     o02 {
         o02_in_another_task_it_is_one_event_with_both_tasks_and_places
