@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Failure, nursery, rt};
+use scope_core::{Failure, OwnedScope, Spawns, nursery, rt};
 use scope_tests::{Gate, Rt, poll_now, turns};
 
 use crate::timers::Timers;
@@ -110,6 +110,42 @@ pub(crate) async fn c17_ended_from_the_inside_out<R: Rt>() {
     .await
     .expect("nothing fails");
     assert_eq!(gone.load(Ordering::SeqCst), depth::<R>() + 1);
+}
+
+/// Fails if: owned scopes that were opened inside each other take a stack frame each, to be cancelled, dropped or waited
+/// for.
+pub(crate) async fn c17_owned_scopes_cancelled_and_dropped<R: Rt>() {
+    for outermost_first in [false, true] {
+        for cancelled in [false, true] {
+            let gone = Arc::new(AtomicUsize::new(0));
+            nursery(async |_| {
+                let mut scopes = vec![OwnedScope::<Failure>::open("outermost")?];
+                for _ in 1..depth::<R>() {
+                    let inner = scopes.last().expect("there is one").open_inner("inner")?;
+                    scopes.push(inner);
+                }
+                for scope in &scopes {
+                    let counts = Counts(gone.clone());
+                    scope.spawn_erased(async move {
+                        let _counts = counts;
+                        pending().await
+                    })?;
+                }
+                if cancelled {
+                    scopes[0].canceller().cancel("all of them");
+                    assert!(scopes.last().expect("there is one").canceller().is_cancelled());
+                }
+                if !outermost_first {
+                    scopes.reverse();
+                }
+                drop(scopes);
+                Ok(())
+            })
+            .await
+            .expect("nothing fails");
+            assert_eq!(gone.load(Ordering::SeqCst), depth::<R>(), "all of it was waited for");
+        }
+    }
 }
 
 /// How many scopes may be nested in one task on a thread with the default stack of 2 MiB, in a build without

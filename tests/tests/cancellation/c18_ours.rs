@@ -1,12 +1,15 @@
-//! c18, what is ours: a handle's value, a service's requests, and the places in its backlog.
+//! c18, what is ours: a handle's value, streams of results, places, and a service's requests.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
 use std::pin::Pin;
 
 use async_channel::{Receiver, Sender};
 use futures_lite::future::pending;
-use scope_core::{Canceller, Exit, Failure, Inbox, Name, Service, Spawns, TaskHandle, nursery};
-use scope_tests::{Gate, Rt, poll_now, turns};
+use scope_core::{
+    Canceller, Exit, Failure, Inbox, Name, Service, Spawns, Supervisor, TaskHandle, nursery, nursery_local,
+};
+use scope_tests::{Gate, Journal, Rt, poll_now, turns};
 
 use crate::primitives::at_once;
 
@@ -53,6 +56,158 @@ pub(crate) async fn c18_a_task_handle<R: Rt>() {
             None => handle.await.expect("it is still there"),
         };
         assert_eq!(value, 7, "{cancel_first} {dropped}");
+    }
+}
+
+/// One who reads a stream in a scope of its own, in the tick in which something is put into it and the scope cancelled.
+/// What was read.
+async fn read_in_one_tick<S, F>(
+    stream: &mut S,
+    next: impl AsyncFn(&mut S) -> Option<u8>,
+    put: impl FnOnce() -> F,
+    (cancel_first, dropped): (bool, bool),
+) -> Option<u8>
+where
+    F: Future<Output = ()>,
+{
+    let (told, got) = (OnceCell::<Canceller>::new(), Cell::new(None));
+    let mut waiting = Box::pin(nursery_local(async |n| -> Result<(), Failure> {
+        let _ = told.set(n.canceller());
+        got.set(next(stream).await);
+        pending().await
+    }));
+    assert!(poll_now(waiting.as_mut()).await.is_pending());
+    let canceller = told.get().expect("it was polled");
+    if cancel_first {
+        canceller.cancel("in the same tick");
+    }
+    put().await;
+    canceller.cancel("in the same tick");
+    if dropped {
+        drop(waiting);
+    } else {
+        assert!(waiting.await.expect_err("cancelled").is_cancelled());
+    }
+    got.get()
+}
+
+/// Fails if: the result of a child is taken out of the stream of results for one who does not get it any more.
+pub(crate) async fn c18_results<R: Rt>() {
+    for way in WAYS {
+        for bounded in [false, true] {
+            let (go, gone) = (Gate::new(), Gate::new());
+            struct Opens(Gate);
+            impl Drop for Opens {
+                fn drop(&mut self) {
+                    self.0.open();
+                }
+            }
+            let value = nursery(async |n| {
+                let (until, opens) = (go.clone(), Opens(gone.clone()));
+                let child = async move {
+                    let _opens = opens;
+                    until.passed().await;
+                    Ok(7)
+                };
+                let put = async || {
+                    go.open();
+                    gone.passed().await;
+                };
+                if bounded {
+                    let mut results = n.spawner().results_bounded::<u8>(1)?;
+                    results.spawn_erased(child).await?;
+                    let got = read_in_one_tick(&mut results, async |r| r.next().await, put, way).await;
+                    Ok(if got.is_none() { results.next().await } else { got })
+                } else {
+                    let mut results = n.spawner().results::<u8>();
+                    results.spawn_erased(child)?;
+                    let got = read_in_one_tick(&mut results, async |r| r.next().await, put, way).await;
+                    Ok(if got.is_none() { results.next().await } else { got })
+                }
+            })
+            .await;
+            assert_eq!(value.expect("nothing fails"), Some(7), "{way:?} {bounded}");
+        }
+    }
+}
+
+/// Fails if: what became of a child is taken out of a supervisor for one who does not get it any more.
+pub(crate) async fn c18_a_supervisor<R: Rt>() {
+    for way in WAYS {
+        let go = Gate::new();
+        let value = nursery(async |n| {
+            let mut supervisor = n.spawner().supervisor::<u8>();
+            let until = go.clone();
+            supervisor.spawn_erased(async move {
+                until.passed().await;
+                Ok(7)
+            })?;
+            let value = async |s: &mut Supervisor<_, u8>| s.next().await.and_then(|ended| ended.into_result().ok());
+            let put = async || {
+                go.open();
+                turns(5).await;
+            };
+            let got = read_in_one_tick(&mut supervisor, value, put, way).await;
+            Ok(if got.is_none() { value(&mut supervisor).await } else { got })
+        })
+        .await;
+        assert_eq!(value.expect("nothing fails"), Some(7), "{way:?}");
+    }
+}
+
+/// Fails if: a place in a bounded nursery is lost that became free when the one who waited for it was cancelled; or the
+/// child that waited with it is spawned all the same, or not destroyed.
+pub(crate) async fn c18_a_place_in_a_bounded_nursery<R: Rt>() {
+    for (cancel_first, dropped) in WAYS {
+        let (go, ran) = (Gate::new(), Journal::new());
+        nursery(async |n| {
+            let bounded = n.spawner().bounded(1)?;
+            let until = go.clone();
+            bounded
+                .spawn_erased(async move {
+                    until.passed().await;
+                    Ok(())
+                })
+                .await?;
+            let told = OnceCell::<Canceller>::new();
+            let spawned = Cell::new(false);
+            let (note, j) = (ran.on_drop("destroyed"), ran.clone());
+            let mut waiting = Box::pin(nursery_local(async |inner| -> Result<(), Failure> {
+                let _ = told.set(inner.canceller());
+                bounded
+                    .spawn_erased(async move {
+                        let _note = note;
+                        j.add("ran");
+                        Ok(())
+                    })
+                    .await?;
+                spawned.set(true);
+                pending().await
+            }));
+            assert!(poll_now(waiting.as_mut()).await.is_pending());
+            let canceller = told.get().expect("it was polled");
+            if cancel_first {
+                canceller.cancel("in the same tick");
+            }
+            go.open();
+            turns(5).await;
+            canceller.cancel("in the same tick");
+            if dropped {
+                drop(waiting);
+            } else {
+                assert!(waiting.await.expect_err("cancelled").is_cancelled());
+            }
+            // There is a place still, or again.
+            bounded.spawn_erased(async { Ok(()) }).await?;
+            while ran.count("destroyed") == 0 {
+                turns(1).await;
+            }
+            assert_eq!(ran.count("ran") > 0, spawned.get(), "{cancel_first} {dropped}");
+            Ok(())
+        })
+        .await
+        .expect("nothing fails");
+        assert_eq!(ran.count("destroyed"), 1);
     }
 }
 

@@ -181,6 +181,7 @@ scope_tests::on_every_runtime! {
         c17_a_parallel_child_per_level_cancelled
         c17_a_parallel_child_per_level_dropped
         c17_ended_from_the_inside_out
+        c17_owned_scopes_cancelled_and_dropped
         c17_same_task_nesting_to_the_documented_depth
         c17_deadline_edits_leave_no_timers
     }
@@ -201,6 +202,9 @@ scope_tests::on_every_runtime! {
     }
     c18_ours {
         c18_a_task_handle
+        c18_results
+        c18_a_supervisor
+        c18_a_place_in_a_bounded_nursery
         c18_an_inbox
         c18_a_place_in_a_backlog
     }
