@@ -9,6 +9,7 @@
 //! | `smol_only` | t02, n01, n05 | `Task::cancel`, and an executor that ends by being dropped |
 //! | `det_only` | n01 | that the seeds find all orders: only there is the order a choice |
 //! | `blocking_only` | s02 | blocking work that waits for a task needs a second real thread: on the deterministic runtime it is a task like others, unless asked for otherwise, which is done there |
+//! | `cancellation_aborts` | c16 | the runtimes' own aborts, in the tick of a cancellation |
 //! | `cancellation_det` | c17 | the full size, once: the core case has 400 levels and 4000 edits in each of the 256 runs |
 //! | `nursery_threads` | n01, n02, n04 | a child that is in the middle of a poll on another thread while its scope is dropped or fails |
 //! | `adoption_run` | f05 | `run` has returned: on each of the four, but seen from outside |
@@ -21,6 +22,7 @@ mod adoption_run;
 mod adoption_tokio;
 mod blocking_only;
 mod blocking_threads;
+mod cancellation_aborts;
 mod cancellation_det;
 mod det_only;
 mod nursery_threads;
