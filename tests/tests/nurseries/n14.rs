@@ -51,6 +51,8 @@ pub(crate) async fn n14_it_can_ask_whether_its_scope_is_cancelled<R: Rt>() {
             j.add("worked on to its end");
         })
         .await?;
+        // No await point yet: it has what the work made, though cancelled.
+        journal.add("has its value");
         yield_now().await;
         journal.add("past an await point");
         Ok(())
@@ -58,7 +60,7 @@ pub(crate) async fn n14_it_can_ask_whether_its_scope_is_cancelled<R: Rt>() {
     .await
     .expect_err("cancelled");
     assert!(error.is_cancelled(), "{error:?}");
-    journal.assert_is(&["worked on to its end"]);
+    journal.assert_is(&["worked on to its end", "has its value"]);
 }
 
 /// Fails if: a scope further out is not asked too, or a sibling scope is.
