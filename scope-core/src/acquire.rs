@@ -58,7 +58,7 @@ impl<R: Send + Sync + 'static> Deposit<Result<Arc<R>, Failure>> for Acquires<R> 
             End::Panicked(payload) => Err(Why::Panicked(PanicPayload::new(payload))),
             End::Aborted | End::Cancelled => Err(Why::Aborted),
             // Told by what spawning returned.
-            End::Refused => return,
+            End::Refused | End::Recorded => return,
         };
         let cause = match self.0.fill(outcome) {
             Err(Err(Why::Failed(failure))) => RecordCause::Failed(Erased::new(failure)),

@@ -20,6 +20,7 @@ use crate::reason::CancelCause;
 use crate::record::{Record, RecordCause};
 use crate::rt::{self, Task};
 use crate::scope::{Part, Scope};
+use crate::task::TaskRef;
 use crate::task_mail::TaskMail;
 
 /// Takes over a scope whose body has just been dropped. Never blocks.
@@ -165,7 +166,30 @@ pub(crate) fn bequeath(scope: &Scope, records: Vec<Record>) {
     }
 }
 
-/// The same where there is such a scope.
+/// Records what went wrong for a task that has ended: in its scope, which is cancelled for it; or, where that has closed, in
+/// the nearest scope around that is open, as a secondary failure.
+pub(crate) fn record_now(scope: &Arc<Scope>, task: &TaskRef, cause: RecordCause) {
+    record_for(scope, task, cause, false);
+}
+
+/// The same, as a secondary failure in any case.
+pub(crate) fn record_late(scope: &Arc<Scope>, task: &TaskRef, cause: RecordCause) {
+    record_for(scope, task, cause, true);
+}
+
+fn record_for(scope: &Arc<Scope>, task: &TaskRef, cause: RecordCause, secondary: bool) {
+    let (path, location, task) = (scope.child_path(task), task.location(), Some(task.clone()));
+    let record = Record { path, location, task, cause, secondary };
+    // Held open for the moment.
+    if scope.admit(Part::Child).is_ok() {
+        scope.fail(record, !secondary);
+        scope.leave(Part::Child);
+    } else {
+        bequeath(scope, vec![record]);
+    }
+}
+
+/// [`bequeath`] where there is such a scope.
 ///
 /// # Errors
 /// What failed, where there is none.

@@ -163,6 +163,10 @@ impl<F: Future> Future for Block<F> {
         if let Some(body) = this.body.as_mut().as_pin_mut() {
             scope.register_host(cx.waker());
             this.closing.poll_foundlings(scope, cx);
+            // Before the body, which is told, and after it: one that overruns its deadline ends where it waits next.
+            if let Ok(true) = this.timer.poll(scope, cx) {
+                scope.expire();
+            }
             let polled = if scope.is_handed_over() {
                 // The scope around has ended, and cleans this one up.
                 Ok(Poll::Pending)

@@ -6,12 +6,11 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use async_lock::{Semaphore, SemaphoreGuardArc};
-
 use crate::deposit::Fails;
 use crate::error::SpawnError;
 use crate::failure::Fault;
 use crate::nursery::{Local, Nursery, Sendable};
+use crate::places::{Permit, Places};
 use crate::raw::frame;
 use crate::scope_ref::ScopeRef;
 use crate::spawner::Spawns;
@@ -25,25 +24,25 @@ use crate::waits::At;
 /// What is spawned into the nursery by other ways does not count. Clones share the places.
 pub struct Bounded<S> {
     spawns: S,
-    places: Arc<Places>,
+    bound: Arc<Bound>,
 }
 
-/// The places of one bounded view.
-pub(crate) struct Places {
+/// The bound of one view.
+pub(crate) struct Bound {
     id: u64,
     limit: usize,
-    free: Arc<Semaphore>,
+    free: Arc<Places>,
     location: &'static Location<'static>,
 }
 
-impl Places {
+impl Bound {
     pub(crate) fn new(limit: usize, location: &'static Location<'static>) -> Result<Arc<Self>, ZeroBound> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         if limit == 0 {
             return Err(ZeroBound { location });
         }
         let id = IDS.fetch_add(1, Ordering::Relaxed);
-        Ok(Arc::new(Places { id, limit, free: Arc::new(Semaphore::new(limit)), location }))
+        Ok(Arc::new(Bound { id, limit, free: Places::new(limit), location }))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -51,26 +50,26 @@ impl Places {
     }
 
     /// Waits for a place of the bounded view of `scope`.
-    pub(crate) async fn take(&self, scope: &ScopeRef) -> Result<SemaphoreGuardArc, BoundedError> {
-        if let Some(place) = self.free.try_acquire_arc() {
+    pub(crate) async fn take(&self, scope: &ScopeRef) -> Result<Permit, BoundedError> {
+        if let Some(place) = self.free.try_take() {
             return Ok(place);
         }
         if frame::here_holds_place(self.id) {
             let why = Why::OwnPlace { here: task::current(), limit: self.limit, location: self.location };
             return Err(BoundedError { scope: scope.clone(), why });
         }
-        Ok(at_checkpoint(At::Place, self.free.acquire_arc()).await)
+        Ok(at_checkpoint(At::Place, self.free.take()).await)
     }
 }
 
 impl<S: Spawns> Bounded<S> {
     pub(crate) fn new(spawns: S, limit: usize, location: &'static Location<'static>) -> Result<Self, ZeroBound> {
-        Ok(Bounded { spawns, places: Places::new(limit, location)? })
+        Ok(Bounded { spawns, bound: Bound::new(limit, location)? })
     }
 
     /// How many children may run at once.
     pub fn limit(&self) -> usize {
-        self.places.limit
+        self.bound.limit
     }
 
     /// Waits for a place, and spawns a parallel child.
@@ -90,9 +89,9 @@ impl<S: Spawns> Bounded<S> {
         async move {
             let place = self.spawns.place();
             let scope = place.scope().clone();
-            let permit = self.places.take(scope.id()).await?;
+            let permit = self.bound.take(scope.id()).await?;
             let task = place.task(location);
-            let own = Arc::new(Own::new(task.clone(), scope.clone(), self.places.id));
+            let own = Arc::new(Own::new(task.clone(), scope.clone(), self.bound.id));
             let tracked = Tracked::new(holding(permit, future), own);
             place
                 .spawn_with(task, OrCut(Fails::<S::Error>::new()), tracked)
@@ -102,16 +101,13 @@ impl<S: Spawns> Bounded<S> {
 }
 
 /// Runs `future` with a place, which is given back when it has been destroyed.
-pub(crate) async fn holding<F: Future>(permit: SemaphoreGuardArc, future: F) -> F::Output {
+pub(crate) async fn holding<F: Future>(permit: Permit, future: F) -> F::Output {
     let _permit = permit;
     future.await
 }
 
 /// The same, and gives the place away with the value: it is given back when that has been read.
-pub(crate) async fn holding_until_read<F, T, E>(
-    permit: SemaphoreGuardArc,
-    future: F,
-) -> Result<(T, SemaphoreGuardArc), E>
+pub(crate) async fn holding_until_read<F, T, E>(permit: Permit, future: F) -> Result<(T, Permit), E>
 where
     F: Future<Output = Result<T, E>>,
 {
@@ -132,7 +128,7 @@ impl<'s, E: Fault> Bounded<&'s Nursery<'s, '_, E, Sendable>> {
     where
         F: Future<Output = Result<(), E>> + Send + 's,
     {
-        add_local(self.spawns, self.places.clone(), future, Location::caller())
+        add_local(self.spawns, self.bound.clone(), future, Location::caller())
     }
 }
 
@@ -149,14 +145,14 @@ impl<'s, E: Fault> Bounded<&'s Nursery<'s, '_, E, Local>> {
     where
         F: Future<Output = Result<(), E>> + 's,
     {
-        add_local(self.spawns, self.places.clone(), future, Location::caller())
+        add_local(self.spawns, self.bound.clone(), future, Location::caller())
     }
 }
 
 /// The methods that call this check that the future is `Send` where the nursery is.
 async fn add_local<'s, E: Fault, K, F>(
     nursery: &'s Nursery<'s, '_, E, K>,
-    places: Arc<Places>,
+    bound: Arc<Bound>,
     future: F,
     location: &'static Location<'static>,
 ) -> Result<(), BoundedError>
@@ -164,9 +160,9 @@ where
     F: Future<Output = Result<(), E>> + 's,
 {
     let scope = nursery.scope.make().clone();
-    let permit = places.take(scope.id()).await?;
+    let permit = bound.take(scope.id()).await?;
     nursery.add(None, location, |task| {
-        let own = Arc::new(Own::new(task.clone(), scope, places.id));
+        let own = Arc::new(Own::new(task.clone(), scope, bound.id));
         (Tracked::new(holding(permit, future), own), OrCut(Fails::<E>::new()), task)
     });
     Ok(())
@@ -174,13 +170,13 @@ where
 
 impl<S: Clone> Clone for Bounded<S> {
     fn clone(&self) -> Self {
-        Bounded { spawns: self.spawns.clone(), places: self.places.clone() }
+        Bounded { spawns: self.spawns.clone(), bound: self.bound.clone() }
     }
 }
 
 impl<S> fmt::Debug for Bounded<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bounded").field("limit", &self.places.limit).finish_non_exhaustive()
+        f.debug_struct("Bounded").field("limit", &self.bound.limit).finish_non_exhaustive()
     }
 }
 

@@ -90,6 +90,9 @@ impl CancelScope {
     /// While it is open, the delivery of an outer cancellation to each body around it in the same runtime's task waits: they
     /// end at their next await point after it. What runs beside it in one of these (the other branch of a `join!`) goes on,
     /// but for our own checkpoints, which stay pending. It masks cancellation, not the drop by a foreign `select!` or time-out.
+    ///
+    /// Await it where it was made: one that was begun in a body and is kept, half-polled, outside of it holds back what is
+    /// delivered to that body for as long as it is kept.
     pub fn shield(mut self) -> Self {
         self.origin.shielded = true;
         self

@@ -2,11 +2,58 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::task::at_checkpoint;
+use crate::adopt;
+use crate::error::PanicPayload;
+use crate::raw::frame::{self, Here};
+use crate::record::RecordCause;
+use crate::scope::Scope;
+use crate::task::{TaskRef, at_checkpoint};
 use crate::waits::At;
+
+/// What a child has left: destroyed as that child where nobody reads it.
+pub(crate) struct Made<T> {
+    value: Option<T>,
+    task: TaskRef,
+    scope: Arc<Scope>,
+}
+
+impl<T> Made<T> {
+    pub(crate) fn by(task: &TaskRef, here: Here<'_>, value: T) -> Self {
+        Made { value: Some(value), task: task.clone(), scope: here.make() }
+    }
+
+    pub(crate) fn take(mut self) -> Option<T> {
+        self.value.take()
+    }
+
+    pub(crate) fn as_ref(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    pub(crate) fn scope(&self) -> &Arc<Scope> {
+        &self.scope
+    }
+}
+
+impl<T> Drop for Made<T> {
+    fn drop(&mut self) {
+        let Some(value) = self.value.take() else { return };
+        let dropped =
+            frame::enter(&self.task, Here::Made(&self.scope), || catch_unwind(AssertUnwindSafe(|| drop(value))));
+        if let Err(payload) = dropped {
+            let cause = RecordCause::Panicked(PanicPayload::new(payload));
+            adopt::record_late(&self.scope, &self.task, cause);
+        }
+    }
+}
 
 /// Shared by the children and the one reader.
 pub(crate) struct Collected<I> {

@@ -21,6 +21,8 @@ pub(crate) enum End<O> {
     Aborted,
     /// Never taken by the runtime, never polled.
     Refused,
+    /// It failed, and the scope has been told.
+    Recorded,
 }
 
 impl<O> End<O> {
@@ -31,6 +33,7 @@ impl<O> End<O> {
             End::Cancelled => End::Cancelled,
             End::Aborted => End::Aborted,
             End::Refused => End::Refused,
+            End::Recorded => End::Recorded,
         }
     }
 }
@@ -62,7 +65,7 @@ pub(crate) fn record_end<E: Fault>(here: Here<'_>, task: &TaskRef, end: End<E>) 
         End::Done(error) => record(here, task, RecordCause::Failed(Erased::new(error))),
         End::Panicked(payload) => record_panic(here, task, payload),
         End::Aborted => record(here, task, RecordCause::Aborted),
-        End::Cancelled | End::Refused => {}
+        End::Cancelled | End::Refused | End::Recorded => {}
     }
 }
 
@@ -75,7 +78,7 @@ impl Deposit<()> for Runs {
             End::Done(()) => {}
             End::Panicked(payload) => record_panic(here, task, payload),
             End::Aborted => record(here, task, RecordCause::Aborted),
-            End::Cancelled | End::Refused => {}
+            End::Cancelled | End::Refused | End::Recorded => {}
         }
     }
 }
@@ -108,6 +111,7 @@ impl<X> End<Option<X>> {
             End::Cancelled => End::Cancelled,
             End::Aborted => End::Aborted,
             End::Refused => End::Refused,
+            End::Recorded => End::Recorded,
         }
     }
 }
@@ -142,6 +146,7 @@ impl<T, E: Fault> Deposit<Result<T, E>> for Handled<T, E> {
             }
             End::Cancelled => Lost::Cancelled,
             End::Refused => Lost::Refused,
+            End::Recorded => Lost::Failed,
         };
         self.slot.fill(Err(lost));
     }

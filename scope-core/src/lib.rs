@@ -31,6 +31,7 @@ mod nursery;
 mod origin;
 mod orphans;
 mod owned;
+mod places;
 mod poller;
 mod race;
 mod raw;

@@ -1,6 +1,7 @@
 //! Why an owned scope was not opened, not closed, or not closed well.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::panic::Location;
 
 use crate::error::ScopeError;
@@ -64,12 +65,17 @@ impl fmt::Display for NotOpened {
 impl std::error::Error for NotOpened {}
 
 /// An owned scope that was not closed, or not well.
-pub struct NotClosed<E: Fault = Failure, K = Sendable>(pub(crate) NotClosedWhy<E, K>);
+///
+/// It is `Send` also where the guard is not, so that `?` makes a [`Failure`] of it.
+pub struct NotClosed<E: Fault = Failure, K = Sendable> {
+    why: NotClosedWhy<E>,
+    kind: PhantomData<fn() -> K>,
+}
 
-pub(crate) enum NotClosedWhy<E: Fault, K> {
+pub(crate) enum NotClosedWhy<E: Fault> {
     WrongTask {
         here: Option<TaskRef>,
-        owned: OwnedScope<E, K>,
+        owned: OwnedScope<E>,
     },
     /// It stays where it is shared.
     WrongTaskShared {
@@ -77,7 +83,7 @@ pub(crate) enum NotClosedWhy<E: Fault, K> {
         place: (ScopeRef, TaskRef),
     },
     FromWithin {
-        owned: OwnedScope<E, K>,
+        owned: OwnedScope<E>,
     },
     FromWithinShared {
         place: (ScopeRef, TaskRef),
@@ -101,45 +107,53 @@ pub(crate) enum NotClosedWhy<E: Fault, K> {
 }
 
 impl<E: Fault, K> NotClosed<E, K> {
+    pub(crate) fn new(why: NotClosedWhy<E>) -> Self {
+        NotClosed { why, kind: PhantomData }
+    }
+
+    pub(crate) fn into_why(self) -> NotClosedWhy<E> {
+        self.why
+    }
+
     /// Whether it was called in another task than the one that opened the scope. Nothing has happened:
     /// [`into_scope`](NotClosed::into_scope) gives the scope back; a shared one stays where it is.
     pub fn is_wrong_task(&self) -> bool {
-        matches!(self.0, NotClosedWhy::WrongTask { .. } | NotClosedWhy::WrongTaskShared { .. })
+        matches!(self.why, NotClosedWhy::WrongTask { .. } | NotClosedWhy::WrongTaskShared { .. })
     }
 
     /// Whether it was called inside the scope itself, which would wait for itself. Nothing has happened, as for
     /// [`is_wrong_task`](NotClosed::is_wrong_task).
     pub fn is_from_within(&self) -> bool {
-        matches!(self.0, NotClosedWhy::FromWithin { .. } | NotClosedWhy::FromWithinShared { .. })
+        matches!(self.why, NotClosedWhy::FromWithin { .. } | NotClosedWhy::FromWithinShared { .. })
     }
 
     /// Whether the block or the task that it was opened in has ended, and the scope with it.
     pub fn is_home_ended(&self) -> bool {
-        matches!(self.0, NotClosedWhy::HomeEnded { .. })
+        matches!(self.why, NotClosedWhy::HomeEnded { .. })
     }
 
     /// Whether it has been closed before: by another handle, or with the scope that it was inside of.
     pub fn is_closed_already(&self) -> bool {
-        matches!(self.0, NotClosedWhy::ClosedAlready { .. } | NotClosedWhy::OuterClosed { .. })
+        matches!(self.why, NotClosedWhy::ClosedAlready { .. } | NotClosedWhy::OuterClosed { .. })
     }
 
     /// Whether it was closed before scopes inside it. All are closed now, those first;
     /// [`failed`](NotClosed::failed) has what failed beside.
     pub fn is_out_of_order(&self) -> bool {
-        matches!(self.0, NotClosedWhy::OutOfOrder { .. })
+        matches!(self.why, NotClosedWhy::OutOfOrder { .. })
     }
 
     /// The scope, where it is still open and not shared.
     pub fn into_scope(self) -> Option<OwnedScope<E, K>> {
-        match self.0 {
-            NotClosedWhy::WrongTask { owned, .. } | NotClosedWhy::FromWithin { owned } => Some(owned),
+        match self.why {
+            NotClosedWhy::WrongTask { owned, .. } | NotClosedWhy::FromWithin { owned } => Some(owned.of_kind()),
             _ => None,
         }
     }
 
     /// What failed in the scope, which has been closed.
     pub fn failed(&self) -> Option<&ScopeError<E>> {
-        match &self.0 {
+        match &self.why {
             NotClosedWhy::Failed(error) => Some(error),
             NotClosedWhy::OutOfOrder { failed, .. } => failed.as_ref(),
             _ => None,
@@ -168,7 +182,7 @@ fn from_within(f: &mut fmt::Formatter<'_>, scope: &ScopeRef) -> fmt::Result {
 
 impl<E: Fault, K> fmt::Display for NotClosed<E, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.why {
             NotClosedWhy::WrongTask { here, owned } => wrong_task(f, here.as_ref(), owned.scope(), owned.home()),
             NotClosedWhy::WrongTaskShared { here, place: (scope, home) } => wrong_task(f, here.as_ref(), scope, home),
             NotClosedWhy::FromWithin { owned } => from_within(f, owned.scope()),
@@ -215,7 +229,7 @@ impl<E: Fault, K> fmt::Display for NotClosed<E, K> {
 
 impl<E: Fault, K> fmt::Debug for NotClosed<E, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.why {
             NotClosedWhy::Failed(error) => fmt::Debug::fmt(error, f),
             _ => write!(f, "NotClosed({self})"),
         }

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::panic::{Location, resume_unwind};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,7 @@ use crate::name::Name;
 use crate::not_closed::{NotClosed, NotClosedWhy, NotOpened};
 use crate::nursery::{Local, Sendable};
 use crate::origin::{Kind, Origin};
+use crate::poller::Poller;
 use crate::raw::frame;
 use crate::record::{Record, RecordCause};
 use crate::scope::{Part, Scope};
@@ -48,9 +50,20 @@ use crate::violation::violated;
 /// one [event](crate::event), and the clean-up runs in the task that opened it, as long as there is one.
 #[must_use = "an owned scope that is dropped is cancelled; `close` it at the end"]
 pub struct OwnedScope<E: Fault = Failure, K = Sendable> {
-    held: Arc<Held>,
+    held: Guard,
     #[expect(clippy::type_complexity, reason = "what it fails with, and its kind")]
     marks: PhantomData<(fn(E) -> E, K)>,
+}
+
+/// Ends the scope when it is dropped.
+struct Guard(Arc<Held>);
+
+impl Deref for Guard {
+    type Target = Held;
+
+    fn deref(&self) -> &Held {
+        &self.0
+    }
 }
 
 const OPEN: u8 = 0;
@@ -247,7 +260,7 @@ fn open<E: Fault, K>(
     });
     parent.add_owned(&held);
     held.scope.tell_opened();
-    Ok(OwnedScope { held, marks: PhantomData })
+    Ok(OwnedScope { held: Guard(held), marks: PhantomData })
 }
 
 impl<E: Fault, K> OwnedScope<E, K> {
@@ -337,10 +350,10 @@ impl<E: Fault, K> OwnedScope<E, K> {
         }
         let here = task::current();
         if here.as_ref() != Some(self.home()) {
-            return Err(NotClosed(NotClosedWhy::WrongTask { here, owned: self }));
+            return Err(NotClosed::new(NotClosedWhy::WrongTask { here, owned: self.of_kind() }));
         }
         if frame::here_is_within(&held.scope) {
-            return Err(NotClosed(NotClosedWhy::FromWithin { owned: self }));
+            return Err(NotClosed::new(NotClosedWhy::FromWithin { owned: self.of_kind() }));
         }
         let scope = held.scope.clone();
         let over = end_inner(&scope);
@@ -350,7 +363,13 @@ impl<E: Fault, K> OwnedScope<E, K> {
         }
         let mut exit = || scope.failed_exit().unwrap_or_else(|| scope.reason().map_or(Exit::Ok, Exit::Cancelled));
         // Dropped in here, the guard hands over what it has come to.
-        if !poll_fn(|cx| held.poll_close(&mut exit, cx)).await {
+        let mut poller = Poller::default();
+        poller.first();
+        let polled = poll_fn(|cx| {
+            poller.check(|| scope.clone());
+            held.poll_close(&mut exit, cx)
+        });
+        if !polled.await {
             return Err(self.ended_before());
         }
         scope.ended();
@@ -370,20 +389,25 @@ impl<E: Fault, K> OwnedScope<E, K> {
         });
         match (over.is_empty(), failed) {
             (true, None) => Ok(()),
-            (true, Some(error)) => Err(NotClosed(NotClosedWhy::Failed(error))),
+            (true, Some(error)) => Err(NotClosed::new(NotClosedWhy::Failed(error))),
             (false, failed) => {
                 let inner = over.iter().map(|held| (held.scope.id().clone(), held.home.clone())).collect();
-                Err(NotClosed(NotClosedWhy::OutOfOrder { scope: scope.id().clone(), inner, failed }))
+                Err(NotClosed::new(NotClosedWhy::OutOfOrder { scope: scope.id().clone(), inner, failed }))
             }
         }
     }
 }
 
 impl<E: Fault, K> OwnedScope<E, K> {
+    /// The same guard as one of another kind: that is only a matter of what the compiler lets one do with it.
+    pub(crate) fn of_kind<L>(self) -> OwnedScope<E, L> {
+        OwnedScope { held: self.held, marks: PhantomData }
+    }
+
     /// What a close is told that comes after the end.
     fn ended_before(&self) -> NotClosed<E, K> {
         let (scope, home) = (self.scope().clone(), self.home().clone());
-        NotClosed(if self.held.state() == OUTER_CLOSED {
+        NotClosed::new(if self.held.state() == OUTER_CLOSED {
             NotClosedWhy::OuterClosed { scope }
         } else {
             NotClosedWhy::HomeEnded { scope, home }
@@ -424,10 +448,10 @@ impl<E: Fault, K> Spawns for OwnedScope<E, K> {
     }
 }
 
-impl<E: Fault, K> Drop for OwnedScope<E, K> {
+impl Drop for Guard {
     fn drop(&mut self) {
-        let Some(closing) = self.held.take(DROPPED) else { return };
-        let (scope, home) = (&self.held.scope, &self.held.home);
+        let Some(closing) = self.take(DROPPED) else { return };
+        let (scope, home) = (&self.scope, &self.home);
         let here = task::current();
         let at_home = here.as_ref() == Some(home);
         let (_, mut order) = take_all(innermost_first(scope.owned_open()), OUTER_CLOSED);
@@ -435,7 +459,7 @@ impl<E: Fault, K> Drop for OwnedScope<E, K> {
         if at_home {
             adopt::hand_over_in_order(order);
         } else {
-            adopt::hand_over_to_home(order, self.held.mail.as_ref());
+            adopt::hand_over_to_home(order, self.mail.as_ref());
             violated(scope, scope.id().location(), || {
                 let here = here.as_ref().map_or_else(|| "no task at all".to_owned(), |task| format!("{task:?}"));
                 format!(
@@ -503,10 +527,10 @@ impl<E: Fault> SharedScope<E> {
     pub async fn close(&self) -> Result<(), NotClosed<E>> {
         let taken = self.owned.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(owned) = taken else {
-            return Err(NotClosed(NotClosedWhy::ClosedAlready { scope: self.scope.clone() }));
+            return Err(NotClosed::new(NotClosedWhy::ClosedAlready { scope: self.scope.clone() }));
         };
-        owned.close().await.map_err(|NotClosed(why)| {
-            NotClosed(match why {
+        owned.close().await.map_err(|error| {
+            NotClosed::new(match error.into_why() {
                 NotClosedWhy::WrongTask { here, owned } => {
                     let place = self.put_back(owned);
                     NotClosedWhy::WrongTaskShared { here, place }

@@ -1,17 +1,71 @@
 //! One of many, or all of many: the others have ended, clean-up included, when the answer is there.
 
 use std::future::{Future, pending};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use pin_project_lite::pin_project;
 
 use crate::block::Block;
 use crate::cancel_scope::{Left, leave};
-use crate::error::{Cause, Leaf, ScopeError};
+use crate::error::{Cause, Leaf, PanicPayload, ScopeError};
 use crate::failure::{Failure, Fault};
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
 use crate::record::Record;
+
+pin_project! {
+    /// One of the futures: its destructor may panic, and keeps none of the others from being dropped.
+    struct Entrant<F> {
+        #[pin]
+        future: Option<F>,
+        panics: Arc<Panics>,
+    }
+
+    impl<F> PinnedDrop for Entrant<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| this.future.set(None))) {
+                this.panics.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(PanicPayload::new(payload));
+            }
+        }
+    }
+}
+
+impl<F: Future> Future for Entrant<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.project().future.as_pin_mut() {
+            Some(future) => future.poll(cx),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// The first panic of those. Goes on when all have been dropped.
+#[derive(Default)]
+struct Panics(Mutex<Option<PanicPayload>>);
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        let first = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(first) = first
+            && !std::thread::panicking()
+        {
+            resume_unwind(first.into_payload());
+        }
+    }
+}
+
+/// Those that are given, each to be dropped whatever the others do.
+fn entrants<I: IntoIterator<Item: Future>>(futures: I) -> impl Iterator<Item = Entrant<I::Item>> {
+    let panics = Arc::<Panics>::default();
+    futures.into_iter().map(move |future| Entrant { future: Some(future), panics: panics.clone() })
+}
 
 fn origin(name: &'static str, location: &'static Location<'static>) -> Origin {
     let mut origin = Origin::new(Kind::Block, location);
@@ -37,7 +91,7 @@ pub fn race<I>(futures: I) -> impl Future<Output = Result<Option<<I::Item as Fut
 where
     I: IntoIterator<Item: Future>,
 {
-    let mut running: FuturesUnordered<I::Item> = futures.into_iter().collect();
+    let mut running: FuturesUnordered<_> = entrants(futures).collect();
     let block = Block::new(origin("race", Location::caller()), async move { running.next().await });
     async move {
         let (scope, left) = leave(block.await);
@@ -71,7 +125,7 @@ where
     E: Fault,
 {
     let location = Location::caller();
-    let mut running: FuturesUnordered<I::Item> = futures.into_iter().collect();
+    let mut running: FuturesUnordered<_> = entrants(futures).collect();
     let block = Block::new(origin("any_ok", location), async move {
         let mut failed = Vec::new();
         while let Some(output) = running.next().await {
@@ -104,8 +158,8 @@ where
     E: Fault,
 {
     let location = Location::caller();
-    let numbered = |(number, future): (usize, I::Item)| async move { (number, future.await) };
-    let mut running: FuturesUnordered<_> = futures.into_iter().enumerate().map(numbered).collect();
+    let numbered = |(number, future): (usize, Entrant<I::Item>)| async move { (number, future.await) };
+    let mut running: FuturesUnordered<_> = entrants(futures).enumerate().map(numbered).collect();
     let block = Block::new(origin("all_ok", location), async move {
         let mut values: Vec<(usize, T)> = Vec::with_capacity(running.len());
         while let Some((number, output)) = running.next().await {

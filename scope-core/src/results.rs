@@ -8,14 +8,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use async_lock::SemaphoreGuardArc;
 use futures_core::Stream;
 
-use crate::bounded::{BoundedError, Places, ZeroBound, holding_until_read};
-use crate::collect::{Collected, Expected};
+use crate::bounded::{Bound, BoundedError, ZeroBound, holding_until_read};
+use crate::collect::{Collected, Expected, Made};
 use crate::deposit::{Deposit, End, record_end, record_panic};
 use crate::failure::Fault;
 use crate::nursery::{Local, Nursery, Sendable};
+use crate::places::Permit;
 use crate::raw::frame::{self, Here};
 use crate::spawner::Spawns;
 use crate::task::TaskRef;
@@ -31,12 +31,12 @@ use crate::waits::At;
 /// The values that were not read are destroyed; the children go on.
 pub struct Results<S, T> {
     spawns: S,
-    collected: Arc<Collected<T>>,
+    collected: Arc<Collected<Made<T>>>,
 }
 
 /// Where the value of such a child goes.
 struct Collects<T, E> {
-    expected: Expected<T>,
+    expected: Expected<Made<T>>,
     error: PhantomData<fn() -> E>,
 }
 
@@ -45,13 +45,13 @@ impl<T, E: Fault> Deposit<Result<T, E>> for Collects<T, E> {
         match end {
             End::Done(Ok(value)) => {
                 // Destroyed here where nobody reads.
-                let unread = self.expected.leave(value);
+                let unread = self.expected.leave(Made::by(task, here, value));
                 drop(unread);
             }
             End::Done(Err(error)) => record_end(here, task, End::Done(error)),
             End::Panicked(payload) => record_panic(here, task, payload),
             End::Aborted => record_end::<E>(here, task, End::Aborted),
-            End::Cancelled | End::Refused => {}
+            End::Cancelled | End::Refused | End::Recorded => {}
         }
     }
 }
@@ -80,7 +80,7 @@ impl<S: Spawns, T> Results<S, T> {
     /// # Cancel safety
     /// Dropped before it is ready, no value is lost.
     pub async fn next(&mut self) -> Option<T> {
-        self.collected.next().await
+        self.collected.next().await.and_then(Made::take)
     }
 
     /// How many children run, or have a value that was not read.
@@ -130,7 +130,7 @@ impl<S: Unpin, T> Stream for Results<S, T> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        poll_at_checkpoint(&self.collected, cx)
+        poll_at_checkpoint(&self.collected, cx).map(|item| item.and_then(Made::take))
     }
 }
 
@@ -155,13 +155,13 @@ impl<S, T> fmt::Debug for Results<S, T> {
 /// As [`Results`].
 pub struct BoundedResults<S, T> {
     spawns: S,
-    places: Arc<Places>,
-    collected: Arc<Collected<(T, SemaphoreGuardArc)>>,
+    bound: Arc<Bound>,
+    collected: Arc<Collected<Made<(T, Permit)>>>,
 }
 
 impl<S: Spawns, T> BoundedResults<S, T> {
     pub(crate) fn new(spawns: S, limit: usize, location: &'static Location<'static>) -> Result<Self, ZeroBound> {
-        Ok(BoundedResults { spawns, places: Places::new(limit, location)?, collected: Collected::new() })
+        Ok(BoundedResults { spawns, bound: Bound::new(limit, location)?, collected: Collected::new() })
     }
 
     /// Waits for a place, and spawns a parallel child.
@@ -181,9 +181,9 @@ impl<S: Spawns, T> BoundedResults<S, T> {
         async move {
             let place = self.spawns.place();
             let scope = place.scope().clone();
-            let permit = self.places.take(scope.id()).await?;
+            let permit = self.bound.take(scope.id()).await?;
             let task = place.task(location);
-            let own = Arc::new(Own::new(task.clone(), scope.clone(), self.places.id()));
+            let own = Arc::new(Own::new(task.clone(), scope.clone(), self.bound.id()));
             let deposit = Collects { expected: self.collected.expect(), error: PhantomData::<fn() -> S::Error> };
             let tracked = Tracked::new(holding_until_read(permit, future), own);
             place
@@ -197,7 +197,7 @@ impl<S: Spawns, T> BoundedResults<S, T> {
     /// # Cancel safety
     /// Dropped before it is ready, no value is lost.
     pub async fn next(&mut self) -> Option<T> {
-        self.collected.next().await.map(|(value, _)| value)
+        self.collected.next().await.and_then(Made::take).map(|(value, _)| value)
     }
 
     /// How many children run, or have a value that was not read.
@@ -225,7 +225,7 @@ impl<'s, E: Fault, T> BoundedResults<&'s Nursery<'s, '_, E, Sendable>, T> {
         F: Future<Output = Result<T, E>> + Send + 's,
         T: Send + 's,
     {
-        add_local(self.spawns, self.places.clone(), self.collected.clone(), future, Location::caller())
+        add_local(self.spawns, self.bound.clone(), self.collected.clone(), future, Location::caller())
     }
 }
 
@@ -243,15 +243,15 @@ impl<'s, E: Fault, T> BoundedResults<&'s Nursery<'s, '_, E, Local>, T> {
         F: Future<Output = Result<T, E>> + 's,
         T: 's,
     {
-        add_local(self.spawns, self.places.clone(), self.collected.clone(), future, Location::caller())
+        add_local(self.spawns, self.bound.clone(), self.collected.clone(), future, Location::caller())
     }
 }
 
 /// The methods that call this check that the future is `Send` where the nursery is.
 async fn add_local<'s, E: Fault, K, T: 's, F>(
     nursery: &'s Nursery<'s, '_, E, K>,
-    places: Arc<Places>,
-    collected: Arc<Collected<(T, SemaphoreGuardArc)>>,
+    bound: Arc<Bound>,
+    collected: Arc<Collected<Made<(T, Permit)>>>,
     future: F,
     location: &'static Location<'static>,
 ) -> Result<(), BoundedError>
@@ -259,10 +259,10 @@ where
     F: Future<Output = Result<T, E>> + 's,
 {
     let scope = nursery.scope.make().clone();
-    let permit = places.take(scope.id()).await?;
+    let permit = bound.take(scope.id()).await?;
     let deposit = Collects { expected: collected.expect(), error: PhantomData::<fn() -> E> };
     nursery.add(None, location, |task| {
-        let own = Arc::new(Own::new(task.clone(), scope, places.id()));
+        let own = Arc::new(Own::new(task.clone(), scope, bound.id()));
         (Tracked::new(holding_until_read(permit, future), own), OrCut(deposit), task)
     });
     Ok(())
@@ -278,7 +278,7 @@ impl<S: Unpin, T> Stream for BoundedResults<S, T> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        poll_at_checkpoint(&self.collected, cx).map(|item| item.map(|(value, _)| value))
+        poll_at_checkpoint(&self.collected, cx).map(|item| item.and_then(Made::take).map(|(value, _)| value))
     }
 }
 

@@ -32,6 +32,7 @@ use event_listener::{Event as Listen, EventListener};
 use crate::closing::Closing;
 use crate::error::{PanicPayload, Path, Segment, SpawnError};
 use crate::event::{self, EventKind};
+use crate::failure::Failure;
 use crate::finalizer::{Exit, Finalizer};
 use crate::id::TaskId;
 use crate::name::Name;
@@ -618,14 +619,25 @@ impl Scope {
         let Some(opened) = self.lock().owned.remove(&home.id()) else { return };
         let mut open: Vec<_> = opened.iter().filter_map(Weak::upgrade).collect();
         open.retain(|held| held.is_open());
+        self.end_with_home(open, Some(home));
+    }
+
+    /// Ends all that are open here, whoever has opened them.
+    fn end_owned(self: &Arc<Self>) {
+        let open = self.owned_open();
+        self.end_with_home(open, None);
+    }
+
+    fn end_with_home(self: &Arc<Self>, open: Vec<Arc<Held>>, home: Option<&TaskRef>) {
         if open.is_empty() {
             return;
         }
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| crate::owned::end_with_home(open))) {
             // The policy says so.
             let cause = RecordCause::Panicked(PanicPayload::new(payload));
-            let (path, location, task) = (self.child_path(home), home.location(), Some(home.clone()));
-            self.fail(Record { path, location, task, cause, secondary: false }, true);
+            let path = home.map_or_else(|| self.own_path(), |home| self.child_path(home));
+            let location = home.map_or(self.id.location(), |home| home.location());
+            self.fail(Record { path, location, task: home.cloned(), cause, secondary: false }, true);
         }
     }
 
@@ -866,7 +878,18 @@ impl Scope {
             if stray.kind == Kind::CleanUp || stray.is_handed_over() {
                 continue;
             }
+            // What was opened in it and not closed counts in it, and whoever should close it will not be polled any more.
+            stray.end_owned();
+            let begun = stray.finalizing();
             crate::adopt::hand_over(stray.clone(), Closing::new());
+            if let Some((name, location)) = begun {
+                // It lies half-way in that future, where nobody gets at it.
+                let text = format!(
+                    "finalizer {name} was left half-way: the future of its scope was forgotten or carried away"
+                );
+                let cause = RecordCause::CleanUp(Failure::msg(text));
+                self.fail(Record { path: stray.own_path(), location, task: None, cause, secondary: true }, false);
+            }
             let told = catch_unwind(AssertUnwindSafe(|| {
                 violated(&stray, stray.id.location(), || {
                     format!(

@@ -48,6 +48,10 @@ impl<T> HasOwn for Cell<T> {
     fn own(&self) -> &Own {
         &self.own
     }
+
+    fn fails_the_scope(&self) -> bool {
+        !matches!(*self.state.lock().unwrap_or_else(PoisonError::into_inner), State::Starting(_))
+    }
 }
 
 impl<T> Cell<T> {
@@ -127,7 +131,7 @@ impl<T, E: Fault> Deposit<Result<(), E>> for Starting<T, E> {
             End::Done(Err(error)) => (Some(RecordCause::Failed(Erased::new(error))), Ending::Failed),
             End::Panicked(payload) => (Some(RecordCause::Panicked(PanicPayload::new(payload))), Ending::Failed),
             End::Aborted => (Some(RecordCause::Aborted), Ending::Failed),
-            End::Cancelled | End::Refused => (None, Ending::Cancelled),
+            End::Cancelled | End::Refused | End::Recorded => (None, Ending::Cancelled),
         };
         let record = cause.map(|cause| {
             let path = here.make().child_path(task);

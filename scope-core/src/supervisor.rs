@@ -6,16 +6,16 @@ use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::collect::{Collected, Expected};
-use crate::deposit::{Deposit, End, record, record_end, record_panic};
+use crate::adopt;
+use crate::collect::{Collected, Expected, Made};
+use crate::deposit::{Deposit, End};
 use crate::error::{Cause, PanicPayload};
 use crate::failure::{Failure, Fault};
 use crate::name::Name;
 use crate::nursery::{Local, Nursery, Sendable};
 use crate::raw::frame::Here;
 use crate::reason::{CancelCause, CancelReason};
-use crate::record::{Erased, Record, RecordCause};
-use crate::scope::Scope;
+use crate::record::{Erased, RecordCause};
 use crate::spawner::Spawns;
 use crate::task::TaskRef;
 
@@ -57,8 +57,10 @@ use crate::task::TaskRef;
 /// No failure is lost: those that were not read fail the scope, and so does a child that fails later.
 pub struct Supervisor<S: Spawns, T> {
     spawns: S,
-    collected: Arc<Collected<Supervised<T, S::Error>>>,
+    collected: Arc<Collected<Ended<T, S::Error>>>,
 }
+
+type Ended<T, E> = Made<Result<T, Cause<E>>>;
 
 /// A child that has ended.
 pub struct Supervised<T, E: Fault = Failure> {
@@ -94,7 +96,7 @@ impl<T: fmt::Debug, E: Fault> fmt::Debug for Supervised<T, E> {
 
 /// Where the outcome of such a child goes.
 struct Supervises<T, E: Fault> {
-    expected: Expected<Supervised<T, E>>,
+    expected: Expected<Ended<T, E>>,
     error: PhantomData<fn() -> E>,
 }
 
@@ -113,18 +115,27 @@ impl<T, E: Fault> Deposit<Result<T, E>> for Supervises<T, E> {
                 Err(Cause::Cancelled(reason))
             }
             // The scope, or who spawned it, has been told.
-            End::Refused => return,
+            End::Refused | End::Recorded => return,
         };
-        if let Err(unread) = self.expected.leave(Supervised { task: task.clone(), result }) {
-            match unread.result {
-                Ok(value) => drop(value),
-                Err(Cause::Failed(error)) => record_end(here, task, End::Done(error)),
-                Err(Cause::Panicked(payload)) => record_panic(here, task, payload.into_payload()),
-                Err(Cause::Aborted) => record(here, task, RecordCause::Aborted),
-                Err(_) => {}
-            }
+        if let Err(unread) = self.expected.leave(Made::by(task, here, result)) {
+            fail_with(unread);
         }
     }
+}
+
+/// A failure that nobody has read is the scope's.
+fn fail_with<T, E: Fault>(unread: Ended<T, E>) {
+    if matches!(unread.as_ref(), Some(Ok(_)) | None) {
+        return;
+    }
+    let (scope, task) = (unread.scope().clone(), unread.task().clone());
+    let cause = match unread.take() {
+        Some(Err(Cause::Failed(error))) => RecordCause::Failed(Erased::new(error)),
+        Some(Err(Cause::Panicked(payload))) => RecordCause::Panicked(payload),
+        Some(Err(Cause::Aborted)) => RecordCause::Aborted,
+        _ => return,
+    };
+    adopt::record_now(&scope, &task, cause);
 }
 
 impl<S: Spawns, T> Supervisor<S, T> {
@@ -154,7 +165,9 @@ impl<S: Spawns, T> Supervisor<S, T> {
     /// # Cancel safety
     /// Dropped before it is ready, nothing is lost.
     pub async fn next(&mut self) -> Option<Supervised<T, S::Error>> {
-        self.collected.next().await
+        let made = self.collected.next().await?;
+        let task = made.task().clone();
+        made.take().map(|result| Supervised { task, result })
     }
 
     /// How many children run, or have ended and were not read.
@@ -212,20 +225,8 @@ where
 
 impl<S: Spawns, T> Drop for Supervisor<S, T> {
     fn drop(&mut self) {
-        let unread = self.collected.close();
-        if unread.is_empty() {
-            return;
-        }
-        let scope: Arc<Scope> = self.spawns.place().into_scope();
-        for Supervised { task, result } in unread {
-            let cause = match result {
-                Err(Cause::Failed(error)) => RecordCause::Failed(Erased::new(error)),
-                Err(Cause::Panicked(payload)) => RecordCause::Panicked(payload),
-                Err(Cause::Aborted) => RecordCause::Aborted,
-                _ => continue,
-            };
-            let (path, location) = (scope.child_path(&task), task.location());
-            scope.fail(Record { path, location, task: Some(task), cause, secondary: false }, true);
+        for unread in self.collected.close() {
+            fail_with(unread);
         }
     }
 }

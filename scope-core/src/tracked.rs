@@ -16,14 +16,15 @@ use pin_project_lite::pin_project;
 
 use crate::adopt;
 use crate::closing::Closing;
-use crate::deposit::{Deposit, End};
+use crate::deposit::{Deposit, End, record_end};
+use crate::failure::Fault;
 use crate::finalizer::Exit;
 use crate::name::Name;
 use crate::origin::{Kind, LazyScope, Origin};
 use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelCause;
 use crate::scope::Scope;
-use crate::shield::ShieldCell;
+use crate::shield::{OpenShield, ShieldCell};
 use crate::task::TaskRef;
 
 /// What such a child shares with those who may cancel it.
@@ -78,6 +79,11 @@ impl Own {
 /// What has an [`Own`] in it, in one allocation.
 pub(crate) trait HasOwn {
     fn own(&self) -> &Own;
+
+    /// Whether an error of the child is its scope's.
+    fn fails_the_scope(&self) -> bool {
+        true
+    }
 }
 
 /// One that needs nothing else.
@@ -87,11 +93,18 @@ impl HasOwn for Own {
     }
 }
 
-/// The child was cancelled alone.
-pub(crate) struct Cut;
+/// The child has nothing to give.
+pub(crate) enum Cut {
+    /// It was cancelled alone.
+    Cancelled,
+    /// It failed, and the scope has been told.
+    Recorded,
+}
 
 pin_project! {
     pub(crate) struct Tracked<F: Future, C: HasOwn> {
+        // While what its scopes left is cleaned up: it has ended, and is not cut any more.
+        ending: Option<OpenShield>,
         #[pin]
         body: Option<F>,
         cell: Arc<C>,
@@ -135,6 +148,7 @@ impl Drop for HandsOver<'_> {
 impl<F: Future, C: HasOwn> Tracked<F, C> {
     pub(crate) fn new(body: F, cell: Arc<C>) -> Self {
         Tracked {
+            ending: None,
             body: Some(body),
             cell,
             shields: ShieldCell::new(),
@@ -145,7 +159,12 @@ impl<F: Future, C: HasOwn> Tracked<F, C> {
     }
 }
 
-impl<F: Future, C: HasOwn> Future for Tracked<F, C> {
+impl<F, C, T, E> Future for Tracked<F, C>
+where
+    F: Future<Output = Result<T, E>>,
+    C: HasOwn,
+    E: Fault,
+{
     type Output = Result<F::Output, Cut>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -168,18 +187,29 @@ impl<F: Future, C: HasOwn> Future for Tracked<F, C> {
                     if !scope.is_cancelled_itself() || this.shields.holds_back(cx.waker()) {
                         return Poll::Pending;
                     }
-                    Some(Err(Cut))
+                    Some(Err(Cut::Cancelled))
                 }
             };
             frame::enter(own.task(), Here::Lazy(lazy), || this.body.set(None));
             this.shields.forget_waker();
             own.end();
+            if let Some(scope) = lazy.get() {
+                *this.ending = Some(OpenShield::here());
+                scope.end_owned_of(own.task());
+                // Its siblings are told at once, not when the clean-up is over.
+                if this.cell.fails_the_scope() {
+                    match this.ended.take() {
+                        Some(Ok(Err(error))) => {
+                            record_end(Here::Made(own.parent()), own.task(), End::Done(error));
+                            *this.ended = Some(Err(Cut::Recorded));
+                        }
+                        ended => *this.ended = ended,
+                    }
+                }
+            }
         }
         if let Some(scope) = lazy.get() {
-            if !*this.over {
-                scope.end_owned_of(own.task());
-            }
-            let cut = matches!(this.ended, Some(Err(Cut)));
+            let cut = matches!(this.ended, Some(Err(Cut::Cancelled)));
             let mut exit = || match scope.reason() {
                 Some(reason) if cut => Exit::Cancelled(reason),
                 _ => Exit::Ok,
@@ -190,6 +220,7 @@ impl<F: Future, C: HasOwn> Future for Tracked<F, C> {
             scope.ended();
         }
         *this.over = true;
+        *this.ending = None;
         drop(own.polled_by.take());
         match this.ended.take() {
             Some(ended) => Poll::Ready(ended),
@@ -205,7 +236,8 @@ impl<O, D: Deposit<O>> Deposit<Result<O, Cut>> for OrCut<D> {
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<O, Cut>>) {
         let end = match end {
             End::Done(Ok(output)) => End::Done(output),
-            End::Done(Err(Cut)) | End::Cancelled => End::Cancelled,
+            End::Done(Err(Cut::Cancelled)) | End::Cancelled => End::Cancelled,
+            End::Done(Err(Cut::Recorded)) | End::Recorded => End::Recorded,
             End::Panicked(payload) => End::Panicked(payload),
             End::Aborted => End::Aborted,
             End::Refused => End::Refused,

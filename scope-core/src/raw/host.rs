@@ -373,6 +373,13 @@ fn body_frame<R>(scope: &LazyScope, shields: &ShieldCell, f: impl FnOnce() -> R)
 /// Records what failed in the body or the scope itself.
 fn record(scope: &LazyScope, cause: RecordCause, cancels: bool) {
     let scope = scope.make();
+    if scope.is_over() {
+        // Adopted and ended: only the future was left.
+        if let Some(home) = scope.home() {
+            adopt::record_late(scope, home, cause);
+        }
+        return;
+    }
     let record =
         Record { path: scope.own_path(), location: scope.id().location(), task: None, cause, secondary: false };
     scope.fail(record, cancels);

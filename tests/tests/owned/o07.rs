@@ -12,7 +12,7 @@ static_assertions::assert_impl_all!(OwnedScope: Send, Sync);
 static_assertions::assert_not_impl_any!(OwnedScope<Failure, Local>: Send);
 static_assertions::assert_not_impl_any!(OwnedScope<Failure, Local>: Sync);
 // The error has the scope in it.
-static_assertions::assert_not_impl_any!(NotClosed<Failure, Local>: Send);
+static_assertions::assert_impl_all!(NotClosed<Failure, Local>: Send, Sync);
 
 /// Fails if: it is a lesser scope than the other kind.
 pub(crate) async fn o07_it_is_a_scope_like_the_other<R: Rt>() {
