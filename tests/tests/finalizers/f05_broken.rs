@@ -81,7 +81,7 @@ pub(crate) async fn f05_an_adopted_error_is_a_secondary_one_even_if_it_comes_fir
 pub(crate) async fn f05_a_child_that_had_failed_before_is_how_it_ended<R: Rt>() {
     let exits = Journal::new();
     let error = nursery(async |_| {
-        let (send, got) = async_channel::bounded(1);
+        let ((send, got), go) = (async_channel::bounded(1), Gate::new());
         let mut half = Box::pin(nursery(async |n| -> Result<(), Failure> {
             send.send(n.canceller()).await?;
             let e = exits.clone();
@@ -89,11 +89,16 @@ pub(crate) async fn f05_a_child_that_had_failed_before_is_how_it_ended<R: Rt>() 
                 e.add(exit.to_string());
                 Ok(())
             });
-            n.task("broken").spawn_erased(async { Err(Boom("child").into()) });
+            let g = go.clone();
+            n.task("broken").spawn_erased(async move {
+                g.passed().await;
+                Err(Boom("child").into())
+            });
             pending().await
         }));
         // By hand, so that it is dropped before it sees its own cancellation.
         assert!(poll_now(half.as_mut()).await.is_pending());
+        go.open();
         let canceller = got.try_recv().expect("it began");
         while !canceller.is_cancelled() {
             turns(1).await;
