@@ -121,10 +121,21 @@ impl<F: Future> Block<F> {
 
 /// Opens the block's scope where it is polled first.
 fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<TaskRef>) -> Arc<Scope> {
+    let own = task.is_some();
     frame::here(|place| {
         if let Some((current, scope)) = place {
             task.get_or_insert_with(|| current.clone());
-            origin.parent.get_or_insert_with(|| scope.make());
+            if origin.parent.is_none() {
+                let mut parent = scope.make();
+                // A task of its own may outlive the child that polls it first: it belongs to the nursery.
+                while own
+                    && parent.kind() == Kind::Child
+                    && let Some(around) = parent.parent().cloned()
+                {
+                    parent = around;
+                }
+                origin.parent = Some(parent);
+            }
         }
     });
     let home = task.get_or_insert_with(|| TaskRef::fresh(origin.name.clone(), origin.location));

@@ -307,11 +307,9 @@ pub(crate) fn checkpoint_is_cancelled() -> bool {
 #[cold]
 fn expire_here() {
     let mut at = here(|place| place.and_then(|(_, scope)| scope.nearest()));
+    // Past shields too: what is cancelled behind one waits there until it is left.
     while let Some(scope) = at {
         scope.expire_if_due();
-        if scope.masks_above() {
-            break;
-        }
         at = scope.parent().cloned();
     }
 }

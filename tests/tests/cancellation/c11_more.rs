@@ -150,6 +150,28 @@ pub(crate) async fn c11_each_kind_of_checkpoint_reads_the_clock<R: Rt>() {
     .expect("nothing fails out here");
 }
 
+/// Fails if: checkpoints in a shield, which are not under the deadline, are those that happen to read the clock each time.
+pub(crate) async fn c11_always_ready_checkpoints_in_turn_with_shielded_ones<R: Rt>() {
+    for shift in 0..2 {
+        let rounds = Polls::new();
+        let error = nursery(async |n| -> Result<(), Failure> {
+            n.set_deadline(Some(R::now() + SHORT));
+            for _ in 0..shift {
+                sleep(Duration::ZERO).await?;
+            }
+            busy_for::<R>(SHORT * 2);
+            loop {
+                sleep(Duration::ZERO).await?;
+                shield(sleep(Duration::ZERO)).await?;
+                assert!(rounds.count() <= EVERY, "not noticed");
+            }
+        })
+        .await
+        .expect_err("out of time");
+        assert!(error.is_timed_out(), "{error:?}");
+    }
+}
+
 /// Fails if: the clock is read although nothing has a deadline, or a deadline that has not come ends something.
 pub(crate) async fn c11_always_ready_checkpoints_in_time<R: Rt>() {
     let value = nursery(async |n| {
@@ -210,6 +232,22 @@ pub(crate) async fn c11_deadlines_fire_inside_shields_they_belong_to<R: Rt>() {
     .expect_err("cancelled");
     assert!(error.is_cancelled(), "{error:?}");
     journal.assert_is(&["cut", "out of all of them"]);
+}
+
+/// Fails if: code in a block that asks is cut without being told when the block's own deadline passes.
+pub(crate) async fn c11_a_block_is_told_of_its_deadline<R: Rt>() {
+    let journal = Journal::new();
+    let error = CancelScope::new()
+        .timeout(SHORT)
+        .run_with(async |c| {
+            let reason = c.cancelled().await;
+            journal.add(format!("{:?}", reason.cause()));
+            pending::<()>().await;
+        })
+        .await
+        .expect_err("out of time");
+    assert!(error.is_timed_out(), "{error:?}");
+    journal.assert_is(&["Deadline"]);
 }
 
 /// Fails if: a deadline further out fires inside a shield, or is forgotten after it.

@@ -136,6 +136,8 @@ scope_tests::on_every_runtime! {
         c11_always_ready_checkpoints_in_time
         c11_deadlines_fire_inside_shields_they_belong_to
         c11_deadlines_further_out_wait_for_the_shield
+        c11_always_ready_checkpoints_in_turn_with_shielded_ones
+        c11_a_block_is_told_of_its_deadline
     }
     c12 {
         c12_none

@@ -264,3 +264,27 @@ pub(crate) async fn f07_cancelled_with_the_scope_that_reads_it<R: Rt>() {
     .expect_err("cancelled");
     journal.assert_is(LEFT);
 }
+
+/// Fails if: a stream ends with the child that read it first, where that child has a handle.
+pub(crate) async fn f07_read_by_changing_tasks_with_handles<R: Rt>() {
+    nursery(async |n| {
+        let mut numbers = Box::pin(stream(async |items| {
+            for number in 0..6 {
+                items.send(number).await;
+            }
+            Ok(())
+        }));
+        for number in 0..6 {
+            let reader = n.task("reader").spawn_erased_with_handle(async move {
+                let read = numbers.next().await.expect("six of them")?;
+                Ok((numbers, read))
+            });
+            let read;
+            (numbers, read) = reader.await?;
+            assert_eq!(read, number);
+        }
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+}

@@ -109,6 +109,7 @@ scope_tests::on_every_runtime! {
         f07_dropped_early_it_is_adopted
         f07_never_read_it_leaves_nothing
         f07_read_by_changing_tasks
+        f07_read_by_changing_tasks_with_handles
         f07_carried_into_a_foreign_task_and_dropped_there
         f07_read_first_where_no_scope_is
         f07_an_error_is_the_last_item

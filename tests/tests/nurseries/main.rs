@@ -19,8 +19,11 @@ mod n08_task_locals;
 mod n09;
 mod n10;
 mod n11;
+mod n11_order;
 mod n12;
+mod n12_tasks;
 mod n13;
+mod n13_panics;
 mod n14;
 mod n15;
 mod n15_nested;
@@ -148,6 +151,9 @@ scope_tests::on_every_runtime! {
         n10_same_task_children_need_no_runtime
         n10_a_spawner_spawns_parallel_children_from_any_thread
     }
+    n11_order {
+        n11_places_are_given_in_the_order_in_which_they_were_asked_for
+    }
     n11 {
         n11_as_many_run_as_there_are_places
         n11_spawn_waits_for_a_place
@@ -161,6 +167,9 @@ scope_tests::on_every_runtime! {
         n11_waiting_for_a_place_in_a_scope_that_ends_is_answered
         n11_a_grandchild_waiting_for_its_ancestors_place_gets_an_error
     }
+    n12_tasks {
+        n12_unread_results_are_destroyed_as_the_task_that_made_them
+    }
     n12 {
         n12_results_come_in_completion_order
         n12_unread_results_keep_their_order
@@ -171,6 +180,9 @@ scope_tests::on_every_runtime! {
         n12_a_bound_of_zero_is_an_error
         n12_unread_results_do_not_hold_the_nursery
         n12_next_is_a_checkpoint
+    }
+    n13_panics {
+        n13_losers_whose_destructors_panic
     }
     n13 {
         n13_a_races_losers_have_ended_before_it_returns
