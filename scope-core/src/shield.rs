@@ -67,6 +67,21 @@ impl OpenShield {
     }
 }
 
+impl OpenShield {
+    /// Opens one in the innermost cell only: what runs here is not cut, though what is around it may be.
+    pub(crate) fn innermost() -> Self {
+        let mut cells = Vec::new();
+        frame::each_shield_cell(|cell| {
+            if cells.is_empty() {
+                let shields = cell.0.get_or_init(Arc::default);
+                shields.open.fetch_add(1, Ordering::AcqRel);
+                cells.push(shields.clone());
+            }
+        });
+        OpenShield(cells)
+    }
+}
+
 impl Drop for OpenShield {
     fn drop(&mut self) {
         for shields in &self.0 {

@@ -194,7 +194,7 @@ where
             this.shields.forget_waker();
             own.end();
             if let Some(scope) = lazy.get() {
-                *this.ending = Some(OpenShield::here());
+                *this.ending = Some(OpenShield::innermost());
                 scope.end_owned_of(own.task());
                 // Its siblings are told at once, not when the clean-up is over.
                 if this.cell.fails_the_scope() {

@@ -1,0 +1,149 @@
+//! Cancelling a scope, and all in it.
+
+use super::*;
+
+impl Scope {
+    /// Whether code in this scope is to end: it or a scope around it was cancelled.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (SELF | ABOVE) != 0
+    }
+
+    /// Whether it was cancelled by itself.
+    pub(crate) fn is_cancelled_itself(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SELF != 0
+    }
+
+    /// Whether a cancellation from further out has made this scope's own end moot, as seen from the code that awaits it:
+    /// whoever absorbs it drops that code, and this scope's future with it. Not so where the future was carried out of the
+    /// scope that was cancelled.
+    pub(crate) fn is_moot(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (ABOVE | HANDED_OVER) == ABOVE && crate::raw::frame::here_is_cancelled()
+    }
+
+    pub(crate) fn reason_if_cancelled(&self) -> Option<CancelReason> {
+        if self.is_cancelled() { self.reason() } else { None }
+    }
+
+    pub(crate) fn reason(&self) -> Option<CancelReason> {
+        self.lock().reason.clone()
+    }
+
+    /// Cancels this scope and all in it. True if it had not been cancelled by itself before.
+    pub(crate) fn cancel(
+        self: &Arc<Self>,
+        cause: CancelCause,
+        text: Name,
+        location: &'static Location<'static>,
+    ) -> bool {
+        let reason = CancelReason::new(cause, text, self.id.clone(), location);
+        let mut work = Vec::new();
+        if !self.strike(SELF, &reason, &mut work) {
+            return false;
+        }
+        let inherited = reason.inherited();
+        // A work list, not recursion: scopes may be nested a hundred thousand deep.
+        while let Some(scope) = work.pop() {
+            scope.strike(ABOVE, &inherited, &mut work);
+        }
+        true
+    }
+
+    /// Sets `bit` and tells this scope's own children; scopes further in go to `work`. False if `bit` was set already.
+    pub(super) fn strike(self: &Arc<Self>, bit: u32, reason: &CancelReason, work: &mut Vec<Arc<Scope>>) -> bool {
+        let mut wakers = Vec::new();
+        let hooks;
+        let mut more;
+        {
+            let mut state = self.lock();
+            // Looked at under the lock: whoever lifts a shield looks at what is above after it.
+            if bit == ABOVE && self.masks_above() {
+                return false;
+            }
+            let before = self.flags.fetch_or(bit, Ordering::AcqRel);
+            if before & bit != 0 {
+                return false;
+            }
+            if before & (SELF | ABOVE) != 0 {
+                // Everybody in it has been told; only who absorbs it has changed.
+                drop(state);
+                self.host.wake();
+                return true;
+            }
+            state.reason = Some(reason.clone());
+            work.extend(state.inner.iter().filter_map(Weak::upgrade));
+            hooks = std::mem::take(&mut state.hooks);
+            more = state.parked.tell(&mut wakers);
+        }
+        loop {
+            for waker in wakers.drain(..) {
+                waker.wake();
+            }
+            if !more {
+                break;
+            }
+            more = self.lock().parked.tell(&mut wakers);
+        }
+        self.host.wake();
+        self.asked.notify(usize::MAX);
+        for (_, hook) in hooks {
+            // A user's: one that panics is not to keep the others from being told.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(reason))) {
+                let cause = RecordCause::Panicked(PanicPayload::new(payload));
+                let record =
+                    Record { path: self.own_path(), location: reason.location(), task: None, cause, secondary: false };
+                self.fail(record, false);
+            }
+        }
+        if event::observed() && (self.kind != Kind::Child || bit == SELF) {
+            let task = crate::task::current();
+            event::tell(EventKind::Cancelled(reason.clone()), self, task, reason.location());
+        }
+        true
+    }
+
+    /// Tells when the scope has been cancelled.
+    pub(crate) fn listen(&self) -> EventListener {
+        self.asked.listen()
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        if self.flags.load(Ordering::Acquire) & DEADLINE == 0 {
+            return None;
+        }
+        self.lock().deadline
+    }
+
+    pub(crate) fn set_deadline(&self, at: Option<Instant>) {
+        {
+            let mut state = self.lock();
+            state.deadline = at;
+            self.flags.fetch_or(DEADLINE, Ordering::Release);
+        }
+        // Whoever polls this scope arms the timer.
+        self.host.wake();
+    }
+
+    /// Calls `hook` when the scope is cancelled; at once if it has been.
+    pub(crate) fn add_hook(&self, id: u64, hook: Hook) {
+        let reason = {
+            let mut state = self.lock();
+            match &state.reason {
+                Some(reason) => reason.clone(),
+                None => {
+                    state.hooks.push((id, hook));
+                    return;
+                }
+            }
+        };
+        hook(&reason);
+    }
+
+    pub(crate) fn remove_hook(&self, id: u64) {
+        let hook = {
+            let mut state = self.lock();
+            state.hooks.iter().position(|(other, _)| *other == id).map(|at| state.hooks.swap_remove(at))
+        };
+        drop(hook);
+    }
+}

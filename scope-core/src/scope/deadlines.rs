@@ -1,0 +1,79 @@
+//! Deadlines, and the grace of a shutdown.
+
+use super::*;
+
+impl Scope {
+    /// The earliest deadline that code in this scope is under.
+    pub(crate) fn effective_deadline(&self) -> Option<Instant> {
+        let mut earliest = self.deadline();
+        let mut at = self;
+        while !at.masks_above() {
+            let Some(parent) = &at.parent else { break };
+            at = parent;
+            earliest = match (earliest, at.deadline()) {
+                (Some(a), Some(b)) => Some(a.min(b)),
+                (a, b) => a.or(b),
+            };
+        }
+        earliest
+    }
+
+    /// Cancels the scope if its deadline has passed by the clock.
+    pub(crate) fn expire_if_due(self: &Arc<Self>) {
+        if let (Some(at), Some(runtime)) = (self.deadline(), &self.runtime)
+            && at <= runtime.now()
+        {
+            self.expire();
+        }
+    }
+
+    /// Cancels the scope: its deadline has passed, or the grace of its shutdown is over.
+    pub(crate) fn expire(self: &Arc<Self>) {
+        let shutdown = {
+            let state = self.lock();
+            state
+                .shutdown
+                .as_ref()
+                .filter(|shutdown| state.deadline == Some(shutdown.until))
+                .map(|s| (s.grace, s.location))
+        };
+        match shutdown {
+            None => self.cancel(CancelCause::Deadline, Name::new(""), self.id.location()),
+            Some((grace, location)) => {
+                let running = crate::tree::still_running(self);
+                let text = format!("the grace of {grace:?} is over; still running: {}", running.join(", "));
+                self.cancel(CancelCause::Shutdown, Name::from(text), location)
+            }
+        };
+    }
+
+    pub(crate) fn is_shutdown_requested(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & SHUTDOWN != 0
+    }
+
+    /// Tells those who ask, here and further in, to come to an end, and cancels the scope when `grace` is over.
+    pub(crate) fn shut_down(self: &Arc<Self>, grace: Duration, location: &'static Location<'static>) {
+        let now = self.runtime.as_ref().map_or_else(Instant::now, |runtime| runtime.now());
+        if let Some(until) = now.checked_add(grace) {
+            let mut state = self.lock();
+            if state.deadline.is_none_or(|deadline| until < deadline) {
+                state.deadline = Some(until);
+                state.shutdown = Some(Shutdown { until, grace, location });
+                self.flags.fetch_or(DEADLINE, Ordering::Release);
+            }
+        }
+        let mut work = vec![self.clone()];
+        while let Some(scope) = work.pop() {
+            {
+                let state = scope.lock();
+                if scope.kind == Kind::CleanUp || scope.flags.fetch_or(SHUTDOWN, Ordering::AcqRel) & SHUTDOWN != 0 {
+                    continue;
+                }
+                work.extend(state.inner.iter().filter_map(Weak::upgrade));
+            }
+            scope.asked.notify(usize::MAX);
+        }
+        // Whoever polls this scope arms the timer.
+        self.host.wake();
+    }
+}

@@ -1,0 +1,120 @@
+//! What a scope holds beside children: finalizers, services, owned scopes, what it has adopted.
+
+use super::*;
+
+impl Scope {
+    /// Adds the finalizer that `make` makes. False, without making it, where the scope has closed.
+    pub(crate) fn add_finalizer(&self, make: impl FnOnce() -> Finalizer) -> bool {
+        let mut state = self.lock();
+        if self.live.load(Ordering::Acquire) & CLOSED != 0 {
+            return false;
+        }
+        state.finalizers.push(make());
+        true
+    }
+
+    /// The one added last, and how many are left behind it.
+    pub(crate) fn pop_finalizer(&self) -> Option<(Finalizer, usize)> {
+        let mut state = self.lock();
+        let finalizer = state.finalizers.pop()?;
+        Some((finalizer, state.finalizers.len()))
+    }
+
+    pub(crate) fn add_service(&self, service: Weak<dyn Closable>) {
+        let mut state = self.lock();
+        state.services.retain(|weak| weak.strong_count() > 0);
+        state.services.push(service.clone());
+        drop(state);
+        // Read after the push: whoever winds up sets the bit before it reads the list.
+        if self.flags.load(Ordering::Acquire) & WINDING_UP != 0
+            && let Some(service) = service.upgrade()
+        {
+            service.begin_close();
+        }
+    }
+
+    pub(crate) fn add_owned(&self, held: &Arc<Held>) {
+        let mut state = self.lock();
+        let open = state.owned.entry(held.home().id()).or_default();
+        if open.len() == open.capacity() {
+            // As in `attach`.
+            open.retain(|weak| weak.strong_count() > 0);
+            let live = open.len();
+            open.reserve(live.max(2));
+        }
+        open.push(Arc::downgrade(held));
+        self.flags.fetch_or(OWNS, Ordering::AcqRel);
+    }
+
+    /// The owned scopes opened in this one that are open, the oldest first.
+    pub(crate) fn owned_open(&self) -> Vec<Arc<Held>> {
+        if self.flags.load(Ordering::Acquire) & OWNS == 0 {
+            return Vec::new();
+        }
+        let mut open: Vec<_> = self.lock().owned.values().flatten().filter_map(Weak::upgrade).collect();
+        open.retain(|held| held.is_open());
+        open.sort_by_key(|held| held.age());
+        open
+    }
+
+    /// Ends the owned scopes that `home` has opened here and not closed, innermost first: it has ended.
+    pub(crate) fn end_owned_of(self: &Arc<Self>, home: &TaskRef) {
+        if self.flags.load(Ordering::Acquire) & OWNS == 0 {
+            return;
+        }
+        let Some(opened) = self.lock().owned.remove(&home.id()) else { return };
+        let mut open: Vec<_> = opened.iter().filter_map(Weak::upgrade).collect();
+        open.retain(|held| held.is_open());
+        self.end_with_home(open, Some(home));
+    }
+
+    /// Ends all that are open here, whoever has opened them.
+    pub(super) fn end_owned(self: &Arc<Self>) {
+        let open = self.owned_open();
+        self.end_with_home(open, None);
+    }
+
+    fn end_with_home(self: &Arc<Self>, open: Vec<Arc<Held>>, home: Option<&TaskRef>) {
+        if open.is_empty() {
+            return;
+        }
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| crate::owned::end_with_home(open))) {
+            // The policy says so.
+            let cause = RecordCause::Panicked(PanicPayload::new(payload));
+            let path = home.map_or_else(|| self.own_path(), |home| self.child_path(home));
+            let location = home.map_or(self.id.location(), |home| home.location());
+            self.fail(Record { path, location, task: home.cloned(), cause, secondary: false }, true);
+        }
+    }
+
+    pub(crate) fn post(&self, adopted: Task) {
+        self.lock().mail.push(adopted);
+        self.flags.fetch_or(MAIL, Ordering::AcqRel);
+        self.wake_joiners();
+    }
+
+    pub(crate) fn take_mail(&self) -> Vec<Task> {
+        if self.flags.load(Ordering::Acquire) & MAIL == 0 {
+            return Vec::new();
+        }
+        let mut state = self.lock();
+        self.flags.fetch_and(!MAIL, Ordering::AcqRel);
+        std::mem::take(&mut state.mail)
+    }
+
+    /// What is still in the way of closing: counts of children and of services.
+    pub(crate) fn live(&self) -> (u32, u32) {
+        let live = self.live.load(Ordering::Acquire);
+        ((live & CHILDREN) as u32, ((live & SERVICES) >> 32) as u32)
+    }
+
+    pub(crate) fn child_path(&self, task: &TaskRef) -> Path {
+        let mut path = self.path();
+        path.push(Segment::Task(task.clone()));
+        Path::new(path)
+    }
+
+    pub(crate) fn own_path(&self) -> Path {
+        Path::new(self.path())
+    }
+}
