@@ -105,7 +105,10 @@ fn adopt(scope: Arc<Scope>, closing: Closing) -> Option<Adopted> {
     }
     // Asked before the children are told: whether there was something to adopt is not to hang on how fast they end.
     let idle = closing.is_untouched() && scope.close_if_idle();
-    scope.cancel(CancelCause::Dropped, Name::new(""), scope.id().location());
+    if !scope.cancel(CancelCause::Dropped, Name::new(""), scope.id().location()) {
+        // Cancelled before: whoever still polls it has not been told that this is not theirs any more.
+        scope.wake_host();
+    }
     if idle {
         // Nothing to wait for: the loser of a `select!` costs no task.
         let records = scope.take_records();

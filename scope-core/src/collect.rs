@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::adopt;
@@ -11,6 +11,7 @@ use crate::error::PanicPayload;
 use crate::raw::frame::{self, Here};
 use crate::record::RecordCause;
 use crate::scope::Scope;
+use crate::sync::{Mutex, MutexGuard};
 use crate::task::{TaskRef, at_checkpoint};
 use crate::waits::At;
 

@@ -25,6 +25,8 @@ mod finalizer;
 mod handle;
 mod id;
 mod mailbox;
+#[cfg(all(test, scope_loom))]
+mod models;
 mod name;
 mod not_closed;
 mod nursery;
@@ -47,6 +49,7 @@ mod spawner;
 mod start;
 mod stream;
 mod supervisor;
+mod sync;
 pub mod task;
 mod task_local;
 mod task_mail;

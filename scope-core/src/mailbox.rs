@@ -4,12 +4,10 @@ use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Poll;
 
 use async_channel::{Receiver, Sender};
-use event_listener::{Event, Listener as _};
 
 use crate::error::SpawnError;
 use crate::failure::Failure;
@@ -19,6 +17,8 @@ use crate::reason::{CancelCause, CancelReason};
 use crate::rt;
 use crate::scope::{Closable, Part, Scope};
 use crate::service::{CloseError, Service, ServiceError};
+use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::{Listen as Event, Listener as _, Mutex, MutexGuard, OnceLock};
 use crate::task::at_checkpoint;
 use crate::waits::At;
 

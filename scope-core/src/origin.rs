@@ -1,13 +1,14 @@
 //! A scope before it is allocated: what it is opened with, and the cell it is allocated in when somebody refers to it.
 
 use std::panic::Location;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::name::Name;
 use crate::rt;
 use crate::scope::Scope;
+use crate::sync::OnceLock;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::violation::Policy;

@@ -30,13 +30,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::Location;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::atomic::AtomicU8;
+use std::sync::{Arc, PoisonError, Weak};
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
-
-use atomic_waker::AtomicWaker;
-use event_listener::{Event as Listen, EventListener};
 
 use crate::closing::Closing;
 use crate::error::{PanicPayload, Path, Segment, SpawnError};
@@ -54,6 +51,8 @@ use crate::record::{Record, RecordCause};
 use crate::rt::{self, Task};
 use crate::scope_ref::ScopeRef;
 use crate::shield::OpenShield;
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::{AtomicWaker, EventListener, Listen, Mutex, MutexGuard, OnceLock};
 use crate::task::TaskRef;
 use crate::violation::{Policy, violated};
 use crate::waits::{Waiting, Waits};

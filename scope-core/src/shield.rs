@@ -9,13 +9,12 @@
 //! 2. Whoever defers a delivery registers its waker first and looks at the count after; whoever counts down to zero wakes
 //!    after: so none stays deferred for ever.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::Waker;
 
-use atomic_waker::AtomicWaker;
-
 use crate::raw::frame;
+use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{AtomicWaker, OnceLock};
 
 #[derive(Default)]
 struct Shields {
@@ -29,7 +28,7 @@ struct Shields {
 pub(crate) struct ShieldCell(OnceLock<Arc<Shields>>);
 
 impl ShieldCell {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         ShieldCell(OnceLock::new())
     }
 

@@ -2,13 +2,12 @@
 //!
 //! Invariant: once closed, nothing is put in, and what was in has been handed to the runtime.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::Context;
 
-use atomic_waker::AtomicWaker;
-
 use crate::rt::Task;
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock};
 
 pub(crate) struct TaskMail {
     /// Something was put in, or is still running. Changed under the lock.
@@ -44,7 +43,7 @@ impl TaskMail {
 pub(crate) struct MailCell(OnceLock<Arc<TaskMail>>);
 
 impl MailCell {
-    pub(crate) const fn new() -> Self {
+    pub(crate) fn new() -> Self {
         MailCell(OnceLock::new())
     }
 

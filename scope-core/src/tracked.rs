@@ -8,10 +8,9 @@
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
 
-use atomic_waker::AtomicWaker;
 use pin_project_lite::pin_project;
 
 use crate::adopt;
@@ -25,6 +24,7 @@ use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelCause;
 use crate::scope::Scope;
 use crate::shield::{OpenShield, ShieldCell};
+use crate::sync::{AtomicWaker, Mutex};
 use crate::task::TaskRef;
 
 /// What such a child shares with those who may cancel it.

@@ -22,6 +22,7 @@ use crate::raw::frame::{self, Frame, Here};
 use crate::raw::list::Entry;
 use crate::scope::{Part, Scope};
 use crate::shield::ShieldCell;
+use crate::sync::thread_local;
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::task_mail::MailCell;

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use crate::origin::LazyScope;
 use crate::scope::Scope;
 use crate::shield::ShieldCell;
+use crate::sync::thread_local;
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::task_mail::{MailCell, TaskMail};

@@ -19,11 +19,8 @@ use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
-
-use atomic_waker::AtomicWaker;
 
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
@@ -32,6 +29,8 @@ use crate::nursery::Nursery;
 use crate::origin::LazyScope;
 use crate::raw::frame::{self, Frame, Here};
 use crate::shield::ShieldCell;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock, thread_local};
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::waits::{Waiting, Waits};
@@ -138,7 +137,8 @@ impl std::task::Wake for BodyWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        self.0.body.store(true, Ordering::Release);
+        // A swap, not a store: of two wakes the later would hide what the earlier had made visible.
+        self.0.body.swap(true, Ordering::AcqRel);
         self.0.outer.wake();
     }
 }

@@ -36,6 +36,10 @@ impl Scope {
         }
     }
 
+    pub(crate) fn wake_host(&self) {
+        self.host.wake();
+    }
+
     pub(super) fn wake_joiners(&self) {
         self.host.wake();
         // Registered before it looks at what is left, and read after that was changed. Not taken where none is.

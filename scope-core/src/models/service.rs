@@ -1,0 +1,148 @@
+//! A service and its handles: asking for the end, opening, ending, and the wait for the poll in which it fails.
+//!
+//! Requests go through a channel that is not ours: it is not part of these models.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use loom::thread;
+
+use super::{check, check_up_to, scope, task};
+use crate::closing::Closing;
+use crate::failure::Failure;
+use crate::finalizer::Exit;
+use crate::mailbox::{Core, Inbox, Why, pair};
+use crate::name::Name;
+use crate::raw::frame::{self, Here};
+use crate::scope::Closable;
+use crate::service::Service;
+use crate::sync::block_on;
+
+struct Nothing;
+
+impl Service for Nothing {
+    type Request = ();
+    type Info = u8;
+    type Report = u8;
+
+    fn name(&self) -> Name {
+        Name::new("nothing")
+    }
+
+    async fn open(&mut self) -> Result<u8, Failure> {
+        Ok(1)
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
+        while inbox.next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn end(&mut self, _exit: Exit) -> u8 {
+        2
+    }
+}
+
+fn made() -> (Arc<Core<Nothing>>, Inbox<()>) {
+    pair(Name::new("nothing"), 1, None)
+}
+
+/// Whoever waits to be asked is told, by whichever of two that ask.
+#[test]
+fn one_that_serves_is_told_of_the_end() {
+    check(|| {
+        let (core, inbox) = made();
+        let (asks, also) = (core.clone(), core.clone());
+        thread::spawn(move || asks.begin_close());
+        thread::spawn(move || also.begin_close());
+        block_on(inbox.closing());
+        assert!(inbox.is_closing() && core.is_closing());
+    });
+}
+
+/// Whoever waits for the end gets the report, in a task and on a thread.
+#[test]
+fn those_who_wait_for_the_end_get_the_report() {
+    check_up_to(4, || {
+        let (core, _inbox) = made();
+        let (ends, blocks) = (core.clone(), core.clone());
+        thread::spawn(move || ends.end(Why::Asked, Some(2)));
+        let blocking = thread::spawn(move || blocks.ended_blocking().report.is_some());
+        assert!(block_on(core.ended()).report.is_some());
+        assert!(blocking.join().is_ok_and(|reported| reported));
+    });
+}
+
+/// Whoever waits for it to open is told that it has, or that it has ended.
+#[test]
+fn those_who_wait_for_the_opening_are_told() {
+    check(|| {
+        let (core, _inbox) = made();
+        let opens = core.clone();
+        thread::spawn(move || {
+            opens.opened(1);
+            opens.end(Why::Aborted, None);
+        });
+        let ready = block_on(core.ready());
+        assert!(ready.is_ok() || core.has_ended());
+    });
+}
+
+/// A reply that is dropped in the poll in which the service fails: the one who asked is told the failure.
+#[test]
+fn a_dropped_reply_is_explained_by_the_failure() {
+    check(|| {
+        let (core, _inbox) = made();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let (serves, drops) = (core.clone(), dropped.clone());
+        let serving = thread::spawn(move || {
+            serves.in_poll(|| {
+                drops.store(1, Ordering::Release);
+                serves.begin_end(&Why::Failed(Arc::new(Failure::from("torn"))));
+            });
+        });
+        if dropped.load(Ordering::Acquire) == 1 {
+            let error = block_on(core.unanswered());
+            assert!(error.to_string().contains("torn"), "{error}");
+        }
+        assert!(serving.join().is_ok());
+    });
+}
+
+/// A scope that gives up the opening waits for the service's end, or it has ended.
+#[test]
+fn a_scope_that_gave_up_waits_for_the_end() {
+    check(|| {
+        let (core, _inbox) = made();
+        let scope = scope();
+        let ends = core.clone();
+        thread::spawn(move || ends.end(Why::Asked, None));
+        frame::enter(&task(), Here::Made(&scope), || core.have_waited_for());
+        let mut closing = Closing::new();
+        block_on(poll_fn(|cx| closing.poll(&scope, &mut || Exit::Ok, cx)));
+        assert!(core.has_ended());
+    });
+}
+
+/// A scope that asks its services to close, through the same trait, from the outside.
+#[test]
+fn closing_twice_tells_once_and_for_all() {
+    check(|| {
+        let (core, inbox) = made();
+        let closable: Arc<dyn Closable> = core.clone();
+        let asking = thread::spawn(move || closable.begin_close());
+        let mut closing = pin!(inbox.closing());
+        block_on(poll_fn(|cx| {
+            let polled = closing.as_mut().poll(cx);
+            if polled.is_pending() && core.is_closing() {
+                // Asked between the two: then the wake-up is on its way.
+                return Poll::Pending;
+            }
+            polled
+        }));
+        assert!(asking.join().is_ok());
+    });
+}
