@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use scope_core::{Launch, LaunchError, Spawns, TaskHandle, rt};
+use scope_core::{Launch, LaunchError, Spawns, Start, Started, TaskHandle, rt};
 
 use crate::SmolRuntime;
 
@@ -50,6 +50,24 @@ pub trait SpawnExt: Spawns {
     {
         let (handle, result) = self.place().spawn_with_handle(OnSmol, future);
         self.answer(handle, result)
+    }
+
+    /// Spawns a child that reports when it is ready, and waits for that: as
+    /// [`start_erased`](scope_core::Spawns::start_erased).
+    ///
+    /// # Errors
+    /// As `start_erased`.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, the child is cancelled; the scope waits for its end.
+    #[track_caller]
+    fn start<F, Fut, T>(&self, child: F) -> Start<T, Self::Error>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), Self::Error>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.place().start(OnSmol, child)
     }
 }
 
