@@ -11,7 +11,7 @@ fn the_demo_leaves_nothing_running() {
         for part in
             ["demo: opened", "one is open", "two is open", "user 4 ended", "closer", "one is closed", "two is closed"]
                 .into_iter()
-                .chain(["demo: closed", "nursery demo, 2 services", "user 4, waiting", "processes left: 0"])
+                .chain(["demo: closed", "nursery demo, 2 services", "- user 4 (spawned at", "processes left: 0"])
         {
             let (_, after) = rest.split_once(part).unwrap_or_else(|| panic!("{part:?} is missing: {ended:?}"));
             rest = after;

@@ -43,7 +43,10 @@ on_every_runtime! {
         let soon = Duration::from_millis(100);
         let spec = TEST.peer("good").arg("stubborn").arg("child").budgets(Budgets::default().with_after_eof(soon));
         let client = open(n, spec).await?;
-        assert_eq!(TEST.left().len(), 2);
+        // The child may be in the middle of its exec, where its environment cannot be read.
+        while TEST.left().len() < 2 {
+            scope_core::sleep(Duration::from_millis(1)).await?;
+        }
         let clock = Clock::start();
         let report = client.close().await?;
         let process = report.process.as_ref().unwrap();

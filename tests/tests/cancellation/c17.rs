@@ -150,7 +150,7 @@ pub(crate) async fn c17_owned_scopes_cancelled_and_dropped<R: Rt>() {
 
 /// How many scopes may be nested in one task on a thread with the default stack of 2 MiB, in a build without
 /// optimizations: each is polled on the stack of the one around it. Documented in docs/CHECKED.md.
-pub(crate) const SAME_TASK_DEPTH: usize = 200;
+pub(crate) const SAME_TASK_DEPTH: usize = 150;
 
 /// Where on the stack its caller is.
 #[inline(never)]
