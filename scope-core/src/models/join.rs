@@ -35,8 +35,7 @@ fn run(scope: &Arc<Scope>, future: impl Future<Output = ()> + Send + 'static) ->
     thread::spawn(move || block_on(child))
 }
 
-/// What a child did is seen by whoever joined it, though nothing else orders the two. (A count-down before the deposit
-/// fails here.)
+/// What a child did is seen by whoever joined it, though nothing else orders the two.
 #[test]
 fn a_join_waits_for_the_last_child_and_sees_what_it_did() {
     check(|| {
@@ -52,7 +51,7 @@ fn a_join_waits_for_the_last_child_and_sees_what_it_did() {
     });
 }
 
-/// A child's failure is in the scope before the child is counted out.
+/// A child's failure is in the scope before the child is counted out. (A count-down before the deposit fails here.)
 #[test]
 fn a_join_finds_the_failure_of_the_last_child() {
     check(|| {

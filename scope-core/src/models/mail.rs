@@ -1,5 +1,5 @@
 //! What is left for somebody else to run or to read: a task's mail, a scope's, what children left for one reader, and a
-//! child that is cancelled alone.
+//! child that is cancelled alone. The child's handle, which keeps its scope, is there to the end.
 
 use std::future::{pending, poll_fn};
 use std::panic::Location;
@@ -147,10 +147,11 @@ fn a_child_cancelled_alone_ends() {
             come_again().await;
             pending::<Result<(), Failure>>().await
         };
-        assert!(block_on(Tracked::new(body, own)).is_err());
+        assert!(block_on(Tracked::new(body, own.clone())).is_err());
         assert!(cancelling.join().is_ok_and(|first| first));
         assert_eq!(drops.count(), 1);
         assert!(parent.inner().is_empty(), "a scope was left behind");
+        drop(own);
     });
 }
 
@@ -163,10 +164,11 @@ fn a_child_cancelled_alone_at_its_end_leaves_no_scope() {
         let cancels = own.clone();
         let cancelling =
             thread::spawn(move || cancels.cancel(CancelCause::Explicit, Name::new(""), Location::caller()));
-        let cut = block_on(Tracked::new(ends(), own)).is_err();
+        let cut = block_on(Tracked::new(ends(), own.clone())).is_err();
         let cancelled = cancelling.join().is_ok_and(|first| first);
         assert!(cancelled || !cut);
         assert!(parent.inner().is_empty(), "a scope was left behind");
+        drop(own);
     });
 }
 
@@ -179,10 +181,11 @@ fn a_child_cancelled_alone_while_it_is_dropped_leaves_no_scope() {
         let cancels = own.clone();
         let cancelling =
             thread::spawn(move || cancels.cancel(CancelCause::Explicit, Name::new(""), Location::caller()));
-        let mut child = Box::pin(Tracked::new(pending::<Result<(), Failure>>(), own));
+        let mut child = Box::pin(Tracked::new(pending::<Result<(), Failure>>(), own.clone()));
         let _ = super::poll_once(child.as_mut());
         drop(child);
         assert!(cancelling.join().is_ok());
         assert!(parent.inner().is_empty(), "a scope was left behind");
+        drop(own);
     });
 }
