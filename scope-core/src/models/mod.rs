@@ -14,6 +14,7 @@ mod join;
 mod local;
 mod mail;
 mod owned;
+mod places;
 mod service;
 
 use std::future::{Future, poll_fn};
