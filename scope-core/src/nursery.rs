@@ -290,7 +290,7 @@ impl<'s, 'env, E: Fault> Nursery<'s, 'env, E, Sendable> {
         Fut: Future<Output = Result<(), E>> + Send + 's,
         T: Send + 's,
     {
-        self.add_start(Location::caller(), child)
+        self.add_start(None, Location::caller(), child)
     }
 }
 
@@ -348,7 +348,7 @@ impl<'s, 'env, E: Fault> Nursery<'s, 'env, E, Local> {
         Fut: Future<Output = Result<(), E>> + 's,
         T: 's,
     {
-        self.add_start(Location::caller(), child)
+        self.add_start(None, Location::caller(), child)
     }
 }
 
@@ -373,14 +373,14 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         kept.unwrap_or_else(|| unreachable!("`add` calls the closure"))
     }
 
-    fn add_start<F, Fut, T>(&'s self, location: &'static Location<'static>, child: F) -> Start<T, E>
+    fn add_start<F, Fut, T>(&'s self, name: Option<Name>, location: &'static Location<'static>, child: F) -> Start<T, E>
     where
         F: FnOnce(Started<T>) -> Fut,
         Fut: Future<Output = Result<(), E>> + 's,
         T: 's,
     {
         let mut kept = None;
-        self.add(None, location, |task| {
+        self.add(name, location, |task| {
             let (cell, start) = start::pair(task.clone(), self.scope.make().clone());
             kept = Some(start);
             (Tracked::new(child(Started::new(cell.clone())), cell.clone()), OrCut(Starting::new(cell)), task)
@@ -595,6 +595,17 @@ impl<'s, E: Fault> Named<'s, '_, E, Sendable> {
     {
         self.nursery.add_with_handle(Some(self.name), Location::caller(), future)
     }
+
+    /// As [`Nursery::start_local`].
+    #[track_caller]
+    pub fn start_local<F, Fut, T>(self, child: F) -> Start<T, E>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + Send + 's,
+        T: Send + 's,
+    {
+        self.nursery.add_start(Some(self.name), Location::caller(), child)
+    }
 }
 
 impl<'s, E: Fault> Named<'s, '_, E, Local> {
@@ -615,6 +626,17 @@ impl<'s, E: Fault> Named<'s, '_, E, Local> {
         T: 's,
     {
         self.nursery.add_with_handle(Some(self.name), Location::caller(), future)
+    }
+
+    /// As [`Nursery::start_local`].
+    #[track_caller]
+    pub fn start_local<F, Fut, T>(self, child: F) -> Start<T, E>
+    where
+        F: FnOnce(Started<T>) -> Fut,
+        Fut: Future<Output = Result<(), E>> + 's,
+        T: 's,
+    {
+        self.nursery.add_start(Some(self.name), Location::caller(), child)
     }
 }
 
