@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::facts::{Facts, Kind};
-use crate::journal::What;
+use crate::journal::{Closed, What};
 use crate::program::Id;
 use crate::rules::Judge;
 
@@ -44,7 +44,9 @@ fn returns(judge: &mut Judge<'_, '_>) {
         let Some(id) = subject(&entry.what) else { continue };
         let returned = match &entry.what {
             What::Returned(id, _) => Some(*id),
-            What::CloseTried { owned, .. } => Some(*owned),
+            What::CloseTried { owned, result: Closed::Ok | Closed::Failed(_) | Closed::OutOfOrder(_), .. } => {
+                Some(*owned)
+            }
             _ => None,
         };
         if let Some(scope) = returned

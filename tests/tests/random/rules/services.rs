@@ -67,7 +67,8 @@ fn handle(judge: &mut Judge<'_, '_>, child: Id, result: Result<(), Lost>) {
         (Some((_, How::Ok)), Ok(()))
         | (Some((_, How::Failed(_))), Err(Lost::Failed))
         | (Some((_, How::Panicked(_))), Err(Lost::Panicked)) => true,
-        (None, Err(Lost::Cancelled)) => life.was_cut(),
+        // A destructor may panic when it is cut.
+        (None, Err(Lost::Cancelled | Lost::Panicked)) => life.was_cut(),
         (None, Err(Lost::Refused)) => life.started.is_empty(),
         _ => false,
     };
