@@ -7,6 +7,8 @@
 
 mod v01;
 mod v02;
+mod v02_waits;
+mod v04;
 
 scope_tests::on_every_runtime! {
     v01 {
@@ -29,5 +31,18 @@ scope_tests::on_every_runtime! {
         v02_services_and_adopted_scopes_are_shown
         v02_it_can_be_printed_anywhere
         v02_it_can_be_printed_while_all_changes
+    }
+    v02_waits {
+        v02_what_each_child_waits_at_is_shown
+        v02_it_is_the_last_one_that_is_shown
+        v02_same_task_children_are_shown_from_their_first_pending
+        v02_ages_are_shown_where_they_are_asked_for
+    }
+    v04 {
+        v04_the_children_still_running_are_named
+        v04_the_finalizers_still_running_are_named
+        v04_services_and_adopted_scopes_are_named
+        v04_what_is_in_the_way_further_in_is_named
+        v04_of_a_scope_that_has_closed_it_says_so
     }
 }

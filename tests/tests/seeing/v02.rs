@@ -9,13 +9,13 @@ use futures_lite::future::pending;
 use scope_core::{Exit, Failure, Inbox, Name, OwnedScope, Service, Spawns, nursery, tree};
 use scope_tests::{Gate, Rt, poll_now, turns};
 
-fn unique(name: &str) -> String {
+pub(crate) fn unique(name: &str) -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     format!("v02-{name}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// The line of the tree that this stands in first.
-fn line(what: &str) -> String {
+pub(crate) fn line(what: &str) -> String {
     let tree = tree::dump();
     let line = tree.lines().find(|line| has_word(line, what));
     line.unwrap_or_else(|| panic!("{what} is not in the tree:\n{tree}")).to_owned()
@@ -26,7 +26,7 @@ fn has_word(line: &str, what: &str) -> bool {
     line.match_indices(what).any(|(at, _)| !line[at + what.len()..].starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn is_shown(what: &str) -> bool {
+pub(crate) fn is_shown(what: &str) -> bool {
     tree::dump().lines().any(|line| has_word(line, what))
 }
 

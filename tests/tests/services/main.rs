@@ -13,6 +13,7 @@ mod s04;
 mod s05;
 mod s06;
 mod s07;
+mod s07_bounded;
 mod s08;
 
 scope_tests::on_every_runtime! {
@@ -40,6 +41,8 @@ scope_tests::on_every_runtime! {
         s03_all_who_wait_for_an_answer_hear_of_the_close
     }
     s04 {
+        s04_fail_after_around_opening_leaves_nothing_when_it_returns
+        s04_fail_after_in_a_child_around_opening_in_the_outer_scope
         s04_fail_after_around_a_scope_that_opens_leaves_nothing
         s04_a_foreign_time_out_leaves_nothing_when_the_scope_returns
         s04_a_failed_opening_returns_its_typed_cause
@@ -68,6 +71,12 @@ scope_tests::on_every_runtime! {
         s07_it_outlives_the_requests_made_of_it
         s07_it_dies_with_its_scope
         s07_an_end_that_overruns_its_budget_is_ended
+    }
+    s07_bounded {
+        s07_a_bounded_close_of_one_that_ends_in_time_is_a_close
+        s07_a_bounded_close_that_runs_out_of_time_ends_the_task
+        s07_the_shortest_bound_decides
+        s07_a_bounded_close_with_no_time_at_all
     }
     s08 {
         s08_from_a_thread_without_a_runtime

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_lite::future::{or, pending, yield_now};
-use scope_core::{Exit, Failure, Inbox, Name, ScopeError, Service, ServiceHandle, Spawns, fail_after, nursery, rt};
+use scope_core::{
+    Exit, Failure, Inbox, Name, ScopeError, Service, ServiceError, ServiceHandle, Spawns, fail_after, nursery, rt,
+};
 use scope_test::TestRuntime;
 use scope_tests::{Boom, Gate, Journal, Rt, turns};
 
@@ -83,6 +85,41 @@ fn assert_nothing_is_left(journal: &Journal) {
     let lines = journal.lines();
     assert!(lines.ends_with(&["ended", "dropped"].map(String::from)), "{lines:?}");
     assert_eq!((journal.count("ended"), journal.count("dropped")), (1, 1), "{lines:?}");
+}
+
+/// Fails if: a time-out gives up waiting, and what it waited for goes on behind its back.
+pub(crate) async fn s04_fail_after_around_opening_leaves_nothing_when_it_returns<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        let begun = R::now();
+        let opened = fail_after(SHORT, n.open(Peer::new(Opens::Never, &journal))).await;
+        assert!(opened.expect_err("it never opens").is_timed_out());
+        assert_nothing_is_left(&journal);
+        // The time-out, and the clean-up.
+        R::assert_elapsed(begun, SHORT * 2);
+        assert!(!n.is_cancelled(), "it was not the scope's deadline");
+        Ok(())
+    })
+    .await
+    .expect("the scope lives on");
+}
+
+/// Fails if: it holds only for services of the scope that one is in.
+pub(crate) async fn s04_fail_after_in_a_child_around_opening_in_the_outer_scope<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |outer| {
+        let (spawner, j) = (outer.spawner(), journal.clone());
+        let child = outer.spawner().spawn_erased_with_handle(async move {
+            let opened = fail_after(SHORT, spawner.open(Peer::new(Opens::Never, &j))).await;
+            assert!(opened.expect_err("it never opens").is_timed_out());
+            assert_nothing_is_left(&j);
+            Ok(())
+        })?;
+        child.await?;
+        Ok(())
+    })
+    .await
+    .expect("the scope lives on");
 }
 
 /// Fails if: a whole scope with a service that is being opened is left behind by the time-out around it.
@@ -165,6 +202,13 @@ pub(crate) async fn s04_a_failed_opening_returns_its_typed_cause<R: Rt>() {
     })
     .await
     .expect("who asked knows; the scope lives on");
+
+    // Where it could not even be started.
+    let spawner = nursery(async |n| Ok(n.spawner())).await.expect("nothing fails");
+    let journal = Journal::new();
+    let error: ServiceError = spawner.open(Peer::new(Opens::Never, &journal)).await.expect_err("the scope has ended");
+    assert!(error.spawn_error().is_some_and(scope_core::SpawnError::is_closed), "{error:?}");
+    journal.assert_is(&["dropped"]);
 }
 
 /// Counts the polls of what it wraps.

@@ -9,6 +9,8 @@ mod t01;
 mod t02;
 mod t03;
 mod t04;
+mod t05;
+mod t06;
 
 scope_tests::on_every_runtime! {
     t01 {
@@ -50,5 +52,23 @@ scope_tests::on_every_runtime! {
         t04_a_panic_in_a_root_leaves_no_task_on_its_thread
         t04_a_panicking_child_leaves_its_worker_clean
         t04_a_panic_in_a_destructor_restores_the_outer_task
+    }
+    t05 {
+        t05_every_kind_of_child_inherits_it
+        t05_a_service_has_its_openers
+        t05_it_is_a_snapshot
+        t05_it_comes_from_the_spawner_not_from_the_owner
+        t05_each_key_is_its_own
+        t05_branches_of_one_task_do_not_mix
+        t05_it_holds_in_destructors
+        t05_a_value_goes_with_the_last_task_that_has_it
+    }
+    t06 {
+        t06_foreign_code_becomes_a_child_of_the_scope
+        t06_the_scope_waits_for_who_has_entered
+        t06_what_a_dropped_handler_leaves_is_adopted
+        t06_a_cancellation_ends_what_has_entered
+        t06_a_scope_that_has_ended_is_not_entered
+        t06_a_cancelled_scope_is_entered_up_to_the_first_await_point
     }
 }
