@@ -17,8 +17,10 @@ use scope_core::rt::Handle;
 mod ending;
 mod leaves;
 mod owned;
+mod owned_inner;
 mod services;
 mod spawning;
+mod waiting;
 
 /// Fails unless `text` is what stands in `expected/<name>.txt`, but for numbers that change from run to run.
 #[track_caller]

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use futures_lite::future::pending;
+use futures_lite::future::{block_on, pending};
 use scope_core::{Exit, Failure, Inbox, Name, Reply, Service, ServiceError, ServiceHandle, Spawner, Spawns, nursery};
 use scope_tests::{Boom, Doomed, Gate};
 
@@ -179,6 +179,21 @@ fn one_that_went_down_with_its_runtime() {
         says("service-aborted", service.closed().await.error());
         says("close-aborted", service.close().await.expect_err("there is no report"));
     });
+}
+
+#[test]
+fn one_that_was_not_started() {
+    let mut kept = None;
+    block_on(
+        nursery(async |n| {
+            kept = Some(n.serve(Database::that(Goes::Well).0));
+            Ok(())
+        })
+        .named("main"),
+    )
+    .expect_err("nobody could run it");
+    let service = kept.expect("the body has run");
+    says("service-not-started", block_on(service.ask(Ask::Forget)).expect_err("it was not started"));
 }
 
 #[test]
