@@ -32,6 +32,7 @@ mod clock;
 mod counted;
 mod primitives;
 mod timers;
+mod told;
 
 scope_tests::on_every_runtime! {
     c01 {
@@ -138,6 +139,11 @@ scope_tests::on_every_runtime! {
         c11_deadlines_further_out_wait_for_the_shield
         c11_always_ready_checkpoints_in_turn_with_shielded_ones
         c11_a_block_is_told_of_its_deadline
+    }
+    told {
+        c02_of_a_hundred_parked_children_each_is_told
+        c08_what_was_masked_is_seen_once_it_is_lifted
+        c08_a_shield_that_ends_elsewhere_wakes_the_body
     }
     c12 {
         c12_none
