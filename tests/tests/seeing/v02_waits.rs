@@ -66,7 +66,10 @@ pub(crate) async fn v02_what_each_child_waits_at_is_shown<R: Rt>() {
                 asks.ask(|reply| reply).await?;
                 Ok(())
             };
-            let foreign = async { Ok(Gate::new().passed().await) };
+            let foreign = async {
+                Gate::new().passed().await;
+                Ok(())
+            };
             let joining = async {
                 nursery(async |n| {
                     n.spawn_erased(pending());

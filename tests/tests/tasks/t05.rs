@@ -121,7 +121,8 @@ pub(crate) async fn t05_it_is_a_snapshot<R: Rt>() {
                         set.passed().await;
                         assert_eq!(TENANT.get(), Some("second"), "a child sets its own");
                         let seen = n.spawn_erased_with_handle(async { Ok(TENANT.get()) });
-                        Ok::<_, Failure>(assert_eq!(seen.await?, Some("second")))
+                        assert_eq!(seen.await?, Some("second"));
+                        Ok::<_, Failure>(())
                     })
                     .await?;
                 assert_eq!(TENANT.get(), Some("first"));
