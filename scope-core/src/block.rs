@@ -78,9 +78,13 @@ pin_project! {
                 };
                 for payload in panicked.into_iter().chain(dropped.err()) {
                     let cause = RecordCause::Panicked(PanicPayload::new(payload));
-                    let record =
-                        Record { path: scope.own_path(), location: scope.id().location(), task: None, cause, secondary: false };
-                    scope.fail(record, false);
+                    if scope.is_over() {
+                        // Adopted and ended: only the future was left.
+                        adopt::record_late(&scope, &task, cause);
+                        continue;
+                    }
+                    let (path, location) = (scope.own_path(), scope.id().location());
+                    scope.fail(Record { path, location, task: None, cause, secondary: false }, false);
                 }
                 adopt::hand_over(scope, std::mem::replace(this.closing, Closing::new()));
             }

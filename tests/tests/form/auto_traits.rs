@@ -4,10 +4,14 @@ use std::cell::Cell;
 use std::error::Error;
 use std::future::{Ready, ready};
 
+use scope_core::tree::{Blocker, BlockerKind};
 use scope_core::{
-    CancelReason, Canceller, Cause, CloseError, Exit, Failure, Inbox, Leaf, Local, Name, Named, Nursery, PanicPayload,
-    Path, Place, Reply, ScopeError, ScopeRef, Sendable, ServiceError, SpawnError, Spawner, TaskHandle, TaskRef, event,
-    nursery, nursery_local, rt, task,
+    Acquire, AcquireError, Blocking, BlockingError, BlockingWork, Bounded, BoundedError, BoundedResults, CancelReason,
+    CancelScope, Canceller, Cause, CloseError, EnterError, Entered, Exit, Failure, InCancelScope, Inbox, Leaf, Local,
+    MoveOn, Name, Named, NotAdded, NotClosed, NotOpened, Nursery, OnCancel, OwnedScope, PanicPayload, Path, Place,
+    Policy, Reply, Results, ScopeError, ScopeRef, ScopeStream, Sendable, ServiceError, SharedScope, Shield, SpawnError,
+    Spawner, Start, StartError, Started, Supervised, Supervisor, TaskHandle, TaskLocal, TaskRef, WhyOpen, WithLocal,
+    Yield, ZeroBound, event, nursery, nursery_local, rt, task,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -55,6 +59,49 @@ assert_impl_all!(rt::Handle: Clone, Send, Sync);
 assert_impl_all!(Inbox<Cell<u8>>: Send);
 assert_impl_all!(Reply<Cell<u8>>: Send);
 assert_impl_all!(task::Checkpoint: Send, Sync, Unpin);
+
+assert_impl_all!(CancelScope: Send, Sync, Unpin);
+assert_impl_all!(InCancelScope<Ready<u8>>: Send);
+assert_impl_all!(MoveOn<Ready<u8>>: Send);
+assert_impl_all!(Shield<Ready<u8>>: Send);
+assert_not_impl_any!(Shield<Ready<std::rc::Rc<u8>>>: Send, Sync);
+assert_impl_all!(OnCancel: Send, Sync, Unpin);
+assert_impl_all!(WithLocal<Ready<u8>>: Send);
+assert_impl_all!(TaskLocal<std::rc::Rc<u8>>: Send, Sync);
+assert_impl_all!(Start<Cell<u8>>: Send, Sync, Unpin);
+assert_impl_all!(Started<Cell<u8>>: Send, Sync, Unpin);
+assert_not_impl_any!(Started<u8>: Clone);
+assert_not_impl_any!(Started<std::rc::Rc<u8>>: Send, Sync);
+assert_impl_all!(Bounded<Spawner>: Clone, Send, Sync, Unpin);
+assert_not_impl_any!(Bounded<&'static Nursery<'static, 'static, Failure, Local>>: Send, Sync);
+assert_impl_all!(Results<Spawner, Cell<u8>>: Send, Sync, Unpin);
+assert_impl_all!(BoundedResults<Spawner, Cell<u8>>: Send, Sync, Unpin);
+assert_not_impl_any!(Results<Spawner, std::rc::Rc<u8>>: Send, Sync);
+assert_impl_all!(Supervisor<Spawner, Cell<u8>>: Send, Sync, Unpin);
+assert_impl_all!(Supervised<Cell<u8>>: Send);
+assert_impl_all!(Entered<Ready<u8>>: Send);
+assert_impl_all!(BlockingWork<fn(&Blocking) -> u8, u8>: Send, Unpin);
+assert_impl_all!(Blocking: Send, Sync);
+assert_impl_all!(Acquire<u8>: Send, Sync, Unpin);
+assert_impl_all!(ScopeStream<u8, Ready<Result<(), Failure>>>: Send);
+assert_impl_all!(Yield<Cell<u8>>: Send, Sync);
+assert_impl_all!(OwnedScope: Send, Sync, Unpin);
+assert_not_impl_any!(OwnedScope: Clone);
+assert_not_impl_any!(OwnedScope<Failure, Local>: Send, Sync);
+assert_impl_all!(SharedScope: Clone, Send, Sync, Unpin);
+assert_impl_all!(Policy: Copy, Send, Sync);
+assert_impl_all!(WhyOpen: Clone, Send, Sync);
+assert_impl_all!(Blocker: Clone, Send, Sync);
+assert_impl_all!(BlockerKind: Copy, Send, Sync);
+assert_impl_all!(StartError: Error, Send, Sync);
+assert_impl_all!(AcquireError: Error, Send, Sync);
+assert_impl_all!(BlockingError: Error, Clone, Send, Sync);
+assert_impl_all!(BoundedError: Error, Clone, Send, Sync);
+assert_impl_all!(EnterError: Error, Clone, Send, Sync);
+assert_impl_all!(NotClosed: Error, Send, Sync);
+assert_impl_all!(NotOpened: Error, Clone, Send, Sync);
+assert_impl_all!(NotAdded<fn()>: Error, Send, Sync);
+assert_impl_all!(ZeroBound: Error, Copy, Send, Sync);
 
 /// A body whose future is `Unpin`, so that nothing but the nursery itself keeps its future from being so.
 fn unpin_body<'s, 'env>(_: &'s Nursery<'s, 'env>) -> Ready<Result<(), Failure>> {
