@@ -170,6 +170,7 @@ pub(crate) async fn t06_a_cancelled_scope_is_entered_up_to_the_first_await_point
             Ok(())
         });
         parked.passed().await;
+        n.cancel("too late");
         let (spawner, j) = (n.spawner(), journal.clone());
         R::foreign(async move {
             let note = j.on_drop("ended");
@@ -185,7 +186,6 @@ pub(crate) async fn t06_a_cancelled_scope_is_entered_up_to_the_first_await_point
             assert_eq!(error.reason().expect("cancelled").text(), "too late");
             shut.open();
         });
-        n.cancel("too late");
         Ok(())
     })
     .await
