@@ -6,12 +6,13 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::closing::Closing;
+use crate::error::PanicPayload;
 use crate::event::{self, EventKind};
 use crate::finalizer::{Exit, Finalizer};
 use crate::name::Name;
@@ -343,6 +344,13 @@ impl Drop for Adopted {
                 ),
                 scope.id().location(),
             );
+        }
+        // Destroyed before anybody is told that all is over.
+        let closing = std::mem::replace(&mut self.closing, Closing::new());
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(closing))) {
+            let cause = RecordCause::Panicked(PanicPayload::new(payload));
+            let (path, location) = (scope.own_path(), scope.id().location());
+            scope.fail(Record { path, location, task: None, cause, secondary: true }, false);
         }
         // The finalizers' own destructors are the last that can be done for what they hold.
         while scope.pop_finalizer().is_some() {}
