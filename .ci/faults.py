@@ -316,7 +316,9 @@ def main():
         sys.exit(f"faults: no fault is called {', '.join(sorted(unknown))}")
 
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve()
-    os.environ["CARGO_TARGET_DIR"] = str(target)
+    # Of its own: cargo tells crates of the same name in two trees apart by where they lie in the tree, so in one target
+    # directory the planted core would be taken for the right one.
+    os.environ["CARGO_TARGET_DIR"] = str(target / "faults-build")
     scratch = target / "faults"
     scratch.mkdir(parents=True, exist_ok=True)
     copy_tree(scratch, changed)
