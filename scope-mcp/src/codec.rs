@@ -2,11 +2,13 @@
 //!
 //! The framer is fed whatever a pipe gives, in pieces of any size, and gives lines. Every byte is searched for a line
 //! end once. What it holds is bounded by the limit on a line; a longer line is read past, not kept, and still says
-//! which call it was the answer to, if it names an id at all.
+//! which call it was about, if it names an id at all.
+//!
+//! The [client](crate::Client) reads through this; it is public for other transports of the same messages.
 
 mod id_probe;
 
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 use crate::jsonrpc::Id;
 use id_probe::IdProbe;
@@ -19,7 +21,7 @@ const KEEP: usize = 1024 * 1024;
 
 /// One line, or what is known of one that was too long.
 #[derive(Debug)]
-pub(crate) enum Frame<'a> {
+pub enum Frame<'a> {
     /// A line that is not empty, without its end.
     Line(&'a [u8]),
     /// A line beyond the limit. It has been dropped.
@@ -28,15 +30,35 @@ pub(crate) enum Frame<'a> {
 
 /// What is left of a line that was too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TooLong {
-    /// The id, if the line was an answer and named one.
-    pub(crate) answer_to: Option<Id>,
+#[non_exhaustive]
+pub struct TooLong {
+    /// The call it was about, if it named one.
+    pub about: Option<About>,
     /// How long it was, in bytes.
-    pub(crate) len: u64,
+    pub len: u64,
+}
+
+/// The call that a line was about which cannot be read as a message: somebody waits for it to be answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// It was to be the answer to the call with this id, which is one of ours.
+    Answer(Id),
+    /// It was to be a request with this id, which is one of the peer's.
+    Request(Id),
+}
+
+impl About {
+    /// The id of the call of ours that it was to answer.
+    pub fn answered(&self) -> Option<&Id> {
+        match self {
+            About::Answer(id) => Some(id),
+            About::Request(_) => None,
+        }
+    }
 }
 
 /// Cuts a stream into lines.
-pub(crate) struct Framer {
+pub struct Framer {
     /// All of it initialised; `start..end` is what has been read and not been given out.
     buffer: Vec<u8>,
     start: usize,
@@ -66,18 +88,18 @@ impl Skip {
     }
 
     fn finish(self) -> TooLong {
-        TooLong { answer_to: self.probe.finish(), len: self.len - u64::from(self.carriage_return) }
+        TooLong { about: self.probe.finish(), len: self.len - u64::from(self.carriage_return) }
     }
 }
 
 impl Framer {
     /// Lines of up to `limit` bytes, their end not counted.
-    pub(crate) fn new(limit: usize) -> Framer {
+    pub fn new(limit: usize) -> Framer {
         Framer { buffer: Vec::new(), start: 0, end: 0, searched: 0, limit, skipping: None }
     }
 
     /// Room to read into; then say [how much](Framer::filled) of it was filled.
-    pub(crate) fn room(&mut self) -> &mut [u8] {
+    pub fn room(&mut self) -> &mut [u8] {
         if self.start == self.end {
             self.start = 0;
             self.end = 0;
@@ -106,14 +128,15 @@ impl Framer {
     }
 
     /// Says that the first `count` bytes of [`room`](Framer::room) have been filled.
-    pub(crate) fn filled(&mut self, count: usize) {
+    pub fn filled(&mut self, count: usize) {
         debug_assert!(self.end + count <= self.buffer.len());
         self.end = (self.end + count).min(self.buffer.len());
     }
 
     /// The next line, or `None` when more must be read first. Empty lines are passed over, and the `\r` of a `\r\n` is
     /// no part of a line.
-    pub(crate) fn next(&mut self) -> Option<Frame<'_>> {
+    #[expect(clippy::should_implement_trait, reason = "what it gives borrows from it, and more may come after `None`")]
+    pub fn next(&mut self) -> Option<Frame<'_>> {
         loop {
             let Some(at) = memchr(b'\n', &self.buffer[self.searched..self.end]) else {
                 self.searched = self.end;
@@ -138,7 +161,7 @@ impl Framer {
     }
 
     /// What is left when the stream has ended: a line without an end. Its writer may have been interrupted in it.
-    pub(crate) fn finish(&mut self) -> Option<Frame<'_>> {
+    pub fn finish(&mut self) -> Option<Frame<'_>> {
         let (from, to) = (self.start, self.end);
         self.start = self.end;
         self.searched = self.end;
@@ -176,8 +199,12 @@ impl Framer {
     }
 }
 
-/// The id in a line that is not proper JSON, if the line was to be an answer.
-pub(crate) fn probe_id(line: &[u8]) -> Option<Id> {
+/// The call that a line was about which is no message, if it seems to have been meant as one: a log line may well have
+/// an `id`, but hardly a `jsonrpc`.
+pub fn about(line: &[u8]) -> Option<About> {
+    let name = b"\"jsonrpc\"";
+    memmem::find(&line[..line.len().min(200)], name)
+        .or_else(|| memmem::rfind(&line[line.len().saturating_sub(200)..], name))?;
     let mut probe = IdProbe::default();
     probe.feed(line);
     probe.finish()

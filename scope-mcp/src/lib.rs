@@ -43,7 +43,7 @@
 //! [`Client::request_raw`].
 
 mod client;
-mod codec;
+pub mod codec;
 mod era;
 mod error;
 mod jsonrpc;

@@ -1,5 +1,6 @@
 use memchr::memchr2;
 
+use super::About;
 use crate::jsonrpc::Id;
 
 /// Longest id that is looked at. Ours are short.
@@ -21,7 +22,7 @@ pub(crate) struct IdProbe {
     /// The key or the id, as far as it has been read.
     text: Vec<u8>,
     id: Option<Vec<u8>>,
-    /// It names a method: no answer, so its id is the peer's and none of ours.
+    /// It names a method: no answer, so its id is the peer's.
     method: bool,
     /// Not an object, or two ids: nothing can be said.
     lost: bool,
@@ -51,13 +52,14 @@ impl IdProbe {
         }
     }
 
-    /// The id, if the text was an answer that has one.
+    /// The call that the text was about, if it has an id.
     /// Of a text that was cut off in the middle, what was complete by then counts.
-    pub(crate) fn finish(self) -> Option<Id> {
-        if self.lost || self.method {
+    pub(crate) fn finish(self) -> Option<About> {
+        if self.lost {
             return None;
         }
-        Id::from_json(self.id.as_deref()?)
+        let id = Id::from_json(self.id.as_deref()?)?;
+        Some(if self.method { About::Request(id) } else { About::Answer(id) })
     }
 
     /// Whether the bytes that pass now are a key of the outermost object, or the id.
@@ -158,7 +160,10 @@ mod tests {
             piecewise.feed(&[byte]);
         }
         assert_eq!(whole, piecewise.finish(), "{text}: pieces and whole differ");
-        whole.map(|id| id.as_json().to_owned())
+        whole.map(|about| match about {
+            About::Answer(id) => id.as_json().to_owned(),
+            About::Request(id) => format!("request {id}"),
+        })
     }
 
     #[test]
@@ -177,9 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn only_answers_have_an_id_of_ours() {
-        assert_eq!(probe(r#"{"jsonrpc":"2.0","id":17,"method":"roots/list","params":{}}"#), None);
-        assert_eq!(probe(r#"{"method":"x","id":17}"#), None);
+    fn what_names_a_method_is_a_request() {
+        let text = r#"{"jsonrpc":"2.0","id":17,"method":"roots/list","params":{}}"#;
+        assert_eq!(probe(text).as_deref(), Some("request 17"));
+        assert_eq!(probe(r#"{"method":"x","id":"a"}"#).as_deref(), Some("request \"a\""));
+        assert_eq!(probe(r#"{"method":"x"}"#), None);
     }
 
     #[test]

@@ -70,9 +70,9 @@ fn a_line_of_just_the_limit_passes_and_one_more_byte_does_not() {
         let over = format!("{}{end}y\n", "x".repeat(11));
         let got = frames(over.as_bytes(), 10, &mut || 3);
         if end.is_empty() {
-            assert_eq!(got, [Got::TooLong(TooLong { answer_to: None, len: 12 })]);
+            assert_eq!(got, [Got::TooLong(TooLong { about: None, len: 12 })]);
         } else {
-            assert!(matches!(got[0], Got::TooLong(TooLong { answer_to: None, len: 11 | 12 })), "{got:?}");
+            assert!(matches!(got[0], Got::TooLong(TooLong { about: None, len: 11 | 12 })), "{got:?}");
             assert_eq!(got[1], Got::Line(b"y".to_vec()));
         }
     }
@@ -83,7 +83,7 @@ fn a_line_over_the_limit_says_whose_answer_it_was_and_the_next_one_is_read() {
     let big = format!("{{\"result\":\"{}\",\"jsonrpc\":\"2.0\",\"id\":42}}", "x".repeat(300_000));
     let stream = format!("{big}\n{{}}\n{big}");
     let got = frames(stream.as_bytes(), 1000, &mut || 4096);
-    let too_long = TooLong { answer_to: Id::from_json(b"42"), len: big.len() as u64 };
+    let too_long = TooLong { about: Id::from_json(b"42").map(About::Answer), len: big.len() as u64 };
     assert_eq!(got, [Got::TooLong(too_long.clone()), Got::Line(b"{}".to_vec()), Got::TooLong(too_long)]);
 }
 
@@ -187,4 +187,13 @@ fn hostile_stream(random: &mut Random) -> Vec<u8> {
         }
     }
     stream
+}
+
+#[test]
+fn a_broken_line_is_about_a_call_only_if_it_was_meant_as_a_message() {
+    let id = |json: &[u8]| Id::from_json(json).unwrap();
+    assert_eq!(about(br#"{"jsonrpc":"2.0","id":1,"result":"#), Some(About::Answer(id(b"1"))));
+    assert_eq!(about(br#"{"id":2,"method":"x","jsonrpc":"2.0",}"#), Some(About::Request(id(b"2"))));
+    assert_eq!(about(br#"{"level":"info","id":1}"#), None);
+    assert_eq!(about(br#"about "jsonrpc""#), None);
 }

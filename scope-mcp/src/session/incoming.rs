@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Answer, Session, Stage};
-use crate::codec::{Frame, TooLong};
+use crate::codec::{self, About, Frame, TooLong};
 use crate::error::{CallError, parse_error};
 use crate::jsonrpc::{self, Id, METHOD_NOT_FOUND, Malformed, Message, Outcome, Rejection};
 use crate::model::Notification;
@@ -80,8 +80,8 @@ impl Session {
             }
             Malformed::NotJson(error) => {
                 // It may have been meant as an answer: then its caller need not wait for the time-out.
-                let id = if line_claims_to_be_a_message(line) { crate::codec::probe_id(line) } else { None };
-                if let Some(id) = id.and_then(|id| id.as_u64())
+                let about = codec::about(line);
+                if let Some(id) = about.as_ref().and_then(About::answered).and_then(Id::as_u64)
                     && let Some(call) = self.take_sent(id)
                 {
                     let error =
@@ -138,7 +138,7 @@ impl Session {
         let (limit, len) = (self.max_line, what.len);
         let note = format!("(a line of {len} bytes, over the limit of {limit}: dropped)");
         self.tell_wire(note.as_bytes());
-        let call = what.answer_to.as_ref().and_then(Id::as_u64).and_then(|id| self.take_sent(id));
+        let call = what.about.as_ref().and_then(About::answered).and_then(Id::as_u64).and_then(|id| self.take_sent(id));
         match call {
             Some(call) => {
                 let error = CallError::too_long(&call.name, limit, len);
@@ -161,10 +161,4 @@ impl Session {
         self.calls.get(&id).filter(|call| call.stage == Stage::Sent)?;
         self.take(id)
     }
-}
-
-/// A broken line with an `id` may as well be a log line.
-fn line_claims_to_be_a_message(line: &[u8]) -> bool {
-    memchr::memmem::find(&line[..line.len().min(200)], b"\"jsonrpc\"").is_some()
-        || memchr::memmem::rfind(&line[line.len().saturating_sub(200)..], b"\"jsonrpc\"").is_some()
 }
