@@ -6,8 +6,9 @@ use std::thread;
 use std::time::Duration;
 
 /// How long a case may take, all seeds together, before it counts as hung. Real time, and generous: a loaded machine
-/// is no failure.
-pub const HANG_BOUND: Duration = Duration::from_secs(60);
+/// is no failure. The longest (400 000 nested scopes, unoptimized) takes 5 s alone, 20 s under the sanitizer, and several
+/// times that where others have the processors.
+pub const HANG_BOUND: Duration = Duration::from_secs(300);
 
 /// Runs `test` on a thread of its own.
 ///
