@@ -12,7 +12,6 @@ mod o02;
 mod o03;
 mod o04;
 mod o05;
-mod o05_close;
 mod o06;
 mod o06_nurseries;
 mod o07;
@@ -80,8 +79,6 @@ scope_tests::on_every_runtime! {
         o05_a_nursery_polled_in_another_task_is_one_event
         o05_a_block_polled_in_another_task_is_one_event
         o05_what_only_foreign_tasks_poll_is_not_noticed
-    }
-    o05_close {
         o05_a_close_gone_on_with_in_another_task_is_one_event
     }
     o06 {

@@ -1,4 +1,4 @@
-//! o05: a scope future that is polled in one task of ours and then in another is noticed.
+//! o05: a scope future that is polled in one task of ours and then in another is noticed; so is an owned scope's close.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use futures_lite::future::pending;
 use scope_core::event::EventKind;
-use scope_core::{Failure, Nursery, ScopeRef, Spawns, fail_after, nursery, task};
+use scope_core::{Failure, Nursery, OwnedScope, ScopeRef, Spawns, fail_after, nursery, task};
 use scope_tests::{Gate, Journal, Rt, poll_now, turns};
 
 use crate::watch::Watch;
@@ -148,4 +148,35 @@ pub(crate) async fn o05_what_only_foreign_tasks_poll_is_not_noticed<R: Rt>() {
     end.recv().await.expect("it was polled");
     drop(second);
     watch.assert_no_violation();
+}
+
+/// Fails if: the closing of an owned scope, begun at home, can be gone on with elsewhere.
+pub(crate) async fn o05_a_close_gone_on_with_in_another_task_is_one_event<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        let stranger = Driver::new(n, "stranger");
+        let owned: OwnedScope = OwnedScope::open("half closed")?;
+        let watch = Watch::of(owned.scope());
+        let (go, home) = (Gate::new(), format!("{:?}", owned.home()));
+        let (g, j) = (go.clone(), journal.clone());
+        owned.finalizer("sweep", async move |_| {
+            g.passed().await;
+            j.add("cleaned up");
+            Ok(())
+        })?;
+        let mut carried: Carried = Box::pin(async move { drop(owned.close().await) });
+        assert!(poll_now(carried.as_mut()).await.is_pending());
+        let (mut carried, there) = stranger.poll(carried, 2).await;
+        watch.assert_one_violation(&["half closed", &home, &there]);
+        // At home again it goes on.
+        assert!(poll_now(carried.as_mut()).await.is_pending());
+        go.open();
+        carried.await;
+        watch.assert_one_violation(&[]);
+        assert_eq!(watch.ends(), 1);
+        Ok(())
+    })
+    .await
+    .expect("a broken rule is no failure");
+    journal.assert_is(&["cleaned up"]);
 }
