@@ -139,9 +139,9 @@ impl rt::Runtime for TokioRuntime {
         }
         let _guard =
             self.enter().ok_or_else(|| io::Error::other("this thread is ending: tokio cannot be used on it"))?;
-        // tokio replaced it by an unsafe one, because an arbitrary type may lie about its descriptor or give it away. An
-        // OwnedFd does neither, and nobody but us ever holds this one.
-        #[expect(deprecated, reason = "sound with an OwnedFd, and its successor is unsafe")]
+        // Deprecated because an arbitrary type may lie about its descriptor or give it away, which its successor has the
+        // caller vouch for. An OwnedFd does neither, and nobody but us ever holds this one: there is nothing to vouch for.
+        #[expect(deprecated, reason = "what it was deprecated for cannot happen with an OwnedFd")]
         let register = AsyncFd::new;
         match catch_unwind(AssertUnwindSafe(|| register(fd))) {
             Ok(watched) => Ok(Box::new(crate::watch::Watched(watched?))),
