@@ -56,6 +56,7 @@ mod task_mail;
 mod timer;
 mod tracked;
 pub mod tree;
+mod turn;
 mod violation;
 mod waits;
 

@@ -1,6 +1,8 @@
 //! The nursery: a scope with children, which is not left before they have ended.
 
-use std::convert::Infallible;
+mod named;
+mod opening;
+
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -9,13 +11,12 @@ use std::time::{Duration, Instant};
 
 use crate::cancel::Canceller;
 use crate::deposit::{Fails, Handled, Runs};
-use crate::error::ScopeError;
+use crate::error::SpawnError;
 use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer};
 use crate::handle::{self, TaskHandle};
 use crate::name::Name;
 use crate::origin::{Kind, LazyScope, Origin};
-use crate::raw::host::NurseryFuture;
 use crate::raw::local::Locals;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
@@ -25,6 +26,11 @@ use crate::start::{self, Start, Started, Starting};
 use crate::task::TaskRef;
 use crate::tracked::{OrCut, Tracked};
 use crate::violation::Policy;
+
+pub use named::Named;
+pub use opening::{
+    Fallible, Mode, Unfailing, nursery, nursery_infallible, nursery_local, try_nursery, try_nursery_local,
+};
 
 /// The kind of nursery whose same-task children are `Send`, so that its future is too.
 #[derive(Debug)]
@@ -57,182 +63,6 @@ impl<E: Fault, K> Nursery<'_, '_, E, K> {
             locals: Locals::new(),
             marks: PhantomData,
         }
-    }
-}
-
-/// Opens a nursery around `body`: it returns when the body and every child have ended, their futures and outputs have
-/// been destroyed, and the finalizers have run.
-///
-/// ```
-/// # fn block_on<T>(future: impl Future<Output = T>) -> T {
-/// #     let mut future = std::pin::pin!(future);
-/// #     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-/// #     loop {
-/// #         if let std::task::Poll::Ready(out) = future.as_mut().poll(&mut cx) {
-/// #             return out;
-/// #         }
-/// #     }
-/// # }
-/// # block_on(async {
-/// let mut squares = [0; 3];
-/// let count = scope_core::nursery(async |n| {
-///     let mut count = 0;
-///     for (number, square) in squares.iter_mut().enumerate() {
-///         n.spawn_local(async move {
-///             *square = number * number;
-///             Ok(())
-///         });
-///         count += 1;
-///     }
-///     Ok(count)
-/// })
-/// .await?;
-/// assert_eq!((count, squares), (3, [0, 1, 4]));
-/// # Ok::<(), scope_core::ScopeError>(())
-/// # })
-/// # .unwrap();
-/// ```
-///
-/// Write the body as `async |n| { .. }`: a plain closure that returns an async block (`|n| async move { .. }`) cannot
-/// name how long it borrows `n`, and the compiler's message for that is not clear.
-///
-/// # Errors
-/// A [`ScopeError`]: the first failure of the body or of a child cancels all the others; when they have ended it comes out
-/// with whatever else failed. A nursery whose body was cut short by a cancellation of its own says so.
-///
-/// # Panics
-/// A panic of the body or of a child cancels the others likewise and is resumed when they have ended, if it was the first
-/// thing that went wrong.
-///
-/// # Cancel safety
-/// See [`NurseryFuture`].
-#[track_caller]
-pub fn nursery<'env, F, B, T>(body: F) -> NurseryFuture<'env, F, B, Failure, Sendable, Fallible>
-where
-    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env>) -> Result<T, Failure>,
-    F: FnOnce(&'env Nursery<'env, 'env>) -> B,
-    B: Future<Output = Result<T, Failure>>,
-{
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
-}
-
-/// [`nursery()`] with an error type of the caller's own: `try_nursery(async |n: &Nursery<io::Error>| ..)`.
-///
-/// # Errors
-/// As [`nursery()`]'s, with the children's errors as they are.
-///
-/// # Panics
-/// As [`nursery()`].
-#[track_caller]
-pub fn try_nursery<'env, F, B, T, E>(body: F) -> NurseryFuture<'env, F, B, E, Sendable, Fallible>
-where
-    E: Fault,
-    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env, E>) -> Result<T, E>,
-    F: FnOnce(&'env Nursery<'env, 'env, E>) -> B,
-    B: Future<Output = Result<T, E>>,
-{
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
-}
-
-/// [`nursery()`] for bodies and children that cannot fail: no `Result` anywhere.
-///
-/// # Panics
-/// As [`nursery()`]; also when there is no value to return: the body was cut short by a cancellation of this nursery
-/// itself, or a child could not be spawned or was dropped by the runtime.
-#[track_caller]
-pub fn nursery_infallible<'env, F, B, T>(body: F) -> NurseryFuture<'env, F, B, Infallible, Sendable, Unfailing>
-where
-    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env, Infallible>) -> T,
-    F: FnOnce(&'env Nursery<'env, 'env, Infallible>) -> B,
-    B: Future<Output = T>,
-{
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
-}
-
-/// [`nursery()`] whose same-task children need not be `Send`. Its future is not `Send` either.
-///
-/// # Errors
-/// As [`nursery()`].
-///
-/// # Panics
-/// As [`nursery()`].
-#[track_caller]
-pub fn nursery_local<'env, F, B, T>(body: F) -> NurseryFuture<'env, F, B, Failure, Local, Fallible>
-where
-    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env, Failure, Local>) -> Result<T, Failure>,
-    F: FnOnce(&'env Nursery<'env, 'env, Failure, Local>) -> B,
-    B: Future<Output = Result<T, Failure>>,
-{
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
-}
-
-/// [`nursery_local`] with an error type of the caller's own.
-///
-/// # Errors
-/// As [`try_nursery`].
-///
-/// # Panics
-/// As [`nursery()`].
-#[track_caller]
-pub fn try_nursery_local<'env, F, B, T, E>(body: F) -> NurseryFuture<'env, F, B, E, Local, Fallible>
-where
-    E: Fault,
-    F: for<'s> AsyncFnOnce(&'s Nursery<'s, 'env, E, Local>) -> Result<T, E>,
-    F: FnOnce(&'env Nursery<'env, 'env, E, Local>) -> B,
-    B: Future<Output = Result<T, E>>,
-{
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
-}
-
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for super::Fallible {}
-    impl Sealed for super::Unfailing {}
-}
-
-/// How a body's output becomes the nursery's. Sealed.
-pub trait Mode<O, E: Fault>: sealed::Sealed {
-    /// What the body returns when all is well.
-    type Value;
-    /// What the nursery returns.
-    type Output;
-    #[doc(hidden)]
-    fn split(output: O) -> Result<Self::Value, E>;
-    #[doc(hidden)]
-    fn finish(result: Result<Self::Value, ScopeError<E>>) -> Self::Output;
-}
-
-/// The body returns a `Result`.
-#[derive(Debug)]
-pub struct Fallible(());
-
-/// The body returns a value.
-#[derive(Debug)]
-pub struct Unfailing(());
-
-impl<T, E: Fault> Mode<Result<T, E>, E> for Fallible {
-    type Value = T;
-    type Output = Result<T, ScopeError<E>>;
-
-    fn split(output: Result<T, E>) -> Result<T, E> {
-        output
-    }
-
-    fn finish(result: Result<T, ScopeError<E>>) -> Self::Output {
-        result
-    }
-}
-
-impl<T> Mode<T, Infallible> for Unfailing {
-    type Value = T;
-    type Output = T;
-
-    fn split(output: T) -> Result<T, Infallible> {
-        Ok(output)
-    }
-
-    fn finish(result: Result<T, ScopeError<Infallible>>) -> T {
-        result.unwrap_or_else(|error| panic!("a nursery that cannot fail has no value to return: {error}"))
     }
 }
 
@@ -407,11 +237,11 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
             }
         } else {
             let scope = self.scope.make();
-            self.refuse(crate::SpawnError::closed(scope.id().clone()).of_task(spawned), location);
+            self.refuse(SpawnError::closed(scope.id().clone()).of_task(spawned), location);
         }
     }
 
-    fn refuse(&self, error: crate::SpawnError, location: &'static Location<'static>) {
+    fn refuse(&self, error: SpawnError, location: &'static Location<'static>) {
         let scope = self.scope.make();
         let path = error.task().map_or_else(|| scope.own_path(), |task| scope.child_path(task));
         let task = error.task().cloned();
@@ -473,7 +303,7 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
     }
 
     /// Adds an async finalizer: run exactly once when the body and all children have ended, the last added first, shielded
-    /// from cancellation, within the scope's [clean-up budget](NurseryFuture::cleanup_budget).
+    /// from cancellation, within the scope's [clean-up budget](crate::NurseryFuture::cleanup_budget).
     ///
     /// One that overruns its part of the budget is dropped and named in the error; the others still run. Where no runtime
     /// is known there is no clock, and no budget.
@@ -534,7 +364,7 @@ impl<E: Fault, K> Spawns for Nursery<'_, '_, E, K> {
     }
 
     #[track_caller]
-    fn answer<T>(&self, spawned: T, result: Result<(), crate::SpawnError>) -> T {
+    fn answer<T>(&self, spawned: T, result: Result<(), SpawnError>) -> T {
         if let Err(error) = result {
             self.refuse(error, Location::caller());
         }
@@ -548,114 +378,5 @@ impl<E: Fault, K> fmt::Debug for Nursery<'_, '_, E, K> {
             .field("name", &self.scope.origin.name)
             .field("opened", &format_args!("{}", self.scope.origin.location))
             .finish_non_exhaustive()
-    }
-}
-
-/// Spawns a child with a name: [`Nursery::task`].
-pub struct Named<'s, 'env, E: Fault = Failure, K = Sendable> {
-    nursery: &'s Nursery<'s, 'env, E, K>,
-    name: Name,
-}
-
-impl<'s, E: Fault> Named<'s, '_, E, Sendable> {
-    /// As [`Nursery::spawn_local`].
-    #[track_caller]
-    pub fn spawn_local<F>(self, future: F)
-    where
-        F: Future<Output = Result<(), E>> + Send + 's,
-    {
-        self.nursery.add(Some(self.name), Location::caller(), |task| (future, Fails::<E>::new(), task));
-    }
-
-    /// As [`Nursery::spawn_local_into`].
-    #[track_caller]
-    pub fn spawn_local_into<F, X>(self, future: F)
-    where
-        F: Future<Output = Result<(), X>> + Send + 's,
-        X: Into<E>,
-    {
-        self.nursery.add(Some(self.name), Location::caller(), |task| (future, Fails::<E>::new(), task));
-    }
-
-    /// As [`Nursery::run_local`].
-    #[track_caller]
-    pub fn run_local<F>(self, future: F)
-    where
-        F: Future<Output = ()> + Send + 's,
-    {
-        self.nursery.add(Some(self.name), Location::caller(), |task| (future, Runs, task));
-    }
-
-    /// As [`Nursery::spawn_local_with_handle`].
-    #[track_caller]
-    pub fn spawn_local_with_handle<F, T>(self, future: F) -> TaskHandle<T>
-    where
-        F: Future<Output = Result<T, E>> + Send + 's,
-        T: Send + 's,
-    {
-        self.nursery.add_with_handle(Some(self.name), Location::caller(), future)
-    }
-
-    /// As [`Nursery::start_local`].
-    #[track_caller]
-    pub fn start_local<F, Fut, T>(self, child: F) -> Start<T, E>
-    where
-        F: FnOnce(Started<T>) -> Fut,
-        Fut: Future<Output = Result<(), E>> + Send + 's,
-        T: Send + 's,
-    {
-        self.nursery.add_start(Some(self.name), Location::caller(), child)
-    }
-}
-
-impl<'s, E: Fault> Named<'s, '_, E, Local> {
-    /// As [`Nursery::spawn_local`].
-    #[track_caller]
-    pub fn spawn_local<F>(self, future: F)
-    where
-        F: Future<Output = Result<(), E>> + 's,
-    {
-        self.nursery.add(Some(self.name), Location::caller(), |task| (future, Fails::<E>::new(), task));
-    }
-
-    /// As [`Nursery::spawn_local_with_handle`].
-    #[track_caller]
-    pub fn spawn_local_with_handle<F, T>(self, future: F) -> TaskHandle<T>
-    where
-        F: Future<Output = Result<T, E>> + 's,
-        T: 's,
-    {
-        self.nursery.add_with_handle(Some(self.name), Location::caller(), future)
-    }
-
-    /// As [`Nursery::start_local`].
-    #[track_caller]
-    pub fn start_local<F, Fut, T>(self, child: F) -> Start<T, E>
-    where
-        F: FnOnce(Started<T>) -> Fut,
-        Fut: Future<Output = Result<(), E>> + 's,
-        T: 's,
-    {
-        self.nursery.add_start(Some(self.name), Location::caller(), child)
-    }
-}
-
-impl<E: Fault, K> Spawns for Named<'_, '_, E, K> {
-    type Error = E;
-    type Answer<T> = T;
-
-    fn place(&self) -> Place<E> {
-        Place::new(self.nursery.scope.make().clone(), Some(self.name.clone()))
-    }
-
-    #[track_caller]
-    fn answer<T>(&self, spawned: T, result: Result<(), crate::SpawnError>) -> T {
-        self.nursery.answer(spawned, result)
-    }
-}
-
-impl<E: Fault, K> fmt::Debug for Named<'_, '_, E, K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Named").field("name", &self.name).field("nursery", self.nursery).finish()
     }
 }

@@ -10,7 +10,8 @@
 //!    `queued` before it polls.
 //! 3. The stack is pushed by any thread and only ever emptied as a whole, so a compare-and-swap cannot be fooled by a
 //!    header that comes back. Once closed it takes nothing.
-//! 4. `previous` and `next` are changed by the host under the lock of the list. `stage`, `listed`, `locals` and [`Host`] belong to the host, on whatever thread it is; others have only `&Locals`.
+//! 4. `previous` and `next` are changed by the host under the lock of the list. `stage`, `listed`, `locals` and [`Host`]
+//!    belong to the host, on whatever thread it is; others have only `&Locals`.
 
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
@@ -30,9 +31,10 @@ use crate::origin::LazyScope;
 use crate::raw::frame::{self, Frame, Here};
 use crate::shield::ShieldCell;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock, thread_local};
+use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock};
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
+use crate::turn::Turn;
 use crate::waits::{Waiting, Waits};
 
 /// What wakers share with the host.
@@ -323,46 +325,6 @@ unsafe fn waker_wake_by_ref(data: *const ()) {
 unsafe fn waker_drop(data: *const ()) {
     // SAFETY: the waker's reference, given up.
     unsafe { release(data.cast()) };
-}
-
-/// How many children are polled in one poll of the outermost nursery on the stack, those of the nurseries further in
-/// included, so that ten thousand ready ones starve nobody.
-const BUDGET: usize = 128;
-
-thread_local! {
-    /// What is left of it, while a nursery is polled on this thread.
-    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
-}
-
-/// One poll of a nursery's children.
-struct Turn {
-    outermost: bool,
-}
-
-impl Turn {
-    fn begin() -> Self {
-        let outermost = LEFT.get().is_none();
-        if outermost {
-            LEFT.set(Some(BUDGET));
-        }
-        Turn { outermost }
-    }
-
-    fn is_left(&self) -> bool {
-        LEFT.get().is_some_and(|left| left > 0)
-    }
-
-    fn take_one(&self) {
-        LEFT.set(LEFT.get().map(|left| left.saturating_sub(1)));
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        if self.outermost {
-            LEFT.set(None);
-        }
-    }
 }
 
 /// The same-task children of one nursery.

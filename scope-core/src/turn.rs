@@ -1,0 +1,45 @@
+//! How many same-task children have a turn before others do.
+
+use std::cell::Cell;
+
+use crate::sync::thread_local;
+
+/// How many children are polled in one poll of the outermost nursery on the stack, those of the nurseries further in
+/// included, so that ten thousand ready ones starve nobody.
+const BUDGET: usize = 128;
+
+thread_local! {
+    /// What is left of it, while a nursery is polled on this thread.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// One poll of a nursery's children.
+pub(crate) struct Turn {
+    outermost: bool,
+}
+
+impl Turn {
+    pub(crate) fn begin() -> Self {
+        let outermost = LEFT.get().is_none();
+        if outermost {
+            LEFT.set(Some(BUDGET));
+        }
+        Turn { outermost }
+    }
+
+    pub(crate) fn is_left(&self) -> bool {
+        LEFT.get().is_some_and(|left| left > 0)
+    }
+
+    pub(crate) fn take_one(&self) {
+        LEFT.set(LEFT.get().map(|left| left.saturating_sub(1)));
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if self.outermost {
+            LEFT.set(None);
+        }
+    }
+}
