@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
@@ -58,6 +59,25 @@ impl rt::Handle {
     /// Nothing to lose: what is not waited for goes on.
     pub async fn settled(&self) {
         self.orphans().none().await;
+    }
+
+    /// For adapters: polls `root` to its end, then waits as [`settled`](rt::Handle::settled). A panic of `root` comes out
+    /// after that.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, it drops `root`, which leaves to the orphan root what it has; a panic that was to come out
+    /// is lost.
+    pub async fn settled_after<T>(&self, root: impl Future<Output = T>) -> T {
+        let ended = {
+            let mut root = pin!(root);
+            poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| root.as_mut().poll(cx))) {
+                Ok(polled) => polled.map(Ok),
+                Err(payload) => Poll::Ready(Err(payload)),
+            })
+            .await
+        };
+        self.settled().await;
+        ended.unwrap_or_else(|payload| resume_unwind(payload))
     }
 
     /// [`settled`](rt::Handle::settled), for `budget` at the most.

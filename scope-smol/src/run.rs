@@ -1,14 +1,11 @@
 //! Whole programs: an executor, a root nursery, and the end of both.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::num::NonZero;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 
 use async_executor::Executor;
-use scope_core::{Failure, Fallible, Nursery, NurseryFuture, ScopeError, Sendable, rt};
+use scope_core::{Failure, Fallible, Nursery, NurseryFuture, ScopeError, Sendable};
 
 use crate::SmolRuntime;
 use crate::executor::{self, Crew, Home};
@@ -89,19 +86,5 @@ where
     let executor = Arc::new(Executor::new());
     let runtime = known::handle_of(&SmolRuntime::ours(Home::Shared(Arc::downgrade(&executor))));
     let _crew = Crew::start(&executor, threads - 1);
-    executor::drive(&executor, to_the_end(root.runtime(runtime.clone()), runtime))
-}
-
-/// Polls `future` to its end, then waits for the orphan root; a panic comes out after that.
-async fn to_the_end<T>(future: impl Future<Output = T>, runtime: rt::Handle) -> T {
-    let ended = {
-        let mut future = pin!(future);
-        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) => Poll::Ready(Err(payload)),
-        })
-        .await
-    };
-    runtime.settled().await;
-    ended.unwrap_or_else(|payload| resume_unwind(payload))
+    executor::drive(&executor, runtime.settled_after(root.runtime(runtime.clone())))
 }

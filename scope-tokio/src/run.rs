@@ -1,11 +1,8 @@
 //! Whole programs: a runtime, a root nursery, and the end of both.
 
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::pin;
-use std::task::Poll;
+use std::future::Future;
 
-use scope_core::{Failure, Nursery, ScopeError, rt};
+use scope_core::{Failure, Nursery, ScopeError};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::known;
@@ -79,19 +76,5 @@ fn build(mut builder: Builder) -> Runtime {
 #[track_caller]
 pub fn run_on<T>(runtime: &Runtime, future: impl Future<Output = T>) -> T {
     let handle = known::handle_of(runtime.handle());
-    runtime.block_on(to_the_end(future, handle))
-}
-
-/// Polls `future` to its end, then waits for the orphan root; a panic comes out after that.
-async fn to_the_end<T>(future: impl Future<Output = T>, runtime: rt::Handle) -> T {
-    let ended = {
-        let mut future = pin!(future);
-        poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(polled) => polled.map(Ok),
-            Err(payload) => Poll::Ready(Err(payload)),
-        })
-        .await
-    };
-    runtime.settled().await;
-    ended.unwrap_or_else(|payload| resume_unwind(payload))
+    runtime.block_on(handle.settled_after(future))
 }
