@@ -41,7 +41,7 @@ impl Home {
 
     /// Whether this thread is one that we have put to running this executor.
     pub(crate) fn runs_here(&self) -> bool {
-        RUNNING.with_borrow(|running| running.contains(&self.address()))
+        running(|running| running.contains(&self.address())).unwrap_or(false)
     }
 
     pub(crate) fn same(&self, other: &Home) -> bool {
@@ -74,7 +74,12 @@ thread_local! {
 
 /// The address of the innermost executor that we have put this thread to running.
 pub(crate) fn running_here() -> Option<usize> {
-    RUNNING.with_borrow(|running| running.last().copied())
+    running(|running| running.last().copied()).flatten()
+}
+
+/// `None` in the destructors of the thread's locals, once this one is gone: then it runs nothing any more.
+fn running<T>(look: impl FnOnce(&[usize]) -> T) -> Option<T> {
+    RUNNING.try_with(|running| look(&running.borrow())).ok()
 }
 
 /// Drives `executor` on this thread until `until` is ready.
