@@ -27,6 +27,8 @@ compile_error!("scope-process owns processes by their group and needs a Unix sys
 mod blocking;
 mod budgets;
 mod command;
+#[cfg_attr(not(test), expect(dead_code, reason = "not wired into `Command` yet"))]
+mod containment;
 mod environment;
 mod error;
 mod exit;
@@ -37,6 +39,8 @@ mod name;
 mod orphans;
 mod pipe;
 mod process;
+#[cfg(target_os = "linux")]
+mod raw;
 mod report;
 mod scan;
 mod shutdown;

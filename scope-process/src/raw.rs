@@ -1,0 +1,12 @@
+//! What runs between fork and exec: the only module tree with `unsafe`. Each block has its argument.
+//!
+//! There it is the copy of one thread of a program that may have had many. Whatever lock another thread held is held for
+//! ever: nothing is allocated, nothing is printed, nothing panics; only system calls are made, and memory is touched that
+//! is on the stack or was prepared before. Any such hook makes std start the program by fork instead of `posix_spawn`:
+//! the page tables are copied, some 48 ms for each GiB that the host has in memory.
+#![allow(unsafe_code)]
+
+mod children;
+pub(crate) mod enter;
+mod memory;
+pub(crate) mod shim;
