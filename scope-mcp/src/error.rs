@@ -8,8 +8,7 @@ mod open;
 
 pub use call::CallError;
 pub(crate) use call::{CallName, Delivery};
-pub use gone::Gone;
-pub(crate) use gone::HowGone;
+pub use gone::{Gone, HowGone};
 pub use open::OpenError;
 pub(crate) use open::OpenKind;
 

@@ -59,7 +59,7 @@ pub use client::{
     ServerSpec, Traffic,
 };
 pub use era::Revision;
-pub use error::{CallError, Gone, OpenError};
+pub use error::{CallError, Gone, HowGone, OpenError};
 pub use jsonrpc::{Id, Rejection};
 pub use wire::{Direction, Wire, WireLine};
 

@@ -15,12 +15,14 @@ struct Inner {
     server: Arc<str>,
     how: HowGone,
     status: Option<ExitStatus>,
-    stderr: Vec<String>,
+    /// `None` if it was not read.
+    stderr: Option<Vec<String>>,
 }
 
 /// What was seen of a server's end.
 #[derive(Debug)]
-pub(crate) enum HowGone {
+#[non_exhaustive]
+pub enum HowGone {
     /// The process ended.
     Exited,
     /// It closed its output and went on running.
@@ -35,8 +37,15 @@ pub(crate) enum HowGone {
 const SHOWN_LINES: usize = 3;
 
 impl Gone {
-    pub(crate) fn new(server: &Arc<str>, how: HowGone, status: Option<ExitStatus>, stderr: Vec<String>) -> Self {
-        Gone(Arc::new(Inner { server: Arc::clone(server), how, status, stderr }))
+    /// For those who bring a transport of their own: the end of `server`, with its status if that is known, and the last
+    /// lines of its standard error unless these went elsewhere.
+    pub fn new(
+        server: impl Into<Arc<str>>,
+        how: HowGone,
+        status: Option<ExitStatus>,
+        stderr: Option<Vec<String>>,
+    ) -> Self {
+        Gone(Arc::new(Inner { server: server.into(), how, status, stderr }))
     }
 
     /// The server's name.
@@ -54,9 +63,9 @@ impl Gone {
         matches!(self.0.how, HowGone::Exited)
     }
 
-    /// The last lines it wrote to its standard error, oldest first, as it wrote them.
+    /// The last lines it wrote to its standard error, oldest first, as it wrote them. None if nobody read them here.
     pub fn stderr_tail(&self) -> &[String] {
-        &self.0.stderr
+        self.0.stderr.as_deref().unwrap_or_default()
     }
 
     /// What happened, without the server's name.
@@ -79,7 +88,8 @@ impl fmt::Display for Story<'_> {
             HowGone::ClosedInput => f.write_str("closed its standard input but went on running")?,
             HowGone::Broken(error) => write!(f, "can no longer be reached: {error}")?,
         }
-        let lines: Vec<&String> = it.stderr.iter().filter(|line| !line.trim().is_empty()).collect();
+        let Some(stderr) = &it.stderr else { return Ok(()) };
+        let lines: Vec<&String> = stderr.iter().filter(|line| !line.trim().is_empty()).collect();
         let Some(more) = lines.len().checked_sub(SHOWN_LINES) else {
             return list(f, &lines);
         };
@@ -143,7 +153,7 @@ mod tests {
 
     fn gone(how: HowGone, raw: Option<i32>, stderr: &[&str]) -> String {
         let stderr = stderr.iter().map(|line| (*line).to_owned()).collect();
-        Gone::new(&"s".into(), how, raw.map(ExitStatus::from_raw), stderr).to_string()
+        Gone::new("s", how, raw.map(ExitStatus::from_raw), Some(stderr)).to_string()
     }
 
     #[test]
@@ -157,5 +167,7 @@ mod tests {
             "the server \"s\" was ended by a signal: 9 (SIGKILL), with nothing on its standard error"
         );
         assert!(gone(HowGone::ClosedOutput, None, &[]).contains("closed its standard output but went on running"));
+        let unread = Gone::new("s", HowGone::Exited, Some(ExitStatus::from_raw(0)), None);
+        assert_eq!(unread.to_string(), "the server \"s\" exited with code 0");
     }
 }

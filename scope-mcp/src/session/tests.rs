@@ -418,7 +418,7 @@ fn when_the_server_is_gone_everybody_learns_how_and_whether_it_may_have_acted() 
     let mut talk = Talk::new(ClientOptions::default().max_in_flight(2));
     let (sent, queued, waiting) = (talk.call("sent"), talk.call("queued"), talk.call("waiting"));
     talk.write(10);
-    let gone = Gone::new(&"s".into(), HowGone::Exited, None, vec!["last words".into()]);
+    let gone = Gone::new("s", HowGone::Exited, None, Some(vec!["last words".into()]));
     talk.session.lost(&gone);
     let late = talk.call("late");
     let sent = error(sent);

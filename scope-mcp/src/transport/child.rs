@@ -226,7 +226,7 @@ impl Link {
             Some(HowGone::Broken(error)) if status.is_none() => HowGone::Broken(error),
             _ => HowGone::Exited,
         };
-        Gone::new(&self.server, how, status, self.tail.lines())
+        Gone::new(Arc::clone(&self.server), how, status, Some(self.tail.lines()))
     }
 
     /// Ends the process, politely at first, and everything it started. Its output is read on meanwhile, so that it is

@@ -1,0 +1,168 @@
+//! This process's own standard input and output, as a transport of rmcp.
+
+mod pump;
+mod streams;
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rmcp::service::{RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
+use rmcp::transport::Transport;
+use scope_core::rt::Handle;
+use scope_process::PipeReader;
+use scope_tokio::TokioRuntime;
+
+use crate::fault::{Fault, Faults};
+use crate::incoming::{Around, End, Incoming};
+use crate::outgoing::Outgoing;
+use crate::queue::Receiving;
+use crate::{DEFAULT_MAX_LINE, TransportError};
+
+/// How long `close` waits for what was sent to be read, where a thread of ours writes it.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// This process's standard input and output, for a server that a host has started: in the place of rmcp's `stdio()`.
+///
+/// ```no_run
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let transport = scope_mcp_rmcp::Stdio::new()?;
+/// // let server = MyServer::new().serve(transport).await?;
+/// # let _: &dyn std::fmt::Debug = &transport;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Messages go through tokio's reactor: no thread is woken for one. The two streams may be shared with other processes,
+/// a terminal with the shell, and what is set on a shared stream is set for all: so none is made non-blocking. A pipe and
+/// a terminal are opened anew; on a socket, which is what hosts in Node use, each operation is made not to block. What
+/// allows neither (a file, `/dev/null`, a terminal of another user's) gets a thread of its own, which moves bytes to and
+/// from a pipe.
+///
+/// Nothing else may read the standard input or write to the standard output: `println!` breaks a message in two. Log to
+/// standard error.
+///
+/// What comes from the other side and cannot be taken as a message is treated [as from a
+/// server](crate::ChildProcess#what-goes-wrong-is-told).
+///
+/// # What drop does
+/// It stops reading and writing. Descriptors 0 and 1 stay open: they are the process's.
+///
+/// # Cancel safety
+/// As [`ChildProcess`](crate::ChildProcess#cancel-safety).
+pub struct Stdio {
+    rt: Handle,
+    faults: Faults,
+    incoming: Incoming,
+    outgoing: Outgoing,
+    /// Closed by the thread that writes, if there is one, when it has written all.
+    written: Option<PipeReader>,
+}
+
+impl Stdio {
+    /// Takes the streams, on the tokio runtime that this is called in. Messages of up to [`DEFAULT_MAX_LINE`] bytes are
+    /// taken.
+    ///
+    /// # Errors
+    /// `NotConnected`: this is not called in a tokio runtime. Else what the system or the runtime's reactor says: a
+    /// stream is closed, no descriptor or thread is to be had.
+    pub fn new() -> io::Result<Stdio> {
+        Stdio::with_max_line(DEFAULT_MAX_LINE)
+    }
+
+    /// As [`new`](Stdio::new), with a limit on the bytes of one message.
+    ///
+    /// # Errors
+    /// As [`new`](Stdio::new).
+    pub fn with_max_line(max_line: usize) -> io::Result<Stdio> {
+        let rt = TokioRuntime::current().map_err(|_| {
+            io::Error::new(
+                io::ErrorKind::NotConnected,
+                "standard input and output are served from within a tokio runtime: call this in a task",
+            )
+        })?;
+        let rt = Handle::new(rt);
+        let input = streams::input(&rt, rustix::stdio::stdin())?;
+        let (output, written) = streams::output(&rt, rustix::stdio::stdout())?;
+        Ok(Stdio {
+            rt,
+            faults: Faults::default(),
+            incoming: Incoming::new(input, max_line),
+            outgoing: Outgoing::new(output, None),
+            written,
+        })
+    }
+
+    /// The latest lines, 16 at most, that came from the other side and could not be taken as messages; oldest first.
+    pub fn faults(&self) -> Vec<Fault> {
+        self.faults.latest()
+    }
+
+    fn poll_receive<R: ServiceRole>(&mut self, cx: &mut Context<'_>) -> Poll<Option<RxJsonRpcMessage<R>>> {
+        let shared = self.outgoing.shared();
+        let around = Around { peer: "stdio", faults: &self.faults, hub: &shared.hub };
+        match self.incoming.poll::<R>(&around, cx) {
+            Poll::Ready(Ok(message)) => Poll::Ready(Some(message)),
+            // What is to be answered still can be: only reading is over.
+            Poll::Ready(Err(End::Eof)) => Poll::Ready(None),
+            Poll::Ready(Err(End::Error(error))) => {
+                tracing::warn!(%error, "standard input can no longer be read");
+                Poll::Ready(None)
+            }
+            Poll::Pending => match shared.aside(cx) {
+                Receiving::GoesOn => Poll::Pending,
+                Receiving::IsOver { .. } => Poll::Ready(None),
+            },
+        }
+    }
+
+    async fn end(&mut self) -> Result<(), TransportError> {
+        let shared = self.outgoing.shared();
+        shared.finish(TransportError::closed(), true);
+        drop(shared.take_output());
+        let Some(written) = &mut self.written else { return Ok(()) };
+        let mut late = self.rt.sleep(FLUSH);
+        let done = poll_fn(|cx| {
+            // The end of this pipe is all that ever comes from it.
+            if written.poll_read(cx, &mut [0]).is_ready() {
+                return Poll::Ready(true);
+            }
+            std::pin::Pin::new(&mut late).poll(cx).map(|()| false)
+        })
+        .await;
+        self.written = None;
+        if done { Ok(()) } else { Err(TransportError::unread()) }
+    }
+}
+
+impl<R: ServiceRole> Transport<R> for Stdio {
+    type Error = TransportError;
+
+    fn send(&mut self, item: TxJsonRpcMessage<R>) -> impl Future<Output = Result<(), TransportError>> + Send + 'static {
+        self.outgoing.send(&item)
+    }
+
+    fn receive(&mut self) -> impl Future<Output = Option<RxJsonRpcMessage<R>>> + Send {
+        poll_fn(move |cx| self.poll_receive::<R>(cx))
+    }
+
+    fn close(&mut self) -> impl Future<Output = Result<(), TransportError>> + Send {
+        self.end()
+    }
+}
+
+impl Drop for Stdio {
+    fn drop(&mut self) {
+        let shared = self.outgoing.shared();
+        shared.finish(TransportError::closed(), true);
+        drop(shared.take_output());
+    }
+}
+
+impl fmt::Debug for Stdio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stdio").field("incoming", &self.incoming).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,125 @@
+//! The other roles: serving a client that is a child, and serving on our own standard streams.
+
+use std::fs;
+use std::io::{Seek, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+
+use rmcp::ServiceExt;
+use serde_json::{Value, json};
+
+use crate::peer::{self, sdk::Echo};
+use crate::support::{Client, call, open, server, start};
+
+pub(crate) async fn a_client_below_is_served() {
+    let budgets = scope_process::Budgets::default().with_after_eof(std::time::Duration::from_secs(30));
+    let (child, handle, suspect) = start(server("rmcp-client-on-ours", &[]).budgets(budgets));
+    Echo.serve(child).await.unwrap().waiting().await.unwrap();
+    assert_eq!(handle.stderr_tail(), ["told: from below"]);
+    suspect.assert_gone();
+    assert!(handle.close_report().unwrap().is_polite());
+}
+
+/// Whether it has a thread that moves bytes for it.
+fn has_pump(pid: u32) -> bool {
+    let names = fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    names.into_iter().any(|task| {
+        fs::read_to_string(task.unwrap().path().join("comm")).is_ok_and(|name| name.starts_with("scope-std"))
+    })
+}
+
+fn is_blocking(pid: u32, fd: u32) -> bool {
+    let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/{fd}")).unwrap();
+    let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).unwrap();
+    u32::from_str_radix(flags.trim(), 8).unwrap() & rustix::fs::OFlags::NONBLOCK.bits() == 0
+}
+
+pub(crate) async fn standard_input_and_output_of_a_pipe() {
+    let (client, handle, _) = open(server("rmcp-on-ours", &[])).await;
+    let big = "x".repeat(1 << 20);
+    assert_eq!(call(&client, "echo", json!({ "message": big })).await.unwrap(), big);
+    assert!(!has_pump(handle.id()));
+    client.cancel().await.unwrap();
+}
+
+/// A server with its standard input and output on one socket, as hosts in Node start it.
+async fn on_a_socket() -> (Client, Child) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let theirs = OwnedFd::from(theirs);
+    let mut command: Command = peer::command("rmcp-on-ours", &[]).into_std();
+    let child = command.stdin(theirs.try_clone().unwrap()).stdout(theirs).spawn().unwrap();
+    // The command has copies too.
+    drop(command);
+    ours.set_nonblocking(true).unwrap();
+    (().serve(tokio::net::UnixStream::from_std(ours).unwrap()).await.unwrap(), child)
+}
+
+async fn ended(mut child: Child) {
+    let status = tokio::task::spawn_blocking(move || child.wait().unwrap()).await.unwrap();
+    assert!(status.success(), "{status}");
+}
+
+pub(crate) async fn standard_input_and_output_of_a_socket() {
+    let (client, child) = on_a_socket().await;
+    let big = "x".repeat(1 << 20);
+    assert_eq!(call(&client, "echo", json!({ "message": big })).await.unwrap(), big);
+    assert!(!has_pump(child.id()));
+    client.cancel().await.unwrap();
+    ended(child).await;
+}
+
+pub(crate) async fn the_streams_stay_as_they_were() {
+    let (client, child) = on_a_socket().await;
+    assert!(is_blocking(child.id(), 0) && is_blocking(child.id(), 1));
+    client.cancel().await.unwrap();
+    ended(child).await;
+    let (client, handle, _) = open(server("rmcp-on-ours", &[])).await;
+    assert!(is_blocking(handle.id(), 0) && is_blocking(handle.id(), 1));
+    client.cancel().await.unwrap();
+}
+
+/// Neither file can be waited for: a thread each. All is answered before the end, though the input ends at once.
+pub(crate) async fn standard_input_from_a_file() {
+    let big = "x".repeat(300_000);
+    let mut input = tempfile();
+    for message in [
+        json!({ "jsonrpc": "2.0", "id": 1, "method": "initialize", "params": {
+            "protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": { "name": "t", "version": "1" } } }),
+        json!({ "jsonrpc": "2.0", "method": "notifications/initialized" }),
+        json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": {
+            "name": "echo", "arguments": { "message": big } } }),
+    ] {
+        writeln!(input, "{message}").unwrap();
+    }
+    input.rewind().unwrap();
+    let mut output = tempfile();
+    let mut command: Command = peer::command("rmcp-on-ours", &[]).into_std();
+    let child = command.stdin(input).stdout(output.try_clone().unwrap()).stderr(Stdio::inherit()).spawn().unwrap();
+    ended(child).await;
+    output.rewind().unwrap();
+    let said = std::io::read_to_string(output).unwrap();
+    let answers: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), 2, "{said}");
+    assert_eq!((&answers[0]["id"], &answers[1]["id"]), (&json!(1), &json!(2)));
+    assert_eq!(answers[1]["result"]["content"][0]["text"], big);
+}
+
+/// A file without a name.
+fn tempfile() -> fs::File {
+    let flags = rustix::fs::OFlags::TMPFILE | rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open(std::env::temp_dir(), flags, rustix::fs::Mode::from_raw_mode(0o600)).unwrap().into()
+}
+
+pub(crate) async fn our_own_client_speaks_to_it() {
+    let program = std::env::current_exe().unwrap();
+    let spec = scope_mcp::ServerSpec::new("server", program.to_str().unwrap()).args(["peer", "rmcp-on-ours"]);
+    let echoed = scope_tokio::nursery(async move |n| {
+        let client = scope_mcp::Client::open(n, spec, scope_mcp::ClientOptions::default()).await?;
+        assert_eq!(client.list_tools().await?.len(), 3);
+        let result = client.call_tool("echo", &json!({ "message": "hello" })).await?;
+        client.close().await?;
+        Ok(format!("{:?}", result.content))
+    });
+    assert!(echoed.await.unwrap().contains("\"hello\""));
+}
