@@ -121,17 +121,23 @@ impl Cgroup {
     }
 
     pub(crate) fn kill(&self) -> io::Result<()> {
-        match fs::write(self.path.join("cgroup.kill"), "1") {
-            Err(e) if e.kind() == io::ErrorKind::NotFound && !self.removed => self.kill_each(),
-            Err(e) if gone(&e) => Ok(()),
-            other => other,
+        match self.set("cgroup.kill", b"1") {
+            // It is younger than the rest. (Or the cgroup is gone; then nobody is found in it.)
+            Err(Errno::NOENT) => self.kill_each(),
+            Err(Errno::NODEV) => Ok(()),
+            other => Ok(other?),
         }
+    }
+
+    /// Not `fs::write`, which would make a file that is not there, and is told something else than that it is not.
+    fn set(&self, file: &str, value: &[u8]) -> rustix::io::Result<()> {
+        rustix::io::write(open(&self.path.join(file), OFlags::WRONLY)?, value).map(drop)
     }
 
     /// For kernels before 5.14.
     fn kill_each(&self) -> io::Result<()> {
         // SIGKILL reaches who is frozen, and nobody starts anybody in the meantime. A kernel before 5.2 cannot.
-        let frozen = fs::write(self.path.join("cgroup.freeze"), "1").is_ok();
+        let frozen = self.set("cgroup.freeze", b"1").is_ok();
         for _ in 0..ROUNDS {
             let found = self.all()?;
             if found.is_empty() {
@@ -140,7 +146,7 @@ impl Cgroup {
             found.into_iter().for_each(|pid| self.kill_one(pid));
         }
         if frozen {
-            let _ = fs::write(self.path.join("cgroup.freeze"), "0");
+            let _ = self.set("cgroup.freeze", b"0");
         }
         Ok(())
     }
@@ -168,6 +174,7 @@ impl Cgroup {
             Ok(events) => events,
             Err(e) => return e == Errno::NOENT,
         };
+        let mut pause = Duration::from_micros(250);
         loop {
             let mut text = [0; 256];
             match rustix::io::pread(&events, &mut text[..], 0) {
@@ -183,13 +190,12 @@ impl Cgroup {
             if left.is_zero() {
                 return false;
             }
-            let left = Timespec {
-                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
-                tv_nsec: left.subsec_nanos().into(),
-            };
-            // A change since it was read is told of, too.
+            // The kernel tells of a change, but of a second one within 10 ms only when these are over: so it is
+            // asked as well, at first often.
+            let limit = Timespec { tv_sec: 0, tv_nsec: left.min(pause).subsec_nanos().into() };
             let mut fds = [PollFd::new(&events, PollFlags::PRI)];
-            let _ = rustix::event::poll(&mut fds, Some(&left));
+            let _ = rustix::event::poll(&mut fds, Some(&limit));
+            pause = (pause * 2).min(Duration::from_millis(500));
         }
     }
 
@@ -286,4 +292,124 @@ fn unescaped(field: &[u8]) -> PathBuf {
         };
     }
     PathBuf::from(OsString::from_vec(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::os::unix::process::CommandExt;
+    use std::process::{Child, Stdio};
+
+    use super::*;
+    use crate::marker;
+
+    #[test]
+    fn the_own_cgroup_is_found_below_what_is_mounted() {
+        let folder = std::env::temp_dir().join(format!("scope cgroup {}", std::process::id()));
+        let shown = folder.join("user/own");
+        fs::create_dir_all(&shown).unwrap();
+        fs::write(shown.join("cgroup.procs"), "").unwrap();
+        let place = folder.to_str().unwrap().replace(' ', "\\040");
+        let cgroups = |own: &str| format!("1:cpu:/elsewhere\n0::{own}\n").into_bytes();
+        let mounts = |root: &str| {
+            let other =
+                "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n32 31 0:29 / /cpu rw - cgroup cgroup rw,cpu\n";
+            format!("{other}41 31 0:38 {root} {place} rw,relatime shared:9 - cgroup2 cgroup2 rw\n").into_bytes()
+        };
+        let found = |own: &str, root: &str| own_in(&cgroups(own), &mounts(root));
+        assert_eq!(found("/user/own", "/").as_ref(), Some(&shown));
+        // A part of it is mounted there, as in a container.
+        assert_eq!(found("/docker/1/user/own", "/docker/1").as_ref(), Some(&shown));
+        assert_eq!(found("/user/own", "/docker/1"), None, "what is mounted does not show it");
+        assert_eq!(found("/../user/own", "/docker/1"), None);
+        assert_eq!(found("/user/other", "/"), None, "it is not there");
+        assert_eq!(own_in(b"1:cpu:/user/own\n", &mounts("/")), None, "version 1 alone");
+        assert_eq!(own_in(b"", b""), None);
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_written_as_an_escape_is_read_as_one() {
+        let read = |field: &[u8]| unescaped(field).into_os_string().into_vec();
+        assert_eq!(read(b"/a\\040b\\134"), b"/a b\\");
+        assert_eq!(read(b"/a\\04"), b"/a\\04");
+        assert_eq!(read(b"\\999"), b"\\999");
+    }
+
+    /// A server in a cgroup, if one can be made here, that has said "up".
+    fn started(script: &str) -> Option<(Cgroup, Child)> {
+        let mut cgroup = match Cgroup::new(OwnerId::of_this_host(), marker::next_child()) {
+            Ok(cgroup) => cgroup,
+            Err(why) => {
+                println!("SKIPPED: {why}");
+                return None;
+            }
+        };
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, "sh"]).arg(cgroup.path());
+        cgroup.arm(&mut command);
+        let spawned = command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = spawned.unwrap();
+        cgroup.started(Pid::from_child(&child));
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        Some((cgroup, child))
+    }
+
+    fn end(mut cgroup: Cgroup, mut child: Child) {
+        assert!(cgroup.wait_empty(Instant::now() + Duration::from_secs(60)), "{:?}", cgroup.members());
+        child.wait().unwrap();
+        cgroup.remove().unwrap();
+        assert!(!cgroup.path().exists());
+    }
+
+    #[test]
+    fn cgroups_made_inside_are_looked_into_and_removed() {
+        // Who may make one for a server may make one within.
+        let script = "mkdir -p \"$1/a/b\" \"$1/c\"; sleep 1000 & echo $! >\"$1/a/b/cgroup.procs\"; echo up; exec cat";
+        let Some((cgroup, child)) = started(script) else { return };
+        assert_eq!(cgroup.members().unwrap().len(), 1);
+        cgroup.kill().unwrap();
+        end(cgroup, child);
+    }
+
+    #[test]
+    fn one_by_one_is_how_an_older_kernel_has_them_killed() {
+        let script = "mkdir \"$1/a\"; i=0; while [ $i -lt 20 ]; do i=$((i+1)); setsid sleep 1000 & done
+            echo $! >\"$1/a/cgroup.procs\"; echo up; exec cat";
+        let Some((cgroup, child)) = started(script) else { return };
+        assert!(cgroup.members().unwrap().len() >= 20);
+        cgroup.kill_each().unwrap();
+        end(cgroup, child);
+    }
+
+    #[test]
+    fn nobody_is_killed_for_a_number_that_is_not_inside() {
+        let Some((cgroup, child)) = started("echo up; exec cat") else { return };
+        let mut other = Command::new("/bin/cat").stdin(Stdio::piped()).spawn().unwrap();
+        cgroup.kill_one(Pid::from_child(&other));
+        drop(other.stdin.take());
+        assert!(other.wait().unwrap().success());
+        cgroup.kill().unwrap();
+        end(cgroup, child);
+    }
+
+    #[test]
+    fn a_cgroup_in_use_is_not_removed() {
+        let Some((mut cgroup, child)) = started("echo up; exec cat") else { return };
+        assert_eq!(cgroup.remove().unwrap_err().kind(), io::ErrorKind::ResourceBusy);
+        cgroup.kill().unwrap();
+        end(cgroup, child);
+    }
+
+    #[test]
+    fn a_folder_that_is_no_cgroup_is_refused_and_left_as_it_was() {
+        let folder = std::env::temp_dir().join(format!("scope-no-cgroup-{}", std::process::id()));
+        fs::create_dir(&folder).unwrap();
+        let why = Cgroup::below(&folder, "scope-1").err().unwrap();
+        assert!(why.starts_with("cannot tell what") && why.contains("scope-1"), "{why}");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir(&folder).unwrap();
+    }
 }
