@@ -87,7 +87,10 @@ fn a_user_without_privileges_gets_a_shim() {
     let folder = std::env::temp_dir().join(format!("scope-contained-{}", std::process::id()));
     std::fs::create_dir(&folder).unwrap();
     let program = folder.join("test");
-    std::fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    // Not through a descriptor of this process: a child that another test forks could hold it open for writing, and then
+    // it cannot be run.
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&program).status().unwrap();
+    assert!(copied.success());
     let mut command = Command::new("setpriv");
     command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&program).current_dir("/");
     let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| passes(again(command, name, "nobody"))));
