@@ -149,8 +149,7 @@ fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<T
         let runtime = origin.runtime.as_ref().or_else(|| origin.parent.as_ref()?.runtime());
         // Without a runtime any clock will do: the block finds out that the deadline cannot be kept.
         let now = runtime.map_or_else(Instant::now, |runtime| runtime.now());
-        // One too far ahead to count is none.
-        origin.deadline = now.checked_add(timeout);
+        origin.set_timeout(now, timeout);
     }
     let scope = Scope::open(&origin);
     scope.note_body(true);

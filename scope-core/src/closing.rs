@@ -136,7 +136,7 @@ fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, until: &mut Op
         let now = runtime.now();
         let until = *until.get_or_insert_with(|| now.checked_add(scope.budget).unwrap_or(now + FOREVER));
         budget = finalizer.limit(until.saturating_duration_since(now), others);
-        origin.deadline = now.checked_add(budget);
+        origin.set_timeout(now, budget);
     }
     let mut path = scope.path();
     path.push(Segment::Finalizer(finalizer.name.clone()));

@@ -41,6 +41,8 @@ pub(crate) struct Origin {
     pub(crate) parent: Option<Arc<Scope>>,
     pub(crate) runtime: Option<rt::Handle>,
     pub(crate) deadline: Option<Instant>,
+    /// What the deadline was made of, where it was asked for as a length of time.
+    pub(crate) limit: Option<Duration>,
     pub(crate) budget: Duration,
     pub(crate) kind: Kind,
     /// What is cancelled above does not reach in.
@@ -61,6 +63,7 @@ impl Origin {
             parent: None,
             runtime: None,
             deadline: None,
+            limit: None,
             budget: CLEANUP_BUDGET,
             kind,
             shielded: false,
@@ -68,6 +71,12 @@ impl Origin {
             policy: Policy::Inherit,
             locals: Snapshot::default(),
         }
+    }
+
+    /// Sets the deadline, counted from `now`. One too far ahead to count is none.
+    pub(crate) fn set_timeout(&mut self, now: Instant, timeout: Duration) {
+        self.deadline = now.checked_add(timeout);
+        self.limit = Some(timeout);
     }
 }
 

@@ -81,7 +81,7 @@ impl CancelReason {
         self.origin.cause
     }
 
-    /// What the caller of `cancel` said. May be empty.
+    /// What the caller of `cancel` said; for a deadline, how much time it gave. May be empty.
     pub fn text(&self) -> &str {
         &self.origin.text
     }

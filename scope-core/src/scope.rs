@@ -57,6 +57,8 @@ use crate::task::TaskRef;
 use crate::violation::{Policy, violated};
 use crate::waits::{Waiting, Waits};
 
+use deadlines::Gave;
+
 /// The scope itself was cancelled.
 const SELF: u32 = 1;
 /// A scope around it was, and nothing in between masks it.
@@ -154,6 +156,8 @@ pub(crate) struct Scope {
 struct State {
     reason: Option<CancelReason>,
     deadline: Option<Instant>,
+    /// What the deadline gave, for whoever is told that it passed.
+    gave: Gave,
     parked: Parked,
     inner: Vec<Weak<Scope>>,
     services: Vec<Weak<dyn Closable>>,
@@ -185,6 +189,10 @@ impl Scope {
     pub(crate) fn open(origin: &Origin) -> Arc<Scope> {
         let runtime = origin.runtime.clone().or_else(|| origin.parent.as_ref()?.runtime.clone());
         let opened = crate::tree::birth(|| runtime.as_ref().map_or_else(Instant::now, |runtime| runtime.now()));
+        let gave = match origin.limit {
+            Some(limit) => Gave::Limit(limit),
+            None => Gave::until(origin.deadline, runtime.as_ref()),
+        };
         let scope = Arc::new(Scope {
             id: ScopeRef::fresh(origin.name.clone(), origin.location),
             home: origin.home.clone(),
@@ -207,6 +215,7 @@ impl Scope {
             state: Mutex::new(State {
                 reason: None,
                 deadline: origin.deadline,
+                gave,
                 parked: Parked::new(),
                 inner: Vec::new(),
                 services: Vec::new(),

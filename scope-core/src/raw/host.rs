@@ -177,8 +177,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         }
         if let Some(timeout) = self.timeout.take() {
             let now = scope.runtime().map_or_else(Instant::now, |runtime| runtime.now());
-            // One too far ahead to count is none.
-            scope.origin.deadline = now.checked_add(timeout);
+            scope.origin.set_timeout(now, timeout);
         }
         if event::observed() || scope.origin.deadline.is_some() {
             scope.make();

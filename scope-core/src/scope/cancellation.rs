@@ -115,9 +115,11 @@ impl Scope {
     }
 
     pub(crate) fn set_deadline(&self, at: Option<Instant>) {
+        let gave = Gave::until(at, self.runtime.as_ref());
         {
             let mut state = self.lock();
             state.deadline = at;
+            state.gave = gave;
             self.flags.fetch_or(DEADLINE, Ordering::Release);
         }
         // Whoever polls this scope arms the timer.

@@ -2,6 +2,31 @@
 
 use super::*;
 
+/// How much time a deadline gave.
+#[derive(Clone, Copy)]
+pub(super) enum Gave {
+    /// So much from the scope's entry on, as it was asked for.
+    Limit(Duration),
+    /// Until a time, which lay so far ahead when it was set; nothing where it was past.
+    Until(Duration),
+}
+
+impl Gave {
+    pub(super) fn until(at: Option<Instant>, runtime: Option<&rt::Handle>) -> Self {
+        let now = || runtime.map_or_else(Instant::now, |runtime| runtime.now());
+        Gave::Until(at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now())))
+    }
+
+    /// As it is told in a [`CancelReason`].
+    fn text(self) -> Name {
+        match self {
+            Gave::Limit(limit) => Name::from(format!("the limit was {limit:?}")),
+            Gave::Until(Duration::ZERO) => Name::new("the time that was set was past already"),
+            Gave::Until(ahead) => Name::from(format!("it was set {ahead:?} before")),
+        }
+    }
+}
+
 impl Scope {
     /// The earliest deadline that code in this scope is under.
     pub(crate) fn effective_deadline(&self) -> Option<Instant> {
@@ -29,16 +54,17 @@ impl Scope {
 
     /// Cancels the scope: its deadline has passed, or the grace of its shutdown is over.
     pub(crate) fn expire(self: &Arc<Self>) {
-        let shutdown = {
+        let (gave, shutdown) = {
             let state = self.lock();
-            state
+            let shutdown = state
                 .shutdown
                 .as_ref()
                 .filter(|shutdown| state.deadline == Some(shutdown.until))
-                .map(|s| (s.grace, s.location))
+                .map(|s| (s.grace, s.location));
+            (state.gave, shutdown)
         };
         match shutdown {
-            None => self.cancel(CancelCause::Deadline, Name::new(""), self.id.location()),
+            None => self.cancel(CancelCause::Deadline, gave.text(), self.id.location()),
             Some((grace, location)) => {
                 let running = crate::tree::still_running(self);
                 let text = format!("the grace of {grace:?} is over; still running: {}", running.join(", "));

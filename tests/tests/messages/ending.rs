@@ -107,6 +107,24 @@ fn a_deadline_in_the_past() {
 }
 
 #[test]
+fn a_deadline_that_was_moved() {
+    on_a_runtime(|runtime| async move {
+        let now = runtime.now();
+        let error = nursery(async |n| -> Result<(), Failure> {
+            scope_core::sleep(BUDGET).await?;
+            n.set_deadline(Some(now + 3 * BUDGET));
+            pending().await
+        })
+        .named("download")
+        .timeout(10 * BUDGET)
+        .runtime(runtime.clone())
+        .await
+        .expect_err("it takes for ever");
+        says("timed-out-moved", error);
+    });
+}
+
+#[test]
 fn a_finalizer_that_never_ends() {
     on_a_runtime(|runtime| async move {
         let error = nursery(async |n| {
