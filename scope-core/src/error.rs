@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::failure::{Failure, Fault};
+use crate::failure::{self, Failure, Fault};
 use crate::name::Name;
 use crate::reason::{CancelCause, CancelReason};
 use crate::rt::{NoRuntime, Refused};
@@ -19,8 +19,8 @@ use crate::task::TaskRef;
 /// One shape whether one thing failed or many. [`cause`](ScopeError::cause) is what to match on; [`leaves`](ScopeError::leaves)
 /// has all that failed, each with its path of scope and task names. A cancellation is never a leaf.
 ///
-/// `{}` prints one line: the scope and its first cause. `{:?}` prints all leaves, a line each: what a `main` that returns
-/// this error shows.
+/// `{}` prints one line: the scope and its first cause. `{:?}` prints all leaves, a line each, those of scopes further in too:
+/// what a `main` that returns this error shows.
 pub struct ScopeError<E = Failure>(Box<Inner<E>>);
 
 struct Inner<E> {
@@ -152,10 +152,9 @@ impl ScopeError {
     pub fn all_leaves(&self) -> Vec<&Leaf> {
         fn collect<'a>(error: &'a ScopeError, into: &mut Vec<&'a Leaf>) {
             for leaf in &error.0.leaves {
-                match leaf.cause.failure().and_then(Failure::as_scope_error) {
-                    // One that was only cancelled has no leaves of its own to show.
-                    Some(inner) if !inner.0.leaves.is_empty() => collect(inner, into),
-                    _ => into.push(leaf),
+                match leaf.inner() {
+                    Some(inner) => collect(inner, into),
+                    None => into.push(leaf),
                 }
             }
         }
@@ -221,6 +220,33 @@ impl<E: Fault> Leaf<E> {
     pub fn into_cause(self) -> Cause<E> {
         self.cause
     }
+
+    /// The scope further in that failed, whose leaves take this one's place. One that was only cancelled has none to show.
+    fn inner(&self) -> Option<&ScopeError> {
+        self.cause.error().and_then(failure::as_scope_error).filter(|inner| !inner.0.leaves.is_empty())
+    }
+
+    /// A line of the report of all leaves, and why; or, of a scope further in, its lines.
+    fn report(&self, f: &mut fmt::Formatter<'_>, role: &str, number: &mut usize) -> fmt::Result {
+        if let Some(inner) = self.inner() {
+            let role = if role.is_empty() { self.cause.role() } else { role };
+            return inner.0.leaves.iter().try_for_each(|leaf| leaf.report(f, role, number));
+        }
+        *number += 1;
+        // Said once: the cause may say it by itself.
+        let role = if self.cause.role().is_empty() { role } else { "" };
+        write!(f, "\n  {number}. {}: {role}{} (at {})", self.path, self.cause, self.location)?;
+        let mut source = self.cause.error().and_then(Error::source);
+        while let Some(error) = source {
+            if let Some(inner) = failure::as_scope_error(error) {
+                // It goes on with its sources by itself.
+                return write!(f, "\n     because: {}", format!("{inner:?}").replace('\n', "\n     "));
+            }
+            write!(f, "\n     because: {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
 }
 
 impl<E: Fault> Cause<E> {
@@ -249,6 +275,15 @@ impl<E: Fault> Cause<E> {
             _ => None,
         }
     }
+
+    /// What it was that failed, before the error's own text.
+    fn role(&self) -> &'static str {
+        match self {
+            Cause::CleanUp(_) => "clean-up failed: ",
+            Cause::Adopted(_) => "clean-up of a dropped scope failed: ",
+            _ => "",
+        }
+    }
 }
 
 impl Cause {
@@ -269,9 +304,9 @@ impl<E: Fault> fmt::Display for Cause<E> {
             Cause::Aborted => f.write_str("the runtime dropped it before its end"),
             Cause::Refused(error) => error.fmt(f),
             Cause::NoRuntime(error) => write!(f, "a deadline was set, but {error}"),
-            Cause::CleanUp(failure) => write!(f, "clean-up failed: {failure}"),
+            Cause::CleanUp(failure) => write!(f, "{}{failure}", self.role()),
             Cause::Overran { budget } => write!(f, "clean-up did not end within {budget:?} and was dropped"),
-            Cause::Adopted(failure) => write!(f, "clean-up of a dropped scope failed: {failure}"),
+            Cause::Adopted(failure) => write!(f, "{}{failure}", self.role()),
         }
     }
 }
@@ -325,15 +360,8 @@ impl<E: Fault> fmt::Debug for ScopeError<E> {
         if let Some(reason) = &self.0.reason {
             write!(f, " ended early: {reason}")?;
         }
-        for (number, leaf) in self.0.leaves.iter().enumerate() {
-            write!(f, "\n  {}. {}", number + 1, leaf)?;
-            let mut source = leaf.cause.error().and_then(Error::source);
-            while let Some(error) = source {
-                write!(f, "\n     because: {error}")?;
-                source = error.source();
-            }
-        }
-        Ok(())
+        let mut number = 0;
+        self.0.leaves.iter().try_for_each(|leaf| leaf.report(f, "", &mut number))
     }
 }
 

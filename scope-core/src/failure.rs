@@ -137,10 +137,13 @@ impl<X: Error + Send + Sync + 'static> Fault for X {
     }
 }
 
-impl Failure {
-    pub(crate) fn as_scope_error(&self) -> Option<&ScopeError> {
-        self.downcast_ref()
+/// A [`ScopeError`] that was handed on by `?`.
+pub(crate) fn as_scope_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a ScopeError> {
+    #[cfg(feature = "anyhow")]
+    if let Some(whole) = error.downcast_ref::<Anyhow>() {
+        return whole.0.downcast_ref();
     }
+    error.downcast_ref()
 }
 
 /// An `anyhow::Error`, kept whole: its chain, its backtrace, and what it can be downcast to.

@@ -1,7 +1,7 @@
 //! Errors with their paths: what failed where, first cause first.
 
 use futures_lite::future::pending;
-use scope_core::{Failure, Spawns, nursery};
+use scope_core::{Failure, ScopeError, Spawns, nursery};
 use scope_tests::{Boom, Gate};
 
 use crate::{on_a_runtime, says};
@@ -69,6 +69,39 @@ fn several_failed_scopes_in_scopes() {
         says("leaves-debug", format!("{error:?}"));
         let all: Vec<_> = error.all_leaves().into_iter().map(ToString::to_string).collect();
         says("leaves-all", all.join("\n"));
+    });
+}
+
+/// An error of the user's own around a scope's.
+#[derive(Debug, thiserror::Error)]
+#[error("the crawl failed")]
+struct Crawl(#[source] ScopeError);
+
+/// Two children, both of which fail, the second with a cause of its own; in a scope of that name.
+async fn two_fail(name: &'static str) -> Result<(), ScopeError> {
+    nursery(async |n| {
+        n.task("first").spawn_local(async { Err(Boom("the peer hung up").into()) });
+        n.finalizer("second", async |_| Err(Config(Boom("permission denied")).into()));
+        Ok(())
+    })
+    .named(name)
+    .await
+}
+
+#[test]
+fn scopes_in_a_clean_up_and_in_an_error_of_the_users_own() {
+    on_a_runtime(|runtime| async move {
+        let error = nursery(async |n| -> Result<(), Failure> {
+            n.finalizer("tell the peers", async |_| Ok(two_fail("farewell").await?));
+            two_fail("pages").await.map_err(Crawl)?;
+            Ok(())
+        })
+        .named("crawler")
+        .runtime(runtime)
+        .await
+        .expect_err("much failed");
+        says("leaves-inside", &error);
+        says("leaves-inside-debug", format!("{error:?}"));
     });
 }
 
