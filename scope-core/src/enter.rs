@@ -10,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 
 use crate::deposit::{Deposit, End};
-use crate::error::SpawnError;
 use crate::name::Name;
 use crate::raw::child::Child;
 use crate::raw::frame::Here;
@@ -37,7 +36,8 @@ pin_project! {
         #[pin]
         child: Option<Child<F, Back<F::Output>>>,
         // Until the first poll.
-        start: Option<(F, TaskRef)>,
+        start: Option<F>,
+        task: TaskRef,
         scope: Arc<Scope>,
         slot: Slot<F::Output>,
     }
@@ -46,7 +46,7 @@ pin_project! {
 impl<F: Future> Entered<F> {
     pub(crate) fn new(scope: Arc<Scope>, name: Option<Name>, location: &'static Location<'static>, body: F) -> Self {
         let task = TaskRef::fresh(name, location);
-        Entered { child: None, start: Some((body, task)), scope, slot: Slot::default() }
+        Entered { child: None, start: Some(body), task, scope, slot: Slot::default() }
     }
 }
 
@@ -55,11 +55,12 @@ impl<F: Future> Future for Entered<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some((body, task)) = this.start.take() {
-            if let Err(error) = this.scope.admit(Part::Child) {
-                return Poll::Ready(Err(EnterError(Why::Closed(error.of_task(task)))));
+        let error = |why| EnterError { task: this.task.clone(), scope: this.scope.id().clone(), why };
+        if let Some(body) = this.start.take() {
+            if this.scope.admit(Part::Child).is_err() {
+                return Poll::Ready(Err(error(Why::Closed)));
             }
-            let child = Child::new(task, this.scope.clone(), Part::Child, Back(this.slot.clone()), body);
+            let child = Child::new(this.task.clone(), this.scope.clone(), Part::Child, Back(this.slot.clone()), body);
             this.child.set(Some(child));
         }
         let Some(child) = this.child.as_mut().as_pin_mut() else {
@@ -71,7 +72,7 @@ impl<F: Future> Future for Entered<F> {
         match end {
             Some(End::Done(output)) => Poll::Ready(Ok(output)),
             Some(End::Panicked(payload)) => resume_unwind(payload),
-            _ => Poll::Ready(Err(EnterError(Why::Cancelled(this.scope.id().clone(), this.scope.reason())))),
+            _ => Poll::Ready(Err(error(Why::Cancelled(this.scope.reason())))),
         }
     }
 }
@@ -84,44 +85,56 @@ impl<F: Future> fmt::Debug for Entered<F> {
 
 /// Why code that was to run in a scope did not, or did not come to its end.
 #[derive(Clone)]
-pub struct EnterError(Why);
+pub struct EnterError {
+    task: TaskRef,
+    scope: ScopeRef,
+    why: Why,
+}
 
 #[derive(Clone)]
 enum Why {
-    Closed(SpawnError),
-    Cancelled(ScopeRef, Option<CancelReason>),
+    Closed,
+    Cancelled(Option<CancelReason>),
 }
 
 impl EnterError {
     /// Whether the scope had closed: nothing was run.
     pub fn is_closed(&self) -> bool {
-        matches!(self.0, Why::Closed(_))
+        matches!(self.why, Why::Closed)
     }
 
     /// Whether the scope was cancelled, and the code cut short.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.0, Why::Cancelled(..))
+        matches!(self.why, Why::Cancelled(_))
     }
 
     /// Why the scope was cancelled.
     pub fn reason(&self) -> Option<&CancelReason> {
-        match &self.0 {
-            Why::Cancelled(_, reason) => reason.as_ref(),
-            Why::Closed(_) => None,
+        match &self.why {
+            Why::Cancelled(reason) => reason.as_ref(),
+            Why::Closed => None,
         }
+    }
+
+    /// The scope that was to be entered.
+    pub fn scope(&self) -> &ScopeRef {
+        &self.scope
     }
 }
 
 impl fmt::Display for EnterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Why::Closed(error) => error.fmt(f),
-            Why::Cancelled(scope, reason) => {
-                write!(f, "code that was entered in {scope} (opened at {}) was cut short", scope.location())?;
-                match reason {
-                    Some(reason) => write!(f, ": {reason}"),
-                    None => Ok(()),
-                }
+        let (task, place) = (&self.task, self.task.location());
+        let (scope, opened) = (&self.scope, self.scope.location());
+        match &self.why {
+            Why::Closed => write!(
+                f,
+                "{task} (at {place}) cannot enter {scope} (opened at {opened}): it has ended, so nothing was run. Enter a scope \
+                 that lives as long as its handles are used"
+            ),
+            Why::Cancelled(reason) => {
+                write!(f, "{task} (at {place}) was cut short in {scope} (opened at {opened}), which it had entered")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
             }
         }
     }

@@ -12,7 +12,7 @@ use crate::error::{Cause, Leaf, PanicPayload, SpawnError};
 use crate::failure::{Failure, Fault};
 use crate::name::Name;
 use crate::raw::frame::{self, Here};
-use crate::reason::CancelCause;
+use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Erased, Record, RecordCause};
 use crate::scope::Scope;
 use crate::scope_ref::ScopeRef;
@@ -196,7 +196,7 @@ impl<T, E: Fault> Future for Start<T, E> {
                 (Some(refused), ..) => error(Why::Refused(refused)),
                 (None, Some(record), _) => error(Why::Failed(Box::new(record.into_leaf()))),
                 (None, None, Ending::Unreported) => error(Why::Unreported),
-                (None, None, _) => error(Why::Cancelled),
+                (None, None, _) => error(Why::Cancelled(self.cell.own.parent().reason_if_cancelled())),
             }),
             _ => panic!("a start was polled after it had given its result"),
         })
@@ -243,7 +243,7 @@ pub struct StartError<E: Fault = Failure> {
 
 enum Why<E> {
     Failed(Box<Leaf<E>>),
-    Cancelled,
+    Cancelled(Option<CancelReason>),
     Unreported,
     Refused(SpawnError),
 }
@@ -288,7 +288,15 @@ impl<E: Fault> StartError<E> {
 
     /// Whether the child was cancelled before it was ready.
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.why, Why::Cancelled)
+        matches!(self.why, Why::Cancelled(_))
+    }
+
+    /// Why the child was cancelled before it was ready, if it was.
+    pub fn reason(&self) -> Option<&CancelReason> {
+        match &self.why {
+            Why::Cancelled(reason) => reason.as_ref(),
+            _ => None,
+        }
     }
 
     /// Whether the child ended without a report.
@@ -312,7 +320,10 @@ impl<E: Fault> fmt::Display for StartError<E> {
             Why::Failed(leaf) => {
                 write!(f, "{task} (started at {place} in {scope}) failed before it was ready: {}", leaf.cause())
             }
-            Why::Cancelled => write!(f, "{task} (started at {place} in {scope}) was cancelled before it was ready"),
+            Why::Cancelled(reason) => {
+                write!(f, "{task} (started at {place} in {scope}) was cut short before it was ready")?;
+                reason.as_ref().map_or(Ok(()), |reason| write!(f, ": {reason}"))
+            }
             Why::Unreported => write!(
                 f,
                 "{task} (started at {place} in {scope}) ended without a report. Call `report` when it is ready, or spawn it \

@@ -15,6 +15,7 @@ use std::{env, fs};
 use scope_core::rt::Handle;
 
 mod ending;
+mod entering;
 mod leaves;
 mod owned;
 mod owned_inner;
