@@ -230,6 +230,8 @@ impl<F, T> Drop for Job<F, T> {
             Frame::of(&self.task, Here::Made(&self.scope)).outermost().enter(|| drop(work));
             self.end(Outcome::Dropped);
         }
+        // Guards that went elsewhere.
+        self.scope.end_owned_of(&self.task);
         self.scope.leave(Part::Child);
     }
 }

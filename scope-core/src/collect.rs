@@ -49,6 +49,8 @@ impl<T> Drop for Made<T> {
         let Some(value) = self.value.take() else { return };
         let dropped =
             frame::enter(&self.task, Here::Made(&self.scope), || catch_unwind(AssertUnwindSafe(|| drop(value))));
+        // It is the last of the child: what it opened and gave away ends with it.
+        self.scope.end_owned_of(&self.task);
         if let Err(payload) = dropped {
             let cause = RecordCause::Panicked(PanicPayload::new(payload));
             adopt::record_late(&self.scope, &self.task, cause);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::name::Name;
-use crate::raw::frame::{self, Here};
+use crate::raw::frame;
 use crate::reason::CancelCause;
 use crate::scope::Scope;
 use crate::task::TaskRef;
@@ -181,7 +181,7 @@ impl<T> Drop for TaskHandle<T> {
     fn drop(&mut self) {
         // An untaken value is destroyed as the task that made it.
         let state = self.cell.swap(State::GivenUp);
-        frame::enter(self.cell.own.task(), Here::Made(self.cell.own.parent()), || drop(state));
+        self.cell.own.destroy(state);
     }
 }
 

@@ -221,7 +221,7 @@ impl<T, E: Fault> Drop for Start<T, E> {
             State::Ended(Some(record), _) => own.parent().fail(Record { secondary: true, ..*record }, false),
             State::Ready(value) => {
                 own.cancel(CancelCause::Dropped, Name::new("nobody waits for its start"), own.task().location());
-                frame::enter(own.task(), Here::Made(own.parent()), || drop(value));
+                own.destroy(value);
             }
             _ => {}
         }

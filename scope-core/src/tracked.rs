@@ -6,7 +6,7 @@
 //! Lock order: `ended` before the scope's, and its parent's. No code of a user runs under it.
 
 use std::future::Future;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -69,6 +69,19 @@ impl Own {
         let first = scope.cancel(cause, text, location);
         self.polled_by.wake();
         first
+    }
+
+    /// Destroys what the child made, as the child. That may be over: then what this opens and gives away ends at once.
+    pub(crate) fn destroy(&self, made: impl Sized) {
+        let dropped =
+            frame::enter(&self.task, Here::Made(&self.parent), || catch_unwind(AssertUnwindSafe(|| drop(made))));
+        // One that ends after this look sees to it by itself.
+        if *self.ended.lock().unwrap_or_else(PoisonError::into_inner) {
+            self.parent.end_owned_of(&self.task);
+        }
+        if let Err(payload) = dropped {
+            resume_unwind(payload);
+        }
     }
 
     fn end(&self) {

@@ -18,6 +18,7 @@ mod o07;
 mod o08;
 mod o09;
 mod o09_order;
+mod o09_outputs;
 mod watch;
 
 scope_tests::on_every_runtime! {
@@ -114,5 +115,9 @@ scope_tests::on_every_runtime! {
     }
     o09_order {
         o09_the_newest_first_one_after_the_other
+    }
+    o09_outputs {
+        o09_a_guard_opened_while_the_output_is_destroyed
+        o09_a_guard_opened_by_blocking_work
     }
 }
