@@ -124,6 +124,8 @@ impl Held {
 
     /// Goes on with a close. Ready with true when all is closed, with false when somebody else has ended the scope meanwhile.
     fn poll_close(&self, exit: &mut dyn FnMut() -> Exit, cx: &mut Context<'_>) -> Poll<bool> {
+        // In a finalizer too, and by each who goes on with it: whoever ends the scope wakes the one who polled it last.
+        self.scope.register_host(cx.waker());
         // Out of the lock while code of a user runs.
         let Some(mut closing) = self.closing().take() else { return Poll::Ready(false) };
         let polled = closing.poll(&self.scope, exit, cx);

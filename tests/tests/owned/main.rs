@@ -36,6 +36,7 @@ scope_tests::on_every_runtime! {
         o01_a_close_carried_elsewhere_when_home_ends_in_a_finalizer
         o01_a_close_dropped_half_way_is_gone_on_with
         o01_a_close_carried_elsewhere_when_home_ends_with_a_child_left
+        o01_a_close_of_a_cancelled_scope_is_told_that_its_home_has_ended
     }
     o01_services {
         o01_opened_in_open_and_closed_in_end

@@ -154,3 +154,48 @@ pub(crate) async fn o01_a_close_carried_elsewhere_when_home_ends_with_a_child_le
     journal.assert_is(&["cleaned up"]);
     assert_eq!(watch.ends(), 1, "it ends once");
 }
+
+/// Fails if: a close that is gone on with elsewhere is not woken when its home ends, because the scope had been cancelled
+/// before, and so waits for the finalizer that it was at, which is somebody else's by now.
+pub(crate) async fn o01_a_close_of_a_cancelled_scope_is_told_that_its_home_has_ended<R: Rt>() {
+    let (journal, hold) = (Journal::new(), Gate::new());
+    nursery(async |n| {
+        let (send, got) = async_channel::bounded(1);
+        let (j, h, polled) = (journal.clone(), hold.clone(), Gate::new());
+        let may_end = polled.clone();
+        n.task("opener").spawn_erased(async move {
+            let owned: OwnedScope = OwnedScope::open("carried")?;
+            let begun = Gate::new();
+            let here = begun.clone();
+            owned.finalizer("slow", async move |_| {
+                here.open();
+                h.passed().await;
+                j.add("cleaned up");
+                Ok(())
+            })?;
+            owned.canceller().cancel("before it is closed");
+            let mut closing: Closing = Box::pin(owned.close());
+            while !begun.is_open() {
+                assert!(poll_now(closing.as_mut()).await.is_pending());
+                turns(1).await;
+            }
+            assert!(send.send(closing).await.is_ok());
+            may_end.passed().await;
+            Ok(())
+        });
+        let mut closing = got.recv().await?;
+        let there = n.spawn_erased_with_handle(async move {
+            assert!(poll_now(closing.as_mut()).await.is_pending());
+            polled.open();
+            ends_as_home_did(closing).await;
+            Ok(())
+        });
+        there.await?;
+        journal.assert_is(&[]);
+        hold.open();
+        Ok(())
+    })
+    .await
+    .expect("a broken rule is no failure");
+    journal.assert_is(&["cleaned up"]);
+}
