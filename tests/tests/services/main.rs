@@ -15,6 +15,7 @@ mod s06;
 mod s07;
 mod s07_bounded;
 mod s08;
+mod s08_blocking;
 
 scope_tests::on_every_runtime! {
     s01 {
@@ -83,6 +84,11 @@ scope_tests::on_every_runtime! {
         s08_what_never_waits_works_in_any_synchronous_code
         s08_a_service_of_this_runtime_is_used_from_a_second
         s08_a_service_of_a_second_runtime_is_used_from_this
+    }
+    s08_blocking {
+        s08_blocking_calls_do_what_the_others_do
+        s08_blocking_calls_hear_of_the_end
+        s08_blocking_the_services_own_thread_is_a_typed_error
     }
     handshake {
         s06_closed_in_its_handshake_in_every_order

@@ -45,12 +45,12 @@ impl Service for Sum {
 }
 
 /// Where time is virtual, a run has to be told that another thread may yet wake it.
-fn other_threads<R: Rt>() -> Option<Outside> {
+pub(crate) fn other_threads<R: Rt>() -> Option<Outside> {
     R::VIRTUAL.then(|| TestRuntime::current().outside())
 }
 
 /// Runs `work` on a thread that no runtime knows, while this task waits.
-async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub(crate) async fn on_a_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     let over = Gate::new();
     let opens = over.clone();
     let thread = thread::spawn(move || {
