@@ -1,9 +1,94 @@
 //! A client and a server that is a process, good or bad, on every runtime. After each test nothing of it is left.
+//!
+//! The server is this program again, so that whoever has built the tests has it: for that it has a `main` of its own, and
+//! the tests are listed there.
 
 mod bad_servers;
 mod calls;
 mod closing;
 mod opening;
+mod peer;
 mod sending;
 mod support;
 mod watching;
+
+use libtest_mimic::{Arguments, Trial};
+
+/// All of these, by module and name.
+macro_rules! trials {
+    ($($module:ident { $($test:ident)* })*) => {
+        vec![$($(Trial::test(concat!(stringify!($module), "::", stringify!($test)), || {
+            $module::$test();
+            Ok(())
+        })),*),*]
+    };
+}
+
+fn main() {
+    let mut args = std::env::args().skip(1);
+    if args.next().as_deref() == Some(peer::FLAG) {
+        return peer::run(args);
+    }
+    let trials = trials! {
+        bad_servers {
+            one_that_dies_between_two_halves_of_an_answer
+            one_that_is_ended_by_a_signal_takes_all_calls_with_it
+            one_whose_answer_is_over_the_limit_fails_that_call_and_no_other
+            one_whose_cursor_loops
+            one_whose_pages_do_not_end
+            one_that_lists_a_tool_without_a_schema
+            one_that_dies_among_many_callers_leaves_none_of_them_waiting
+            one_that_floods_with_notifications_is_read_on
+            one_that_floods_without_end_and_does_not_read_is_closed_all_the_same
+            one_that_fills_its_standard_error_is_read_and_its_last_lines_are_kept
+            one_that_stops_reading_blocks_neither_other_calls_nor_closing
+            one_that_closes_its_output_and_lives
+            one_that_closes_its_input_and_lives
+            one_that_closes_its_standard_error_and_lives_is_a_good_one
+            one_that_leaves_a_child_with_its_pipes
+            one_that_asks_for_what_we_do_not_offer_is_answered
+        }
+        calls {
+            tools_are_listed_over_all_pages_and_nothing_of_them_is_lost
+            a_tool_succeeds_fails_or_is_not_there
+            raw_requests_go_and_come_as_they_are
+            many_tasks_call_at_once_and_each_gets_its_own_answer
+            a_large_answer_and_a_large_question_pass
+            a_call_that_takes_too_long_is_given_up_and_the_server_is_told
+            a_dropped_call_is_cancelled_frees_its_place_and_its_late_answer_is_ignored
+            calls_dropped_at_any_moment_disturb_no_other
+            a_flood_of_calls_beyond_what_may_wait_is_refused_not_kept
+        }
+        closing {
+            a_server_is_closed_from_a_task_that_did_not_open_it_and_its_calls_are_told
+            a_server_that_ignores_the_end_of_its_input_is_ended_with_its_child
+            closing_while_it_opens_takes_effect_at_once
+            the_last_handle_dropped_ends_the_server
+            the_end_of_the_nursery_is_the_end_of_its_servers
+            a_cancelled_nursery_ends_its_servers_properly
+            a_time_out_around_opening_leaves_nothing
+            a_server_lives_where_its_spawner_leads
+        }
+        opening {
+            a_good_server_opens_and_says_who_it_is
+            every_known_revision_is_taken_and_no_other
+            a_program_that_cannot_be_started_is_told_from_one_that_is_not_there
+            a_server_that_exits_at_once_leaves_its_code_and_last_words
+            a_server_that_never_answers_is_given_up_in_time
+            a_program_that_prints_text_is_shown_what_it_printed
+            an_improper_answer_to_initialize_is_told_by_what_is_wrong_with_it
+            the_environment_is_what_the_server_needs_and_what_it_is_given
+            calls_made_before_it_is_open_wait_for_it_or_fail_with_it
+        }
+        sending {
+            handles_errors_and_reports_go_anywhere
+            a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_threads
+        }
+        watching {
+            every_line_is_seen_both_ways_in_order_and_without_secrets
+            a_line_that_was_dropped_is_seen_as_a_note
+            a_watcher_that_panics_ends_the_connection_and_nothing_else
+        }
+    };
+    libtest_mimic::run(&Arguments::from_args(), trials).exit()
+}

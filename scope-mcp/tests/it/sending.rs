@@ -7,8 +7,7 @@ fn is_send<T: Send>(_: &T) {}
 fn goes_anywhere<T: Send + Sync + 'static>() {}
 fn is_cloned<T: Clone>() {}
 
-#[test]
-fn handles_errors_and_reports_go_anywhere() {
+pub(crate) fn handles_errors_and_reports_go_anywhere() {
     goes_anywhere::<Client>();
     is_cloned::<Client>();
     goes_anywhere::<CallError>();
@@ -21,8 +20,7 @@ fn handles_errors_and_reports_go_anywhere() {
     is_moved::<Connection>();
 }
 
-#[test]
-fn a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_threads() {
+pub(crate) fn a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_threads() {
     let program = scope_core::nursery(async |n| {
         let client = Client::open(n, ServerSpec::new("a", "b"), ClientOptions::default()).await?;
         let borrowed = json!({ "a": 1 });

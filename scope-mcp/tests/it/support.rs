@@ -7,18 +7,19 @@ use scope_core::{Nursery, ScopeError};
 use scope_mcp::{Client, ClientOptions, OpenError, ServerSpec};
 use scope_process::Budgets;
 
+use crate::peer;
+
 /// Longer than any test may take on a slow machine.
 const HANG: Duration = Duration::from_secs(90);
 
 /// The variable by which a test's processes are found again.
 const TAG: &str = "SCOPE_MCP_TEST";
 
-/// Defines a test that runs on every runtime: `async fn name(n, test) { .. }`, with `n` a nursery and `test` a [`Test`].
+/// Defines a test, to be listed in `main`, that runs on every runtime: `async fn name(n, test) { .. }`, with `n` a nursery and `test` a [`Test`].
 macro_rules! on_every_runtime {
     ($(#[$doc:meta])* async fn $name:ident($n:ident, $test:ident) $body:block) => {
         $(#[$doc])*
-        #[test]
-        fn $name() {
+        pub(crate) fn $name() {
             const $test: $crate::support::Test = $crate::support::Test(stringify!($name));
             async fn body($n: &::scope_core::Nursery<'_, '_>) -> Result<(), ::scope_core::Failure> {
                 $body
@@ -40,7 +41,8 @@ pub(crate) struct Test(pub(crate) &'static str);
 impl Test {
     /// The test's server, of that kind. It gets little time to end, so that those who do not are ended soon.
     pub(crate) fn peer(self, kind: &str) -> ServerSpec {
-        self.program(env!("CARGO_BIN_EXE_scope-mcp-test-peer")).arg(kind)
+        let this = std::env::current_exe().expect("the path of this program");
+        self.program(this.to_str().expect("a UTF-8 path")).arg(peer::FLAG).arg(kind)
     }
 
     /// A server that is a shell script.

@@ -1,12 +1,13 @@
 //! A server that does what it should.
 
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{LONG, receive, say};
+use super::{LONG, receive, say};
 
 /// The calls that the client gave up, as it told us.
 static CANCELLED: Mutex<Vec<Value>> = Mutex::new(Vec::new());
@@ -18,7 +19,7 @@ const PAGE: usize = 3;
 /// would outlive us, `stubborn` ignores the end of the input.
 pub(crate) fn run(args: &[String]) {
     let has = |what: &str| args.iter().any(|arg| arg == what);
-    let _child = has("child").then(|| std::process::Command::new("sleep").arg("600").spawn());
+    let _child = has("child").then(start_child);
     eprintln!("good server, at your service");
     while let Some(message) = receive() {
         let Some(method) = message["method"].as_str() else { continue };
@@ -55,8 +56,20 @@ pub(crate) fn run(args: &[String]) {
         }
     }
     if has("stubborn") {
+        // On purpose; and not for ever, should nobody end it.
         std::thread::sleep(LONG);
     }
+}
+
+/// A child that ignores the end of its input, and runs when this returns.
+fn start_child() -> Child {
+    let this = std::env::current_exe().expect("the path of this program");
+    let mut command = Command::new(this);
+    let mut child = command.args([super::FLAG, "lives-on"]).stdout(Stdio::piped()).spawn().expect("it starts");
+    // It has become its program when it speaks: before that /proc may not have its environment.
+    let line = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut String::new()));
+    assert!(matches!(line, Some(Ok(1..))), "the child says nothing: {line:?}");
+    child
 }
 
 fn answer(id: &Value, result: Value) {
@@ -84,6 +97,7 @@ fn call(id: &Value, params: &Value) {
     let result = match params["name"].as_str().unwrap_or_default() {
         "echo" => text(arguments["message"].as_str().unwrap_or_default().to_owned()),
         "sleep" => {
+            // A tool that takes its time is what it is.
             std::thread::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0)));
             text("woke".into())
         }

@@ -12,8 +12,11 @@ use serde_json::{Value, json};
 /// A time that no test waits for.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
-fn main() {
-    let mut args = std::env::args().skip(1);
+/// The argument by which this program becomes a server.
+pub(crate) const FLAG: &str = "--peer";
+
+/// Arguments: the kind, and what that takes.
+pub(crate) fn run(mut args: impl Iterator<Item = String>) {
     let kind = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let number = |at: usize| rest.get(at).and_then(|text| text.parse::<u64>().ok());
@@ -119,6 +122,12 @@ fn main() {
         // Reads no more, ignores the end of its input.
         "deaf" => {
             initialize("2025-11-25");
+            // On purpose; and not for ever, should nobody end it.
+            std::thread::sleep(LONG);
+        }
+        // The child of a server, which outlives it.
+        "lives-on" => {
+            println!("up");
             std::thread::sleep(LONG);
         }
         // Asks the client for things when called, and tells what it was answered.
