@@ -1,7 +1,8 @@
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use scope_core::Spawns;
-use scope_mcp::{Client, Ending};
+use scope_mcp::{Client, Ending, Wire, WireLine};
 use scope_process::{Budgets, Ended};
 use serde_json::json;
 
@@ -31,7 +32,7 @@ on_every_runtime! {
         let report = closer.await?;
         assert_eq!(report.unanswered, 1);
         // Once more, from here: the same report, at once.
-        assert!(std::sync::Arc::ptr_eq(&report, &client.close().await?));
+        assert!(Arc::ptr_eq(&report, &client.close().await?));
         assert!(client.is_closed());
         let error = client.request_raw("ping", None).await.unwrap_err();
         assert!(error.is_closed() && error.is_not_sent(), "{error}");
@@ -43,10 +44,7 @@ on_every_runtime! {
         let soon = Duration::from_millis(100);
         let spec = TEST.peer("good").arg("stubborn").arg("child").budgets(Budgets::default().with_after_eof(soon));
         let client = open(n, spec).await?;
-        // The child may be in the middle of its exec, where its environment cannot be read.
-        while TEST.left().len() < 2 {
-            scope_core::sleep(Duration::from_millis(1)).await?;
-        }
+        assert_eq!(TEST.left().len(), 2, "it does not answer before its child runs");
         let clock = Clock::start();
         let report = client.close().await?;
         let process = report.process.as_ref().unwrap();
@@ -57,13 +55,24 @@ on_every_runtime! {
     }
 }
 
+/// Tells of the first line.
+struct FirstLine(Mutex<Option<futures_channel::oneshot::Sender<()>>>);
+
+impl Wire for FirstLine {
+    fn line(&self, _: &WireLine<'_>) {
+        if let Some(spoken) = self.0.lock().unwrap().take() {
+            let _ = spoken.send(());
+        }
+    }
+}
+
 on_every_runtime! {
     async fn closing_while_it_opens_takes_effect_at_once(n, TEST) {
-        let client = Client::start(n, TEST.peer("silent"), options())?;
+        let (spoken, hear) = futures_channel::oneshot::channel();
+        let client = Client::start(n, TEST.peer("silent"), options().wire(Arc::new(FirstLine(Mutex::new(Some(spoken))))))?;
         let clock = Clock::start();
-        while TEST.left().is_empty() {
-            scope_core::sleep(Duration::from_millis(1)).await?;
-        }
+        // It runs, and is asked; it will never answer.
+        hear.await?;
         let report = client.close().await?;
         assert!(report.is_complete(), "{report}");
         assert!(client.ready().await.unwrap_err().is_closed());
