@@ -2,14 +2,18 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{Read, Write as _};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Map, Value, json};
 
 /// The program itself, which is also the bundled server.
@@ -115,8 +119,21 @@ impl Host {
     }
 
     /// Waits until as many marked processes run.
-    pub(crate) fn wait_for_marked(&self, count: usize) -> Vec<u32> {
-        wait_for(|| Some(self.marked()).filter(|marked| marked.len() >= count))
+    pub(crate) fn wait_for_marked(&self, count: usize) {
+        let start = Instant::now();
+        while self.marked().len() < count {
+            assert!(start.elapsed() < HANG, "they never came");
+            // Nobody but /proc knows when the servers' children have become their programs, and it tells of nothing.
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// A named pipe for the program to write its record to, and what comes out of it.
+    pub(crate) fn record(&self) -> (String, Lines) {
+        let path = self.path("wire");
+        mknodat(CWD, &path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe can be made");
+        let name = path.to_str().expect("a UTF-8 path").to_owned();
+        (name, Lines::of(move || fs::File::open(path)))
     }
 }
 
@@ -126,18 +143,6 @@ impl Drop for Host {
         for pid in self.marked() {
             kill(pid, "KILL");
         }
-    }
-}
-
-/// Polls until there is a value.
-pub(crate) fn wait_for<T>(mut poll: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(value) = poll() {
-            return value;
-        }
-        assert!(start.elapsed() < HANG, "it never came");
-        thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -198,19 +203,16 @@ impl Running {
 
     /// Waits for the end.
     pub(crate) fn end(mut self) -> Ended {
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = self.child.try_wait().expect("the program can be waited for") {
-                break status;
-            }
-            if start.elapsed() > HANG {
-                self.child.kill().expect("the program can be killed");
-                self.child.wait().expect("the program can be waited for");
-                let stderr = self.stderr.take().map(|thread| thread.join());
-                panic!("the program hangs; it said {stderr:?}");
-            }
-            thread::sleep(Duration::from_millis(5));
-        };
+        let pid = Pid::from_child(&self.child);
+        let ended = pidfd_open(pid, PidfdFlags::empty()).expect("a child that was not waited for has its pid");
+        let hang = Timespec::try_from(HANG).expect("a small number");
+        if poll(&mut [PollFd::new(&ended, PollFlags::IN)], Some(&hang)).expect("a descriptor can be polled") == 0 {
+            self.child.kill().expect("the program can be killed");
+            self.child.wait().expect("the program can be waited for");
+            let stderr = self.stderr.take().map(|thread| thread.join());
+            panic!("the program hangs; it said {stderr:?}");
+        }
+        let status = self.child.wait().expect("the program can be waited for");
         let text =
             |thread: Option<JoinHandle<String>>| thread.map_or_else(String::new, |thread| thread.join().unwrap());
         Ended { status, stdout: text(self.stdout.take()), stderr: text(self.stderr.take()) }
@@ -260,9 +262,33 @@ impl Ended {
     }
 }
 
-/// Waits until `text` turns up in a file.
-pub(crate) fn wait_for_text(path: &std::path::Path, text: &str) {
-    wait_for(|| fs::read_to_string(path).ok()?.contains(text).then_some(()));
+/// What is written to a pipe, line by line, as it comes. It is read whether or not anybody waits, so that whoever writes
+/// is not held up.
+pub(crate) struct Lines(mpsc::Receiver<String>);
+
+impl Lines {
+    /// Of a pipe that is opened in a thread of its own: a named one is not open before somebody writes.
+    pub(crate) fn of<R: Read>(open: impl FnOnce() -> std::io::Result<R> + Send + 'static) -> Self {
+        let (send, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(open().expect("a pipe can be opened")).lines() {
+                // Read on, also where the test is over.
+                _ = send.send(line.expect("the program writes UTF-8"));
+            }
+        });
+        Lines(lines)
+    }
+
+    /// Waits for a line with this in it.
+    pub(crate) fn wait_for(&self, text: &str) {
+        while !self.0.recv_timeout(HANG).unwrap_or_else(|error| panic!("{text:?} never came: {error}")).contains(text) {
+        }
+    }
+
+    /// All that is still to come, until nobody writes any more.
+    pub(crate) fn rest(self) -> String {
+        self.0.iter().map(|line| line + "\n").collect()
+    }
 }
 
 /// A script for `sh`.

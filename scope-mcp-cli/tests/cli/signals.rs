@@ -1,11 +1,10 @@
 //! Ctrl-C and SIGTERM: servers are closed properly, a second time hurries, and nothing is left running.
 
-use std::fs::File;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::host::{Host, Running, is_alive, kill, on_each_runtime, wait_for_text};
+use crate::host::{Host, Lines, Running, is_alive, kill, on_each_runtime};
 
 /// A server that answers like the bundled one, but ignores the end of its input and SIGTERM, and so does its child.
 fn stubborn(host: &Host) -> Value {
@@ -14,18 +13,18 @@ fn stubborn(host: &Host) -> Value {
     host.server("sh", &["-c", &lines])
 }
 
-/// A call that lasts.
-fn call(host: &Host, server: Value) -> [String; 7] {
+/// A call that lasts, recorded there.
+fn call(host: &Host, server: Value, wire: String) -> [String; 7] {
     let config = host.config(&[("slow", server)]);
-    let wire = host.path("wire").to_str().unwrap().to_owned();
     let arguments = r#"{"seconds": 600}"#;
     ["call", "slow__sleep", arguments, "--config", &config, "--wire", &wire].map(str::to_owned)
 }
 
 /// Starts it, and waits until it is on its way.
 fn in_a_call(host: &Host, server: Value) -> Running {
-    let running = Running::start(&mut host.command(&call(host, server)));
-    wait_for_text(&host.path("wire"), "\"tools/call\"");
+    let (wire, record) = host.record();
+    let running = Running::start(&mut host.command(&call(host, server, wire)));
+    record.wait_for("\"tools/call\"");
     running
 }
 
@@ -72,18 +71,19 @@ fn a_server_that_does_not_want_to_end_is_killed() {
 #[test]
 fn a_second_signal_hurries() {
     on_each_runtime(|host| {
-        let said = host.path("said");
-        let stderr = File::create(&said).unwrap();
-        let running = Running::start(host.command(&call(host, stubborn(host))).stderr(stderr));
-        wait_for_text(&host.path("wire"), "\"tools/call\"");
+        let (wire, record) = host.record();
+        let (stderr, writer) = std::io::pipe().unwrap();
+        let running = Running::start(host.command(&call(host, stubborn(host), wire)).stderr(writer));
+        let said = Lines::of(|| Ok(stderr));
+        record.wait_for("\"tools/call\"");
         host.wait_for_marked(3);
         let start = Instant::now();
         kill(running.pid(), "INT");
-        wait_for_text(&said, "interrupted (SIGINT)");
+        said.wait_for("interrupted (SIGINT)");
         kill(running.pid(), "TERM");
         running.end().exits_with(130);
         host.assert_nothing_left();
-        let said = std::fs::read_to_string(said).unwrap();
+        let said = said.rest();
         assert!(said.contains("interrupted again (SIGTERM)"), "{said}");
         // It would be given three seconds otherwise.
         assert!(start.elapsed() < Duration::from_millis(2500), "{:?} {said}", start.elapsed());
@@ -93,9 +93,9 @@ fn a_second_signal_hurries() {
 #[test]
 fn a_signal_in_the_middle_of_the_demo() {
     on_each_runtime(|host| {
-        let wire = host.path("wire");
-        let running = host.start(&["demo", "--wire", wire.to_str().unwrap()]);
-        wait_for_text(&wire, "\"tools/call\"");
+        let (wire, record) = host.record();
+        let running = host.start(&["demo", "--wire", &wire]);
+        record.wait_for("\"tools/call\"");
         kill(running.pid(), "TERM");
         let ended = running.end();
         // It may have been over already.
