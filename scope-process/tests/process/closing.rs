@@ -1,8 +1,8 @@
 //! `Process::close`: the steps, and what the report says of them.
 
 use std::os::unix::process::ExitStatusExt;
-use std::time::Duration;
 
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use scope_core::rt::Handle;
 use scope_process::{Action, Budgets, CloseReport, Ended, Process, Sent};
 
@@ -85,12 +85,15 @@ fn a_server_that_ignores_everything_is_killed_with_its_children() {
 fn a_stopped_server_is_woken_to_take_its_sigterm() {
     on_each(async |rt| {
         let (mut process, suspect) = ready(&rt, servers::STOPPED, patient().with_after_eof(SHORT)).await;
-        let stopped = async {
-            while oracle::state(process.id()).unwrap().0 != 'T' {
-                rt.sleep(Duration::from_millis(1)).await;
-            }
-        };
-        within(&rt, "the server stops itself", stopped).await;
+        let (tell, stopped) = futures_channel::oneshot::channel();
+        let pid = Pid::from_raw(process.id() as i32).unwrap();
+        std::thread::spawn(move || {
+            // It waits, and takes nothing away from whoever waits for the end.
+            let options = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = tell.send(waitid(WaitId::Pid(pid), options));
+        });
+        let stopped = within(&rt, "the server stops itself", stopped).await.unwrap();
+        assert!(stopped.unwrap().unwrap().stopped());
         let report = process.close().await;
         assert_eq!(report.ended(), Ended::AtTerm, "{report:#}");
         assert_eq!(report.status().unwrap().signal(), Some(15));

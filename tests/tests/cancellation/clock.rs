@@ -13,6 +13,7 @@ pub(crate) fn busy_for<R: Rt>(time: Duration) {
     } else {
         let until = R::now() + time;
         while R::now() <= until {
+            // It is about time that passes, and nothing else.
             thread::sleep(Duration::from_millis(1));
         }
     }

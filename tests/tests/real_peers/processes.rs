@@ -107,6 +107,7 @@ pub(crate) fn kill_marked(mark: &str) {
             return;
         }
         left.iter().for_each(|one| one.signal(Signal::KILL));
+        // They are nobody's children here, so nothing but /proc tells of their end, and that by being asked.
         std::thread::sleep(Duration::from_millis(10));
     }
 }
