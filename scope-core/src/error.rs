@@ -10,17 +10,21 @@ use std::time::Duration;
 use crate::failure::{self, Failure, Fault};
 use crate::name::Name;
 use crate::reason::{CancelCause, CancelReason};
-use crate::rt::{NoRuntime, Refused};
+use crate::rt::NoRuntime;
 use crate::scope_ref::ScopeRef;
 use crate::task::TaskRef;
+
+mod spawn;
+
+pub use spawn::SpawnError;
 
 /// A nursery or block that did not end well: every error in it, the first cause first.
 ///
 /// One shape whether one thing failed or many. [`cause`](ScopeError::cause) is what to match on; [`leaves`](ScopeError::leaves)
 /// has all that failed, each with its path of scope and task names. A cancellation is never a leaf.
 ///
-/// `{}` prints one line: the scope and its first cause. `{:?}` prints all leaves, a line each, those of scopes further in too:
-/// what a `main` that returns this error shows.
+/// `{}` prints one line: where the first cause lies, what it is, and how many more there are. `{:?}` prints all leaves, a line
+/// each, those of scopes further in too: what a `main` that returns this error shows.
 pub struct ScopeError<E = Failure>(Box<Inner<E>>);
 
 struct Inner<E> {
@@ -226,16 +230,31 @@ impl<E: Fault> Leaf<E> {
         self.cause.error().and_then(failure::as_scope_error).filter(|inner| !inner.0.leaves.is_empty())
     }
 
+    /// How many failed: of a scope further in, all of its.
+    fn count(&self) -> usize {
+        self.inner().map_or(1, |inner| inner.0.leaves.iter().map(Leaf::count).sum())
+    }
+
+    /// Where and what: of a scope further in, its first cause. `role` is what that is around it.
+    fn line(&self, f: &mut fmt::Formatter<'_>, role: &str) -> fmt::Result {
+        match self.inner().and_then(|inner| inner.0.leaves.first()) {
+            Some(first) => first.line(f, self.cause.role_within(role)),
+            // Said once: the cause may say it by itself.
+            None if self.cause.role().is_empty() => write!(f, "{}: {role}{}", self.path, self.cause),
+            None => write!(f, "{}: {}", self.path, self.cause),
+        }
+    }
+
     /// A line of the report of all leaves, and why; or, of a scope further in, its lines.
     fn report(&self, f: &mut fmt::Formatter<'_>, role: &str, number: &mut usize) -> fmt::Result {
         if let Some(inner) = self.inner() {
-            let role = if role.is_empty() { self.cause.role() } else { role };
+            let role = self.cause.role_within(role);
             return inner.0.leaves.iter().try_for_each(|leaf| leaf.report(f, role, number));
         }
         *number += 1;
-        // Said once: the cause may say it by itself.
-        let role = if self.cause.role().is_empty() { role } else { "" };
-        write!(f, "\n  {number}. {}: {role}{} (at {})", self.path, self.cause, self.location)?;
+        write!(f, "\n  {number}. ")?;
+        self.line(f, role)?;
+        write!(f, " (at {})", self.location)?;
         let mut source = self.cause.error().and_then(Error::source);
         while let Some(error) = source {
             if let Some(inner) = failure::as_scope_error(error) {
@@ -283,6 +302,11 @@ impl<E: Fault> Cause<E> {
             Cause::Adopted(_) => "clean-up of a dropped scope failed: ",
             _ => "",
         }
+    }
+
+    /// The same for what is further in: the outermost says what it was.
+    fn role_within<'a>(&self, around: &'a str) -> &'a str {
+        if around.is_empty() { self.role() } else { around }
     }
 }
 
@@ -346,10 +370,13 @@ impl<E: Fault> fmt::Debug for Leaf<E> {
 
 impl<E: Fault> fmt::Display for ScopeError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.leaves.as_slice() {
-            [] => write!(f, "{} ended early: {}", self.0.scope, self.cause()),
-            [leaf] => write!(f, "{}: {}", leaf.path, leaf.cause),
-            [leaf, others @ ..] => write!(f, "{}: {} (and {} more)", leaf.path, leaf.cause, others.len()),
+        let Some(first) = self.0.leaves.first() else {
+            return write!(f, "{} ended early: {}", self.0.scope, self.cause());
+        };
+        first.line(f, "")?;
+        match self.0.leaves.iter().map(Leaf::count).sum::<usize>() {
+            1 => Ok(()),
+            all => write!(f, " (and {} more)", all - 1),
         }
     }
 }
@@ -487,97 +514,3 @@ impl fmt::Debug for Path {
         write!(f, "{self}")
     }
 }
-
-/// A child that was not spawned. Its future has been dropped, unpolled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SpawnError(Box<Refusal>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Refusal {
-    scope: ScopeRef,
-    task: Option<TaskRef>,
-    why: Why,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Why {
-    Closed,
-    NoRuntime(NoRuntime),
-    OtherRuntime(&'static str),
-    Refused(Refused),
-}
-
-impl SpawnError {
-    pub(crate) fn closed(scope: ScopeRef) -> Self {
-        SpawnError(Box::new(Refusal { scope, task: None, why: Why::Closed }))
-    }
-
-    pub(crate) fn no_runtime(scope: ScopeRef) -> Self {
-        SpawnError(Box::new(Refusal { scope, task: None, why: Why::NoRuntime(NoRuntime::new()) }))
-    }
-
-    pub(crate) fn other_runtime(scope: ScopeRef, its: &'static str) -> Self {
-        SpawnError(Box::new(Refusal { scope, task: None, why: Why::OtherRuntime(its) }))
-    }
-
-    pub(crate) fn refused(scope: ScopeRef) -> Self {
-        SpawnError(Box::new(Refusal { scope, task: None, why: Why::Refused(Refused) }))
-    }
-
-    pub(crate) fn of_task(mut self, task: TaskRef) -> Self {
-        self.0.task = Some(task);
-        self
-    }
-
-    /// The child that was to be; it never ran.
-    pub fn task(&self) -> Option<&TaskRef> {
-        self.0.task.as_ref()
-    }
-
-    /// Whether the scope had ended, or was ending, and takes no more children.
-    pub fn is_closed(&self) -> bool {
-        self.0.why == Why::Closed
-    }
-
-    /// Whether no runtime is known to the scope.
-    pub fn is_no_runtime(&self) -> bool {
-        matches!(self.0.why, Why::NoRuntime(_))
-    }
-
-    /// Whether the scope runs on another runtime than the adapter whose `spawn` was called.
-    pub fn is_other_runtime(&self) -> bool {
-        matches!(self.0.why, Why::OtherRuntime(_))
-    }
-
-    /// Whether the runtime has shut down.
-    pub fn is_shut_down(&self) -> bool {
-        matches!(self.0.why, Why::Refused(_))
-    }
-
-    /// The scope that was to have the child.
-    pub fn scope(&self) -> &ScopeRef {
-        &self.0.scope
-    }
-}
-
-impl fmt::Display for SpawnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot spawn ")?;
-        if let Some(task) = &self.0.task {
-            write!(f, "{task} (at {}) ", task.location())?;
-        }
-        write!(f, "into {} (opened at {}): ", self.0.scope, self.0.scope.location())?;
-        match &self.0.why {
-            Why::Closed => f.write_str(
-                "it has ended. A spawner that outlives its scope can only be refused; spawn before the nursery returns",
-            ),
-            Why::NoRuntime(error) => error.fmt(f),
-            Why::OtherRuntime(its) => {
-                write!(f, "it runs on {its}. Use that adapter's `spawn`, or `spawn_erased`, which works on any")
-            }
-            Why::Refused(refused) => refused.fmt(f),
-        }
-    }
-}
-
-impl Error for SpawnError {}
