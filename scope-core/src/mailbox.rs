@@ -44,7 +44,8 @@ impl Why {
 
 pub(crate) struct End<R> {
     pub(crate) why: Why,
-    pub(crate) report: Option<Arc<R>>,
+    /// What `end` returned, or why that did not come to its end.
+    pub(crate) report: Result<Arc<R>, Why>,
 }
 
 impl<R> Clone for End<R> {
@@ -55,8 +56,7 @@ impl<R> Clone for End<R> {
 
 impl<R> End<R> {
     pub(crate) fn report(self, name: &Name) -> Result<Arc<R>, CloseError> {
-        let why = self.why;
-        self.report.ok_or_else(|| CloseError::no_report(name.clone(), why))
+        self.report.map_err(|cut| CloseError::no_report(name.clone(), self.why, cut))
     }
 }
 
@@ -185,7 +185,7 @@ impl<S: Service> Core<S> {
         }
     }
 
-    pub(crate) fn end(&self, why: Why, report: Option<S::Report>) {
+    pub(crate) fn end(&self, why: Why, report: Result<S::Report, Why>) {
         self.begin_close();
         let waiting;
         {
@@ -220,7 +220,7 @@ impl<S: Service> Core<S> {
     /// Its task was dropped before it began, which `end` has heard of: it says more than that.
     pub(crate) fn not_started(&self, error: SpawnError) {
         self.lock().end = None;
-        self.end(Why::NotStarted(error), None);
+        self.end(Why::NotStarted(error.clone()), Err(Why::NotStarted(error)));
     }
 
     pub(crate) fn is_closing(&self) -> bool {

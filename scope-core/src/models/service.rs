@@ -69,9 +69,9 @@ fn those_who_wait_for_the_end_get_the_report() {
     check_up_to(4, || {
         let (core, _inbox) = made();
         let (ends, blocks) = (core.clone(), core.clone());
-        thread::spawn(move || ends.end(Why::Asked, Some(2)));
-        let blocking = thread::spawn(move || blocks.ended_blocking().report.is_some());
-        assert!(block_on(core.ended()).report.is_some());
+        thread::spawn(move || ends.end(Why::Asked, Ok(2)));
+        let blocking = thread::spawn(move || blocks.ended_blocking().report.is_ok());
+        assert!(block_on(core.ended()).report.is_ok());
         assert!(blocking.join().is_ok_and(|reported| reported));
     });
 }
@@ -84,7 +84,7 @@ fn those_who_wait_for_the_opening_are_told() {
         let opens = core.clone();
         thread::spawn(move || {
             opens.opened(1);
-            opens.end(Why::Aborted, None);
+            opens.end(Why::Aborted, Err(Why::Aborted));
         });
         let ready = block_on(core.ready());
         assert!(ready.is_ok() || core.has_ended());
@@ -119,7 +119,7 @@ fn a_scope_that_gave_up_waits_for_the_end() {
         let (core, _inbox) = made();
         let scope = scope();
         let ends = core.clone();
-        thread::spawn(move || ends.end(Why::Asked, None));
+        thread::spawn(move || ends.end(Why::Asked, Err(Why::Aborted)));
         frame::enter(&task(), Here::Made(&scope), || core.have_waited_for());
         let mut closing = Closing::new();
         block_on(poll_fn(|cx| closing.poll(&scope, &mut || Exit::Ok, cx)));

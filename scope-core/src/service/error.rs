@@ -116,7 +116,8 @@ enum CloseWhy {
     FromWithin,
     WouldBlock,
     NoReport(ServiceError),
-    Overran,
+    /// It was asked to end, and its clean-up did not come to its end.
+    Cut(Why),
 }
 
 impl CloseError {
@@ -128,9 +129,10 @@ impl CloseError {
         CloseError { name, why: CloseWhy::WouldBlock }
     }
 
-    pub(crate) fn no_report(name: Name, why: Why) -> Self {
+    /// Of a service that ended for `why`, and whose clean-up ended for `cut`.
+    pub(crate) fn no_report(name: Name, why: Why, cut: Why) -> Self {
         let why = match why {
-            Why::Asked => CloseWhy::Overran,
+            Why::Asked => CloseWhy::Cut(cut),
             why => CloseWhy::NoReport(ServiceError::new(name.clone(), why)),
         };
         CloseError { name, why }
@@ -148,7 +150,7 @@ impl CloseError {
 
     /// Whether the service has ended, but there is no report of it.
     pub fn has_ended(&self) -> bool {
-        matches!(self.why, CloseWhy::NoReport(_) | CloseWhy::Overran)
+        matches!(self.why, CloseWhy::NoReport(_) | CloseWhy::Cut(_))
     }
 }
 
@@ -167,10 +169,13 @@ impl fmt::Display for CloseError {
                  `close`, or block on another thread"
             ),
             CloseWhy::NoReport(error) => write!(f, "no report: {error}"),
-            CloseWhy::Overran => write!(
-                f,
-                "service {name} has ended, but its clean-up did not come to its end: it overran its budget or panicked"
-            ),
+            CloseWhy::Cut(Why::Cancelled(reason)) => {
+                write!(f, "service {name} has ended, but its clean-up was cut short: {reason}")
+            }
+            CloseWhy::Cut(Why::Panicked(text)) => {
+                write!(f, "service {name} has ended, but its clean-up panicked: {text}")
+            }
+            CloseWhy::Cut(_) => write!(f, "service {name} has ended, but its clean-up did not come to its end"),
         }
     }
 }

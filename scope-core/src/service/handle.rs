@@ -248,7 +248,7 @@ impl<S: Service> ServiceEnd<S> {
     /// What ending found out. `None` when [`Service::end`] overran its budget, panicked, or was never called because the
     /// task could not be started or was taken away.
     pub fn report(&self) -> Option<&Arc<S::Report>> {
-        self.end.report.as_ref()
+        self.end.report.as_ref().ok()
     }
 
     /// Whether it ended because it was asked to: by a handle, or by its scope's orderly end.

@@ -80,7 +80,7 @@ struct Run<S: Service> {
 impl<S: Service> Drop for Run<S> {
     fn drop(&mut self) {
         if let Some(core) = self.core.take() {
-            core.end(self.why.clone(), None);
+            core.end(self.why.clone(), Err(self.why.clone()));
         }
     }
 }
@@ -104,7 +104,7 @@ impl<S: Service> Run<S> {
         let (why, report) = match outcome.ended {
             Ended::Done(end) => end,
             // The three phases catch their own panics; a service is not cut.
-            Ended::Panicked(_) | Ended::Cancelled(_) | Ended::NoClock(_) => (Why::Aborted, None),
+            Ended::Panicked(_) | Ended::Cancelled(_) | Ended::NoClock(_) => (Why::Aborted, Err(Why::Aborted)),
         };
         adopt::bequeath(&outcome.scope, outcome.records);
         self.core = None;
@@ -118,7 +118,7 @@ async fn live<S: Service>(
     mut service: S,
     mut inbox: Inbox<S::Request>,
     location: &'static Location<'static>,
-) -> (Why, Option<S::Report>) {
+) -> (Why, Result<S::Report, Why>) {
     let own = frame::here(|place| place.map(|(_, scope)| scope.make()));
     if let Some(own) = &own {
         core.set_scope(own.clone());
@@ -164,8 +164,10 @@ async fn live<S: Service>(
     }
 
     let mut ending = phase("ending", Kind::CleanUp);
-    if let Some(own) = &own {
-        ending.deadline = own.runtime().and_then(|runtime| runtime.now().checked_add(own.budget));
+    if let Some(own) = &own
+        && let Some(runtime) = own.runtime()
+    {
+        ending.set_timeout(runtime.now(), own.budget);
     }
     let exit = match &why {
         Why::Asked => Exit::Ok,
@@ -173,7 +175,7 @@ async fn live<S: Service>(
         Why::Panicked(text) => Exit::Panicked(text.clone()),
         other => Exit::Failed(Name::from(ServiceError::new(core.name.clone(), other.clone()).to_string())),
     };
-    let report = settle(Block::new(ending, service.end(exit)).await).ok();
+    let report = settle(Block::new(ending, service.end(exit)).await);
     (why, report)
 }
 

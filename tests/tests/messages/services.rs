@@ -22,6 +22,7 @@ enum Goes {
     WrongInServe,
     PanicsInServe,
     HangsInEnd,
+    PanicsInEnd,
 }
 
 struct Database {
@@ -80,6 +81,7 @@ impl Service for Database {
         if self.goes == Goes::HangsInEnd {
             pending::<()>().await;
         }
+        assert!(self.goes != Goes::PanicsInEnd, "index out of range");
     }
 }
 
@@ -220,6 +222,15 @@ fn closing_one_whose_end_hangs() {
     in_main(async |n| {
         let service = n.open(Database::that(Goes::HangsInEnd).0).await?;
         says("close-overran", service.close().await.expect_err("there is no report"));
+        Ok(())
+    });
+}
+
+#[test]
+fn closing_one_whose_end_panics() {
+    in_main(async |n| {
+        let service = n.open(Database::that(Goes::PanicsInEnd).0).await?;
+        says("close-panicked", service.close().await.expect_err("there is no report"));
         Ok(())
     });
 }
