@@ -1,9 +1,11 @@
 //! c19: an operation that cannot be cancelled runs to its end; the pending cancellation is delivered after it. Here: blocking
 //! work. A process being reaped is in scope-process.
 
+use std::pin::pin;
+
 use futures_lite::future::{pending, yield_now};
 use scope_core::{Blocking, Failure, blocking, nursery};
-use scope_tests::{Gate, Journal, Rt, turns, while_it_waits};
+use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 /// Fails if: the wait for a thread ends before the thread does, or the cancellation is forgotten after it.
 pub(crate) async fn c19_blocking_work_runs_to_its_end<R: Rt>() {
@@ -27,6 +29,29 @@ pub(crate) async fn c19_blocking_work_runs_to_its_end<R: Rt>() {
     .expect_err("cancelled");
     assert!(error.is_cancelled(), "{error:?}");
     journal.assert_is(&["worked", "got 7"]);
+}
+
+/// Fails if: work that was handed over, and has perhaps not begun when the cancellation comes, is not waited for with its value.
+pub(crate) async fn c19_cancelled_before_the_thread_has_begun<R: Rt>() {
+    let journal = Journal::new();
+    let error = nursery(async |n| -> Result<(), Failure> {
+        let j = journal.clone();
+        let mut work = pin!(blocking(move |_: &Blocking| j.add("worked")));
+        let handed_over = poll_now(work.as_mut()).await;
+        n.cancel("as soon as it is handed over");
+        // Where there are threads it may have been done by then.
+        if handed_over.is_pending() {
+            work.await?;
+        }
+        journal.add("got it");
+        yield_now().await;
+        journal.add("went on");
+        Ok(())
+    })
+    .await
+    .expect_err("cancelled");
+    assert!(error.is_cancelled(), "{error:?}");
+    journal.assert_is(&["worked", "got it"]);
 }
 
 /// Fails if: a scope returns, timed out or cancelled from further out, while a thread of it still works.

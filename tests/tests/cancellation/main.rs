@@ -218,6 +218,7 @@ scope_tests::on_every_runtime! {
     }
     c19 {
         c19_blocking_work_runs_to_its_end
+        c19_cancelled_before_the_thread_has_begun
         c19_the_scope_waits_for_the_thread
     }
     c20 {

@@ -1,12 +1,12 @@
 //! What the deterministic runtime does once instead of 256 times: the full size of c17.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Failure, Spawns, nursery};
+use scope_core::{Canceller, Failure, Spawns, canceller, nursery};
 use scope_tests::{Gate, within_bound};
 
 type Level = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
@@ -19,15 +19,17 @@ impl Drop for Counts {
     }
 }
 
-fn level(deeper: usize, bottom: Gate, gone: Arc<AtomicUsize>) -> Level {
+/// The innermost one leaves a handle on its scope in `last`.
+fn level(deeper: usize, bottom: Gate, gone: Arc<AtomicUsize>, last: Arc<OnceLock<Canceller>>) -> Level {
     Box::pin(async move {
         let _counts = Counts(gone.clone());
         if deeper == 0 {
+            last.set(canceller().expect("in a scope")).expect("there is one innermost");
             bottom.open();
             return pending().await;
         }
         nursery(async |n| -> Result<(), Failure> {
-            n.spawn_erased(level(deeper - 1, bottom, gone));
+            n.spawn_erased(level(deeper - 1, bottom, gone, last));
             pending().await
         })
         .await?;
@@ -35,19 +37,20 @@ fn level(deeper: usize, bottom: Gate, gone: Arc<AtomicUsize>) -> Level {
     })
 }
 
-/// Fails if: a hundred thousand nested scopes take a stack frame each, to be cancelled, or to be dropped.
+/// Fails if: a hundred thousand nested scopes take a stack frame each, to be cancelled, to be dropped, or to be
+/// forgotten by the last handle.
 #[test]
 fn c17_a_hundred_thousand_levels() {
     const DEPTH: usize = 100_000;
     within_bound("c17_a_hundred_thousand_levels", || {
         for cancelled in [true, false] {
             scope_test::for_each_seed(0..1, async |runtime| {
-                let (gone, bottom) = (Arc::new(AtomicUsize::new(0)), Gate::new());
+                let (gone, bottom, last) = (Arc::new(AtomicUsize::new(0)), Gate::new(), Arc::new(OnceLock::new()));
                 nursery(async |_| {
                     let told = std::cell::OnceCell::new();
                     let mut outermost = Box::pin(nursery(async |n| -> Result<(), Failure> {
                         let _ = told.set(n.canceller());
-                        n.spawn_erased(level(DEPTH - 1, bottom.clone(), gone.clone()));
+                        n.spawn_erased(level(DEPTH - 1, bottom.clone(), gone.clone(), last.clone()));
                         pending().await
                     }));
                     assert!(scope_tests::poll_now(outermost.as_mut()).await.is_pending());
@@ -62,6 +65,8 @@ fn c17_a_hundred_thousand_levels() {
                 .await
                 .expect("nothing fails");
                 assert_eq!(gone.load(Ordering::SeqCst), DEPTH);
+                // A handle on the innermost scope is all that holds the others, each by the one in it.
+                drop(last);
             });
         }
     });
