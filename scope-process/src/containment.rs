@@ -21,12 +21,13 @@
 //! # Limits
 //! * Ending by the shim who starts itself again and again is a race, which it does not give up. A cgroup has no such race
 //!   from Linux 5.14 on.
-//! * A server that runs as root can leave its cgroup, by writing itself into another; and anyone who may signal it can
-//!   kill the shim, after which its orphans are init's.
+//! * Neither stands up to malice. Where the host may make a cgroup, a server of the same user may move itself to another;
+//!   and it may kill the shim, after which orphans are init's.
 //! * The shim cannot kill who has changed its user (`sudo`). A cgroup can.
-//! * The shim is a second fork of the host, for the time of a start: see [`raw`](crate::raw) for what a fork costs. It
-//!   gives back the memory that it has a copy of, and shows up as `scope-shim` in lists of processes, with the host's
-//!   command line or none.
+//! * Both make a start slower, and the more so the more memory the host has: see [`raw`](crate::raw). Entering a cgroup
+//!   can wait for the whole system besides, up to 20 ms where many come and go.
+//! * The shim is a copy of the host, which gives back the memory that it does not need. It shows up as `scope-shim` in
+//!   lists of processes, with the host's command line or none; a server's parent is the shim, not the host.
 
 use std::fmt;
 

@@ -20,7 +20,7 @@ pub(crate) enum Containment {
 
 /// Makes what will hold the child `number` of `owner`.
 ///
-/// Blocks, for some 0.1 ms with a cgroup; the first time for the fork of a child that tries to enter one.
+/// Blocks: for some 0.2 ms with a cgroup, and the first time for the fork of a child that tries to enter one.
 ///
 /// # Errors
 /// Why nothing will hold it.
