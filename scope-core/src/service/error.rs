@@ -34,7 +34,7 @@ impl ServiceError {
         matches!(self.why, Why::Cancelled(_))
     }
 
-    /// Whether the service lives on but dropped this request's [`Reply`] unanswered.
+    /// Whether the service lives on but dropped this request's [`Reply`](crate::Reply) unanswered.
     pub fn is_unanswered(&self) -> bool {
         matches!(self.why, Why::Unanswered)
     }
@@ -44,7 +44,7 @@ impl ServiceError {
         matches!(self.why, Why::WouldBlock)
     }
 
-    /// The error that [`Service::open`] or [`Service::serve`] returned.
+    /// The error that [`Service::open`](crate::Service::open) or [`Service::serve`](crate::Service::serve) returned.
     pub fn failure(&self) -> Option<&Failure> {
         match &self.why {
             Why::OpenFailed(failure) | Why::Failed(failure) => Some(failure),
