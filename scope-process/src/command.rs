@@ -6,16 +6,19 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rustix::process::Pid;
 use scope_core::rt::Handle;
 
+use crate::containment::{self, Containment, Means};
 use crate::error::{Kind, SpawnError};
 use crate::exit::ExitWatch;
 use crate::group::Group;
+use crate::marker::Mark;
 use crate::{
-    Budgets, Inherit, OwnerId, PipeReader, PipeWriter, Process, ProcessName, environment, lookup, marker, orphans,
+    Budgets, Inherit, OwnerId, PipeReader, PipeWriter, Process, ProcessName, Reach, Shortfall, environment, keeper,
+    lookup, marker, orphans,
 };
 
 /// What a standard stream of a child is connected to.
@@ -56,6 +59,7 @@ pub struct Command {
     inherit: Inherit,
     changes: BTreeMap<OsString, Option<OsString>>,
     budgets: Budgets,
+    reach: Reach,
     stdin: Stdio,
     stdout: Stdio,
     stderr: Stdio,
@@ -73,6 +77,7 @@ impl Command {
             inherit: Inherit::default(),
             changes: BTreeMap::new(),
             budgets: Budgets::default(),
+            reach: Reach::default(),
             stdin: Stdio::Piped,
             stdout: Stdio::Piped,
             stderr: Stdio::Piped,
@@ -138,6 +143,12 @@ impl Command {
         self
     }
 
+    /// What counts as its own when it is ended: its group and whoever carries its marker, unless set.
+    pub fn reach(&mut self, reach: Reach) -> &mut Command {
+        self.reach = reach;
+        self
+    }
+
     /// Its standard input: a pipe, unless set.
     pub fn stdin(&mut self, stdio: Stdio) -> &mut Command {
         self.stdin = stdio;
@@ -158,7 +169,8 @@ impl Command {
 
     /// Starts it, in a process group of its own and with this host's [marker](OwnerId) in its environment.
     ///
-    /// Blocks for the time that the system takes to start a program: about a millisecond.
+    /// Blocks for the time that the system takes to start a program: about a millisecond; and for another one with the
+    /// first process of a host, whose guardian is started before it.
     ///
     /// # Errors
     /// See the predicates of [`SpawnError`]. Nothing is left behind.
@@ -169,7 +181,8 @@ impl Command {
         };
         self.check_variables(&name)?;
         let number = marker::next_child();
-        let marker = (OwnerId::of_this_host().variable(), number.to_string());
+        let mark = Mark { child: number, spares_daemons: self.reach == Reach::Session };
+        let marker = (OwnerId::of_this_host().variable(), mark.to_string());
         let environment = environment::build(self.inherit, std::env::vars_os(), &self.changes, marker);
         let path = environment.get(OsStr::new("PATH")).map(OsString::as_os_str);
         let program = lookup::find(&name, &self.program, self.cwd.as_deref(), path)?;
@@ -181,7 +194,31 @@ impl Command {
             command.current_dir(cwd);
         }
         orphans::reap();
-        let mut child = command.spawn().map_err(|e| SpawnError::refused(&name, &program, e))?;
+        let mut shortfalls = Vec::new();
+        // First: a host that is killed right after the start must not leave this one either.
+        shortfalls.extend(keeper::guard().err().map(Shortfall::Unguarded));
+        let mut contained = match self.reach {
+            Reach::Contained => containment::prepare(Means::Any, OwnerId::of_this_host(), number)
+                .map_err(|e| shortfalls.push(Shortfall::Uncontained(e.to_string())))
+                .ok(),
+            Reach::Session | Reach::Marked => None,
+        };
+        if let Some(contained) = &contained {
+            contained.arm(&mut command);
+            contained.cgroup_path().into_iter().for_each(keeper::add_box);
+        }
+        let started = command.spawn();
+        // It holds the child's ends of everything.
+        drop(command);
+        let mut child = match started {
+            Ok(child) => child,
+            Err(e) => {
+                let path = contained.as_ref().and_then(Containment::cgroup_path).map(Path::to_owned);
+                drop(contained);
+                path.as_deref().into_iter().for_each(keeper::remove_box);
+                return Err(SpawnError::refused(&name, &program, e));
+            }
+        };
 
         let stdin = child.stdin.take().map(OwnedFd::from);
         let stdout = child.stdout.take().map(OwnedFd::from);
@@ -189,11 +226,19 @@ impl Command {
         let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
             return Err(SpawnError::new(&name, Kind::Other, "the system gave it no number", None));
         };
-        let watch = ExitWatch::new(rt, pid);
+        keeper::add_group(pid);
+        contained.iter_mut().for_each(|contained| contained.started(pid));
+        let end = contained.as_ref().map_or(Ok(None), Containment::end_fd);
+        let watch = end.and_then(|end| ExitWatch::new(rt, pid, end));
         let failed = watch.as_ref().err().map(|e| std::io::Error::new(e.kind(), e.to_string()));
         let exit = watch.unwrap_or_else(|_| ExitWatch::unwatched(rt, pid));
+        if !exit.is_prompt() && failed.is_none() {
+            shortfalls.push(Shortfall::NoPidfd);
+        }
+        shortfalls.iter().for_each(Shortfall::warn_once);
         // From here on it is owned: an early return ends it.
-        let mut process = Process::new(rt.clone(), name.clone(), Group::new(child, pid, number, exit), self.budgets);
+        let group = Group::new(child, pid, number, exit, contained);
+        let mut process = Process::new(rt.clone(), name.clone(), group, self.budgets, shortfalls);
         let refused = |e| SpawnError::system(&name, e);
         if let Some(e) = failed {
             return Err(refused(e));
@@ -240,6 +285,7 @@ impl fmt::Debug for Command {
             .field("inherit", &self.inherit)
             .field("env", &self.changes.keys())
             .field("budgets", &self.budgets)
+            .field("reach", &self.reach)
             .finish_non_exhaustive()
     }
 }

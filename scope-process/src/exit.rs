@@ -38,9 +38,14 @@ enum Source {
 const SLOWEST_LOOK: Duration = Duration::from_millis(32);
 
 impl ExitWatch {
+    /// `end` is what becomes readable at the end, if that is not a pidfd of `pid`.
+    ///
     /// # Errors
     /// No descriptor was left, or the runtime cannot watch one.
-    pub(crate) fn new(rt: &Handle, pid: Pid) -> io::Result<ExitWatch> {
+    pub(crate) fn new(rt: &Handle, pid: Pid, end: Option<OwnedFd>) -> io::Result<ExitWatch> {
+        if let Some(end) = end {
+            return Ok(ExitWatch::from(Some(pid), Source::Pidfd(rt.watch(end)?)));
+        }
         let source = match pidfd(pid) {
             Ok(Some(fd)) => Source::Pidfd(rt.watch(fd)?),
             Ok(None) => Source::Polled(rt.clone()),
@@ -70,6 +75,11 @@ impl ExitWatch {
 
     fn from(pid: Option<Pid>, source: Source) -> ExitWatch {
         ExitWatch { pid, source, waiters: Arc::default(), reaped: AtomicBool::new(false) }
+    }
+
+    /// Whether the end is seen as it comes.
+    pub(crate) fn is_prompt(&self) -> bool {
+        matches!(self.source, Source::Pidfd(_)) || self.reaped.load(Ordering::Acquire)
     }
 
     pub(crate) fn has_ended(&self) -> bool {

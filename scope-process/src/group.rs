@@ -4,10 +4,12 @@
 //! 1. A signal goes to the group's *number* only under the lock and while [`Leader::pins`] holds: the number cannot be a
 //!    stranger's then.
 //! 2. The leader is reaped under the lock, last, by [`Group::reap`], and nowhere else.
-//! 3. A single process is signalled through a pidfd, after it has been looked at again with the pidfd open.
+//! 3. The guardian forgets the group's number before the leader is reaped.
+//! 4. A single process is signalled through a pidfd, after it has been looked at again with the pidfd open.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,9 +18,11 @@ use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
 
 use crate::OwnerId;
+use crate::containment::Containment;
 use crate::exit::{self, ExitWatch};
-use crate::orphans;
 use crate::scan::{self, Straggler, Target};
+use crate::sweep::{self, Swept};
+use crate::{keeper, orphans};
 
 pub(crate) struct Group {
     /// The leader's number, and the group's.
@@ -29,16 +33,17 @@ pub(crate) struct Group {
     leader: Mutex<Leader>,
 }
 
-struct Leader {
+pub(crate) struct Leader {
     pid: Pid,
     /// `None` once it is reaped, or left to [`orphans`].
     child: Option<Child>,
+    contained: Option<Containment>,
 }
 
 impl Leader {
     /// Whether the leader, alive or dead, still holds its number. Not if someone else has reaped it: a loop that waits
     /// for any child, or the kernel where SIGCHLD is ignored.
-    fn pins(&self) -> bool {
+    pub(crate) fn pins(&self) -> bool {
         self.child.is_some() && exit::peek(self.pid).is_ok()
     }
 
@@ -47,6 +52,28 @@ impl Leader {
             // An error says that there is nobody, or nobody that may be signalled: the scan tells.
             let _ = rustix::process::kill_process_group(self.pid, signal);
         }
+    }
+
+    pub(crate) fn kill(&self) {
+        self.signal_group(Signal::KILL);
+        if let Some(contained) = &self.contained {
+            // Whom it does not reach, the look that follows may.
+            let _ = contained.kill();
+        }
+    }
+
+    /// Who is in the containment, beside the server itself.
+    fn contained(&self) -> Vec<u32> {
+        let Some(contained) = &self.contained else { return Vec::new() };
+        let server = contained.server().map(|pid| pid.as_raw_pid().unsigned_abs());
+        let mut members = contained.members().unwrap_or_default();
+        members.retain(|pid| Some(*pid) != server);
+        members
+    }
+
+    /// Blocks until the containment is empty and the leader itself has ended, or `deadline`.
+    pub(crate) fn wait_contained(&self, deadline: Instant) -> bool {
+        self.contained.as_ref().is_none_or(|contained| contained.wait_empty(deadline))
     }
 }
 
@@ -73,37 +100,46 @@ impl Survey {
     }
 }
 
-/// What killing came to.
-#[derive(Debug, Default)]
-pub(crate) struct Swept {
-    /// Whom it found and killed, beside the leader.
-    pub(crate) killed: Vec<Straggler>,
-    /// Who is left, the leader included.
-    pub(crate) survivors: Vec<Straggler>,
-    pub(crate) ran_out: bool,
-    pub(crate) error: Option<io::Error>,
-}
-
 impl Group {
-    pub(crate) fn new(child: Child, pid: Pid, number: u64, exit: ExitWatch) -> Group {
-        let leader = Mutex::new(Leader { pid, child: Some(child) });
+    pub(crate) fn new(child: Child, pid: Pid, number: u64, exit: ExitWatch, contained: Option<Containment>) -> Group {
+        let leader = Mutex::new(Leader { pid, child: Some(child), contained });
         Group { pid, number, exit: Arc::new(exit), leader }
     }
 
-    fn leader(&self) -> MutexGuard<'_, Leader> {
+    pub(crate) fn leader(&self) -> MutexGuard<'_, Leader> {
         self.leader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn target(&self, leader: &Leader) -> Target {
-        Target::child_of(OwnerId::of_this_host(), self.number).or_in(leader.pins().then_some(self.pid))
+        Target::children_of(OwnerId::of_this_host(), [self.number]).or_in(leader.pins().then_some(self.pid))
     }
 
-    /// All that is left but the leader. In a function of its own: a caller who can prove that there is nobody need not
-    /// pay for the scan.
-    fn find_others(&self, target: &Target) -> io::Result<Vec<Straggler>> {
-        let mut found = scan::find(target)?;
-        found.retain(|straggler| straggler.pid != self.raw_pid());
-        Ok(found)
+    /// Of those `found`, perhaps for others too, the ones that are this child's, and those in its containment; but not the
+    /// leader.
+    pub(crate) fn its_own(&self, leader: &Leader, found: &[Straggler]) -> Vec<Straggler> {
+        let server = leader.contained.as_ref().and_then(Containment::server);
+        let server = server.map(|pid| pid.as_raw_pid().unsigned_abs());
+        let pins = leader.pins();
+        let is_own = |one: &&Straggler| {
+            (one.child == Some(self.number) || one.group == self.raw_pid() && pins)
+                && one.pid != self.raw_pid()
+                && Some(one.pid) != server
+        };
+        let mut own: Vec<_> = found.iter().filter(is_own).cloned().collect();
+        for pid in leader.contained() {
+            if own.iter().all(|known| known.pid != pid) {
+                own.extend(pid_of(pid).and_then(scan::describe));
+            }
+        }
+        own
+    }
+
+    /// How the server ended, once it has.
+    pub(crate) fn status(&self) -> Option<ExitStatus> {
+        match self.leader().contained.as_ref().filter(|contained| contained.server().is_some()) {
+            Some(contained) => contained.status(),
+            None => exit::peek(self.pid).ok().flatten(),
+        }
     }
 
     pub(crate) fn raw_pid(&self) -> u32 {
@@ -115,16 +151,19 @@ impl Group {
         let leader = self.leader();
         let target = self.target(&leader);
         let mut survey = Survey::default();
-        match self.find_others(&target) {
-            Ok(found) => survey.found = found,
+        match scan::find(&target) {
+            Ok(found) => survey.found = self.its_own(&leader, &found),
             Err(e) => {
                 // Where zombies answer, this is always so; then killing what is not there does no harm.
                 survey.in_doubt = leader.pins() && rustix::process::test_kill_process_group(self.pid).is_ok();
                 survey.error = Some(e);
+                survey.found = self.its_own(&leader, &[]);
             }
         }
         survey.leader_ended = self.exit.has_ended();
         if survey.is_empty() {
+            // A subreaper follows the last of them.
+            survey.in_doubt = !leader.wait_contained(Instant::now() + FOLLOWS);
             return survey;
         }
         // CONT after TERM: who is stopped, by the terminal say, takes no signal but these two and KILL.
@@ -136,7 +175,7 @@ impl Group {
             // The group has been told.
             let told = straggler.group == self.raw_pid() && leader.pins();
             let signals = if terminate && !told { &signals[..] } else { &[] };
-            if let Told::Sent(Some(fd)) = tell(straggler, &target, signals) {
+            if let Told::Sent(Some(fd)) = tell(straggler, &target, &leader, signals) {
                 survey.fds.push(fd);
             }
         }
@@ -146,54 +185,15 @@ impl Group {
     /// Kills the group and whoever carries the marker, until nobody is left or `limit` is over. Blocking, for a few
     /// milliseconds as a rule.
     pub(crate) fn sweep(&self, limit: Duration) -> Swept {
-        let now = Instant::now();
-        let deadline = now.checked_add(limit).unwrap_or(now + Duration::from_secs(86400));
-        let leader = self.leader();
-        let target = self.target(&leader);
-        leader.signal_group(Signal::KILL);
-        // The scan that follows would otherwise find those that are dying already.
-        self.exit.wait_blocking(deadline.min(now + Duration::from_millis(20)));
+        sweep::sweep(&[self], limit).pop().unwrap_or_default()
+    }
 
-        let mut swept = Swept::default();
-        loop {
-            let found = match self.find_others(&target) {
-                Ok(found) => found,
-                Err(e) => {
-                    swept.error = Some(e);
-                    break;
-                }
-            };
-            let left = deadline.saturating_duration_since(Instant::now());
-            let (mut denied, mut killed) = (0, Vec::new());
-            for straggler in &found {
-                match tell(straggler, &target, &[Signal::KILL]) {
-                    Told::Sent(fd) => {
-                        killed.push(fd);
-                        if swept.killed.iter().all(|known| known.pid != straggler.pid) {
-                            swept.killed.push(straggler.clone());
-                        }
-                    }
-                    Told::Gone => {}
-                    Told::Denied => denied += 1,
-                }
-            }
-            if denied == found.len() || left.is_zero() {
-                swept.ran_out = denied < found.len();
-                swept.survivors = found;
-                break;
-            }
-            let fds: Vec<_> = killed.iter().flatten().map(AsFd::as_fd).collect();
-            exit::wait_all(&fds, left.min(Duration::from_millis(50)));
-            if fds.len() < killed.len() {
-                // No pidfds here: the killed are given the time to die.
-                std::thread::sleep(left.min(Duration::from_millis(1)));
-            }
+    /// Sends SIGKILL, and waits for nothing.
+    pub(crate) fn kill(&self) {
+        // Whoever holds the lock is looking for what to kill, or at it.
+        if let Ok(leader) = self.leader.try_lock() {
+            leader.kill();
         }
-        if !self.exit.wait_blocking(deadline) {
-            swept.ran_out = true;
-            swept.survivors.extend(scan::look(self.pid, &target));
-        }
-        swept
     }
 
     /// Reaps the leader, if it has ended; else leaves that to later starts. Nothing may be signalled by number after it,
@@ -201,6 +201,15 @@ impl Group {
     pub(crate) fn reap(&self) -> Option<ExitStatus> {
         let mut leader = self.leader();
         let mut child = leader.child.take()?;
+        // Before the number can be another's.
+        keeper::remove_group(self.pid);
+        if let Some(mut contained) = leader.contained.take() {
+            let path = contained.cgroup_path().map(Path::to_owned);
+            // Where somebody survived, the directory is left to the guardian.
+            if let (Ok(()), Some(path)) = (contained.remove(), path) {
+                keeper::remove_box(&path);
+            }
+        }
         let status = match child.try_wait() {
             Ok(Some(status)) => Some(status),
             Ok(None) => {
@@ -210,20 +219,28 @@ impl Group {
             Err(_) => None,
         };
         self.exit.set_reaped();
+        orphans::reap_group(self.pid);
         orphans::reap();
         status
     }
 }
 
-enum Told {
+/// How long the leader of a containment may take to follow the last one that was in there.
+const FOLLOWS: Duration = Duration::from_secs(1);
+
+fn pid_of(pid: u32) -> Option<Pid> {
+    i32::try_from(pid).ok().and_then(Pid::from_raw)
+}
+
+pub(crate) enum Told {
     Sent(Option<OwnedFd>),
     Gone,
     Denied,
 }
 
 /// Signals one process that a scan has found, if it is still that one. The pidfd is handed out to wait for its end.
-fn tell(straggler: &Straggler, target: &Target, signals: &[Signal]) -> Told {
-    let Some(pid) = i32::try_from(straggler.pid).ok().and_then(Pid::from_raw) else {
+pub(crate) fn tell(straggler: &Straggler, target: &Target, leader: &Leader, signals: &[Signal]) -> Told {
+    let Some(pid) = pid_of(straggler.pid) else {
         return Told::Gone;
     };
     let fd = match exit::pidfd(pid) {
@@ -235,7 +252,7 @@ fn tell(straggler: &Straggler, target: &Target, signals: &[Signal]) -> Told {
     };
     // The number may have been given to another between the scan and the opening. From here on the pidfd stands for
     // whoever is seen now, or for someone dead.
-    if scan::look(pid, target).is_none() {
+    if scan::look(pid, target).is_none() && !leader.contained().contains(&straggler.pid) {
         return Told::Gone;
     }
     for signal in signals {

@@ -27,12 +27,13 @@ compile_error!("scope-process owns processes by their group and needs a Unix sys
 mod blocking;
 mod budgets;
 mod command;
-#[cfg_attr(not(test), expect(dead_code, reason = "not wired into `Command` yet"))]
 mod containment;
 mod environment;
 mod error;
 mod exit;
 mod group;
+mod guardian;
+mod keeper;
 mod lookup;
 mod marker;
 mod name;
@@ -41,9 +42,12 @@ mod pipe;
 mod process;
 #[cfg(target_os = "linux")]
 mod raw;
+mod reach;
 mod report;
 mod scan;
+mod shortfall;
 mod shutdown;
+mod sweep;
 mod tail;
 
 pub use budgets::Budgets;
@@ -51,10 +55,13 @@ pub use command::{Command, Stdio};
 pub use environment::Inherit;
 pub use error::SpawnError;
 pub use exit::Exited;
+pub use keeper::guardian_id;
 pub use marker::{OwnerId, ParseOwnerIdError};
 pub use name::ProcessName;
 pub use pipe::{PipeReader, PipeWriter};
 pub use process::Process;
+pub use reach::Reach;
 pub use report::{Action, CloseReport, Ended, Sent, Step};
 pub use scan::{Straggler, marked, marked_by};
+pub use shortfall::Shortfall;
 pub use tail::Tail;

@@ -6,8 +6,8 @@
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::str::FromStr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// What every marker variable's name begins with.
 pub(crate) const PREFIX: &str = "SCOPE_OWNER_";
@@ -15,15 +15,23 @@ pub(crate) const PREFIX: &str = "SCOPE_OWNER_";
 /// The identity of a host: of one process that owns others.
 ///
 /// Every process started by [`Command`](crate::Command), and whatever that starts in turn, has an environment variable
-/// whose name is [`variable`](OwnerId::variable) and whose value is the [number](crate::Process::number) of the child.
+/// whose name is [`variable`](OwnerId::variable) and whose value is the [number](crate::Process::number) of the child,
+/// with an `s` in front if it was started with [`Reach::Session`](crate::Reach::Session).
+///
+/// A host that forks without an exec has a copy that is a host of its own, with an id of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OwnerId(u128);
 
 impl OwnerId {
     /// This process's own. Chosen at random at the first call, the same from then on.
     pub fn of_this_host() -> OwnerId {
-        static OWN: OnceLock<OwnerId> = OnceLock::new();
-        *OWN.get_or_init(|| OwnerId(random()))
+        static OWN: Mutex<Option<(u32, OwnerId)>> = Mutex::new(None);
+        let host = std::process::id();
+        let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+        match *own {
+            Some((of, id)) if of == host => id,
+            _ => own.insert((host, OwnerId(random()))).1,
+        }
     }
 
     /// The name of the environment variable that marks this host's processes.
@@ -62,6 +70,30 @@ impl FromStr for OwnerId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an owner's id is 32 hexadecimal digits")]
 pub struct ParseOwnerIdError(());
+
+/// What the variable says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) child: u64,
+    /// It counts only in the host's own session: [`Reach::Session`](crate::Reach::Session).
+    pub(crate) spares_daemons: bool,
+}
+
+impl fmt::Display for Mark {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The guardian looks for the `s` too.
+        write!(f, "{}{}", if self.spares_daemons { "s" } else { "" }, self.child)
+    }
+}
+
+impl FromStr for Mark {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix('s');
+        Ok(Mark { child: number.unwrap_or(text).parse()?, spares_daemons: number.is_some() })
+    }
+}
 
 /// The number of the next child of this host.
 pub(crate) fn next_child() -> u64 {

@@ -3,8 +3,11 @@
 //! They have been reported as survivors. What is left to do is to reap them when they do die, and the starts and ends
 //! of other children are when that is looked for.
 
+use std::os::fd::BorrowedFd;
 use std::process::Child;
 use std::sync::{Mutex, PoisonError};
+
+use rustix::process::{Pid, WaitId, WaitIdOptions};
 
 static ORPHANS: Mutex<Vec<Child>> = Mutex::new(Vec::new());
 
@@ -16,4 +19,20 @@ pub(crate) fn reap() {
     let mut orphans = ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
     // An error means that there is no such child any more.
     orphans.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+}
+
+/// Reaps one that was killed and has become this host's child, as happens where the host is PID 1 or has been made a
+/// subreaper. It is nobody's else to wait for: std never knew of it.
+#[cfg(target_os = "linux")]
+pub(crate) fn reap_foundling(pidfd: BorrowedFd<'_>) {
+    let _ = rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn reap_foundling(_: BorrowedFd<'_>) {}
+
+/// The same for whoever is left, dead, of a group whose leader has just been reaped.
+pub(crate) fn reap_group(group: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    while let Ok(Some(_)) = rustix::process::waitid(WaitId::Pgid(Some(group)), options) {}
 }

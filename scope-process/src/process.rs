@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use scope_core::rt::Handle;
 
-use crate::exit::{self, Exited};
-use crate::group::{Group, Swept};
+use crate::exit::Exited;
+use crate::group::Group;
 use crate::report::{Action, CloseReport, Ended, Log, Sent};
-use crate::{Budgets, PipeReader, PipeWriter, ProcessName, shutdown};
+use crate::sweep::Swept;
+use crate::{Budgets, PipeReader, PipeWriter, ProcessName, Shortfall, keeper, shutdown};
 
 /// A process that was started here and is ended here, with everything it started: [`Command::spawn`].
 ///
@@ -19,10 +20,13 @@ use crate::{Budgets, PipeReader, PipeWriter, ProcessName, shutdown};
 /// [`Command::spawn`]: crate::Command::spawn
 ///
 /// # What drop does
-/// The same as [`end_now`](Process::end_now): SIGKILL to the group and to whoever carries the marker, until nobody is
-/// left, and only then the process is reaped. It needs no runtime, never panics, and blocks: a few milliseconds as a
-/// rule, [`Budgets::after_kill`] at the most (a little longer right after a `close` whose future was dropped as it was
-/// killing).
+/// It sends SIGKILL to the group, and has everybody in a [containment](crate::Reach::Contained) killed, at once: inside a
+/// runtime or outside, after it has shut down, in a panic. The rest is done in the moments that follow, by a thread of
+/// this host ("scope-keeper"), or if the host ends first by its guardian: whoever has left the group is looked for and
+/// killed, and only then the process is reaped. Dropping waits for none of that and never panics; where there can be no
+/// such thread, it does the rest itself, and takes a few milliseconds.
+///
+/// To know that all is over, use [`close`](Process::close) or [`end_now`](Process::end_now).
 #[must_use = "dropping a process kills it: keep it, and `close` it at the end"]
 pub struct Process {
     pub(crate) rt: Handle,
@@ -38,7 +42,13 @@ pub struct Process {
 }
 
 impl Process {
-    pub(crate) fn new(rt: Handle, name: ProcessName, group: Group, budgets: Budgets) -> Process {
+    pub(crate) fn new(
+        rt: Handle,
+        name: ProcessName,
+        group: Group,
+        budgets: Budgets,
+        shortfalls: Vec<Shortfall>,
+    ) -> Process {
         Process {
             rt,
             name,
@@ -46,7 +56,7 @@ impl Process {
             stdin: None,
             stdout: None,
             stderr: None,
-            log: Log::default(),
+            log: Log { shortfalls, ..Log::default() },
             budgets,
             report: None,
             host: std::process::id(),
@@ -95,7 +105,7 @@ impl Process {
     pub fn status(&self) -> Option<ExitStatus> {
         match &self.report {
             Some(report) => report.status(),
-            None => exit::peek(self.group.pid).ok().flatten(),
+            None => self.group.status(),
         }
     }
 
@@ -135,9 +145,10 @@ impl Process {
         self.conclude()
     }
 
-    /// Kills it and all that belongs to it, without a runtime: what drop does, but it says how that went.
+    /// Kills it and all that belongs to it, without a runtime, and says how that went.
     ///
-    /// Blocks, as drop does.
+    /// Blocks until nobody is left: a few milliseconds as a rule, [`Budgets::after_kill`] at the most (a little longer
+    /// right after a `close` whose future was dropped as it was killing).
     pub fn end_now(mut self) -> CloseReport {
         self.kill_blocking()
     }
@@ -191,7 +202,12 @@ impl Process {
 impl Drop for Process {
     fn drop(&mut self) {
         // A host that forked without an exec has a copy of this; the process is not the copy's to end.
-        if self.report.is_none() && std::process::id() == self.host {
+        if self.report.is_some() || std::process::id() != self.host {
+            return;
+        }
+        self.group.kill();
+        let ended = keeper::Ended { group: Arc::clone(&self.group), limit: self.budgets.for_kill() };
+        if keeper::end(ended).is_err() {
             self.kill_blocking();
         }
     }

@@ -8,6 +8,7 @@
 #![allow(unsafe_code)]
 
 mod children;
+pub(crate) mod death_signal;
 pub(crate) mod enter;
 mod memory;
 pub(crate) mod shim;

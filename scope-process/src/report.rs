@@ -4,7 +4,7 @@ use std::fmt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use crate::{ProcessName, Straggler};
+use crate::{ProcessName, Shortfall, Straggler};
 
 /// How a process ended. Of the process itself; what it left behind is told by [`CloseReport::stragglers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,7 +115,7 @@ pub(crate) struct Log {
     pub(crate) stragglers: Vec<Straggler>,
     pub(crate) survivors: Vec<Straggler>,
     pub(crate) ran_out: bool,
-    pub(crate) unscanned: Option<String>,
+    pub(crate) shortfalls: Vec<Shortfall>,
 }
 
 impl Log {
@@ -147,7 +147,18 @@ impl Log {
     }
 
     pub(crate) fn unscanned(&mut self, error: &std::io::Error) {
-        self.unscanned.get_or_insert_with(|| error.to_string());
+        if self.unscanned_because().is_none() {
+            let shortfall = Shortfall::Unscanned(error.to_string());
+            shortfall.warn_once();
+            self.shortfalls.push(shortfall);
+        }
+    }
+
+    fn unscanned_because(&self) -> Option<&str> {
+        self.shortfalls.iter().find_map(|shortfall| match shortfall {
+            Shortfall::Unscanned(why) => Some(why.as_str()),
+            _ => None,
+        })
     }
 
     pub(crate) fn step(&mut self, action: Action, took: Duration, left: usize) {
@@ -206,7 +217,12 @@ impl CloseReport {
 
     /// Why nobody could look for what had left the process's group, if so.
     pub fn unscanned(&self) -> Option<&str> {
-        self.log.unscanned.as_deref()
+        self.log.unscanned_because()
+    }
+
+    /// What could not be guaranteed for this process on this system, and why. Empty, as a rule.
+    pub fn shortfalls(&self) -> &[Shortfall] {
+        &self.log.shortfalls
     }
 
     /// All steps together.
@@ -226,7 +242,7 @@ impl CloseReport {
         self.ended() != Ended::NotYet
             && self.log.survivors.is_empty()
             && !self.log.ran_out
-            && self.log.unscanned.is_none()
+            && self.unscanned().is_none()
     }
 }
 
@@ -239,8 +255,8 @@ impl fmt::Display for CloseReport {
         write!(f, ", after {}", Millis(self.took()))?;
         list(f, "; left behind and ended: ", &self.log.stragglers)?;
         list(f, "; NOT ended: ", &self.log.survivors)?;
-        if let Some(why) = self.unscanned() {
-            write!(f, "; could not look for what it left behind: {why}")?;
+        for shortfall in self.shortfalls() {
+            write!(f, "; {shortfall}")?;
         }
         if f.alternate() {
             for step in self.steps() {

@@ -6,6 +6,7 @@
 //!
 //! Scanning is blocking work: some 5 to 10 ms for 700 processes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use rustix::process::Pid;
@@ -37,28 +38,31 @@ impl fmt::Display for Straggler {
     }
 }
 
-/// What is looked for: who carries the marker, of one child or of any; and who is in the group.
+/// What is looked for: who carries the marker, of one child or of any; and who is in one of the groups.
+///
+/// A marker that [spares daemons](crate::Reach::Session) counts only in the host's own session.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     /// `SCOPE_OWNER_…=`
     #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
     variable: Vec<u8>,
-    child: Option<u64>,
-    group: Option<Pid>,
+    /// `None`: any.
+    children: Option<BTreeSet<u64>>,
+    groups: BTreeSet<u32>,
 }
 
 impl Target {
     pub(crate) fn all_of(owner: OwnerId) -> Target {
-        Target { variable: format!("{}=", owner.variable()).into_bytes(), child: None, group: None }
+        Target { variable: format!("{}=", owner.variable()).into_bytes(), children: None, groups: BTreeSet::new() }
     }
 
-    pub(crate) fn child_of(owner: OwnerId, child: u64) -> Target {
-        Target { child: Some(child), ..Target::all_of(owner) }
+    pub(crate) fn children_of(owner: OwnerId, children: impl IntoIterator<Item = u64>) -> Target {
+        Target { children: Some(children.into_iter().collect()), ..Target::all_of(owner) }
     }
 
-    /// Also those in `group`. Only for a group whose number cannot be another's.
-    pub(crate) fn or_in(mut self, group: Option<Pid>) -> Target {
-        self.group = group;
+    /// Also those in `groups`. Only for a group whose number cannot be another's.
+    pub(crate) fn or_in(mut self, groups: impl IntoIterator<Item = Pid>) -> Target {
+        self.groups.extend(groups.into_iter().map(|group| group.as_raw_pid().unsigned_abs()));
         self
     }
 }
@@ -80,10 +84,10 @@ pub fn marked_by(owner: OwnerId) -> std::io::Result<Vec<Straggler>> {
 }
 
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{find, look};
+pub(crate) use linux::{describe, find, look};
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{find, look};
+pub(crate) use elsewhere::{describe, find, look};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -96,6 +100,7 @@ mod linux {
     use rustix::process::Pid;
 
     use super::{Straggler, Target};
+    use crate::marker::Mark;
 
     /// All live processes that `target` describes, but never the caller itself.
     pub(crate) fn find(target: &Target) -> io::Result<Vec<Straggler>> {
@@ -128,6 +133,13 @@ mod linux {
         Look::new(target).again(pid)
     }
 
+    /// The process `pid`, whosever it is, if it is alive.
+    pub(crate) fn describe(pid: Pid) -> Option<Straggler> {
+        let stat = Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?).filter(Stat::is_alive)?;
+        let pid = pid.as_raw_pid().unsigned_abs();
+        Some(Straggler { pid, group: stat.group, comm: stat.comm, state: stat.state, child: None })
+    }
+
     /// How long one process may keep us in doubt.
     const LONGEST_EXEC: Duration = Duration::from_millis(100);
 
@@ -150,7 +162,8 @@ mod linux {
     impl<'a> Look<'a> {
         fn new(target: &'a Target) -> Self {
             let variable = memchr::memmem::Finder::new(&target.variable);
-            Look { target, variable, own: rustix::process::getpid(), buf: Vec::with_capacity(8192), refused: None }
+            let own = rustix::process::getpid();
+            Look { target, variable, own, buf: Vec::with_capacity(8192), refused: None }
         }
 
         /// Looks until it is sure. Between two programs of an exec a process has no environment, and whoever is taken
@@ -179,23 +192,29 @@ mod linux {
             let is_bare = environment && self.buf.is_empty();
             // `None` if it is gone, or another user's, who could still be in the group.
             let mark = if environment { self.mark() } else { None };
-            let marked = mark.is_some_and(|child| self.target.child.is_none() || child == self.target.child);
+            let wanted = |mark: Option<Mark>| match (&self.target.children, mark) {
+                (None, _) => true,
+                (Some(children), mark) => mark.is_some_and(|mark| children.contains(&mark.child)),
+            };
+            let marked = mark.is_some_and(wanted);
             // Half the cost of a scan, so not without need. (`getpgid` would be cheaper; rustix's takes the 0 that it
             // says of kernel threads for impossible.)
-            if !marked && !is_bare && self.target.group.is_none() || !self.read(pid, "stat") {
+            if !marked && !is_bare && self.target.groups.is_empty() || !self.read(pid, "stat") {
                 return Seen::No;
             }
             let Some(stat) = Stat::parse(&self.buf).filter(Stat::is_alive) else {
                 return Seen::No;
             };
-            let in_group = self.target.group.is_some_and(|group| group.as_raw_pid().unsigned_abs() == stat.group);
-            match marked || in_group {
+            let in_group = self.target.groups.contains(&stat.group);
+            let mark = mark.flatten();
+            let spared = mark.is_some_and(|mark| mark.spares_daemons) && self.own_session() != Some(stat.session);
+            match marked && !spared || in_group {
                 true => Seen::Ours(Straggler {
                     pid: pid.as_raw_pid().unsigned_abs(),
                     group: stat.group,
                     comm: stat.comm,
                     state: stat.state,
-                    child: mark.flatten(),
+                    child: mark.map(|mark| mark.child),
                 }),
                 // Kernel threads have no group.
                 false if is_bare && !stat.is_bare && stat.group != 0 => Seen::Unsure,
@@ -203,8 +222,13 @@ mod linux {
             }
         }
 
-        /// The value of the marker in the environment just read: a child's number, if it is one.
-        fn mark(&self) -> Option<Option<u64>> {
+        /// Not `getsid`: in a container the session may have begun outside, and its number, zero, is none for rustix.
+        fn own_session(&mut self) -> Option<u32> {
+            self.read(self.own, "stat").then(|| Stat::parse(&self.buf))?.map(|stat| stat.session)
+        }
+
+        /// The value of the marker in the environment just read, if there is one; and if it is one of ours.
+        fn mark(&self) -> Option<Option<Mark>> {
             let at = self.variable.find_iter(&self.buf).find(|&at| at == 0 || self.buf[at - 1] == 0)?;
             let value = self.buf[at + self.target.variable.len()..].split(|&b| b == 0).next()?;
             Some(std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()))
@@ -253,6 +277,7 @@ mod linux {
         comm: String,
         state: char,
         group: u32,
+        session: u32,
         threads: u32,
         /// It was given an empty environment; one that has none yet was not.
         is_bare: bool,
@@ -267,13 +292,14 @@ mod linux {
             let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
             let state = fields.next()?.chars().next()?;
             let group = fields.nth(1)?.parse().ok()?;
-            let threads = fields.nth(14)?.parse().ok()?;
+            let session = fields.next()?.parse().ok()?;
+            let threads = fields.nth(13)?.parse().ok()?;
             let mut place = |skip| fields.nth(skip).and_then(|field| field.parse::<u64>().ok());
             // Where the code ends, and where the environment begins and ends. An exec sets the first last: before that,
             // the others are zero, or those of an environment that is being put there.
             let (code, begin, end) = (place(6), place(22), place(0));
             let is_bare = code.is_some_and(|code| code > 1) && begin.is_some_and(|begin| begin != 0) && begin == end;
-            Some(Stat { comm, state, group, threads, is_bare })
+            Some(Stat { comm, state, group, session, threads, is_bare })
         }
 
         /// A process whose first thread has ended looks like a zombie while others run.
@@ -291,7 +317,8 @@ mod linux {
         fn a_stat_is_read_whatever_the_name_holds() {
             let line = b"42 (a) R (b\n) S 1 7 8 34816 42 4194560 1 2 3 4 5 6 7 8 20 0 3 0 900 1 2";
             let stat = Stat::parse(line).unwrap();
-            let expected = Stat { comm: "a) R (b\n".into(), state: 'S', group: 7, threads: 3, is_bare: false };
+            let expected =
+                Stat { comm: "a) R (b\n".into(), state: 'S', group: 7, session: 8, threads: 3, is_bare: false };
             assert_eq!(stat, expected);
             for end in 0..line.len() - 12 {
                 // Cut short anywhere: an answer or none, but no panic.
@@ -328,7 +355,8 @@ mod linux {
 
         #[test]
         fn a_zombie_with_threads_is_alive() {
-            let stat = |state, threads| Stat { comm: String::new(), state, group: 1, threads, is_bare: false };
+            let stat =
+                |state, threads| Stat { comm: String::new(), state, group: 1, session: 1, threads, is_bare: false };
             assert!(stat('S', 1).is_alive());
             assert!(stat('Z', 2).is_alive());
             assert!(!stat('Z', 1).is_alive());
@@ -338,18 +366,20 @@ mod linux {
         #[test]
         fn a_marker_counts_only_as_a_variable_of_its_own() {
             let owner = OwnerId::of_this_host();
-            let target = Target::child_of(owner, 12);
+            let target = Target::children_of(owner, [12]);
             let mark = |environment: String| {
                 let mut look = Look::new(&target);
                 look.buf = environment.into_bytes();
                 look.mark()
             };
             let name = owner.variable();
-            assert_eq!(mark(format!("A=1\0{name}=12\0B=2\0")), Some(Some(12)));
-            assert_eq!(mark(format!("{name}=12")), Some(Some(12)));
+            let all = |child| Some(Some(Mark { child, spares_daemons: false }));
+            assert_eq!(mark(format!("A=1\0{name}=12\0B=2\0")), all(12));
+            assert_eq!(mark(format!("{name}=12")), all(12));
+            assert_eq!(mark(format!("{name}=s12")), Some(Some(Mark { child: 12, spares_daemons: true })));
             assert_eq!(mark(format!("A=1\0{name}=\0")), Some(None));
             assert_eq!(mark(format!("A={name}=12\0B=2\0")), None);
-            assert_eq!(mark(format!("A={name}=12\0{name}=13\0")), Some(Some(13)));
+            assert_eq!(mark(format!("A={name}=12\0{name}=13\0")), all(13));
             assert_eq!(mark(String::new()), None);
         }
     }
@@ -365,11 +395,15 @@ mod elsewhere {
 
     /// There is no `/proc` to read the marker from.
     pub(crate) fn find(target: &Target) -> io::Result<Vec<Straggler>> {
-        let _ = (target.child, target.group);
+        let _ = (&target.children, &target.groups);
         Err(io::ErrorKind::Unsupported.into())
     }
 
     pub(crate) fn look(_: Pid, _: &Target) -> Option<Straggler> {
+        None
+    }
+
+    pub(crate) fn describe(_: Pid) -> Option<Straggler> {
         None
     }
 }

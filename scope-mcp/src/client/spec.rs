@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use scope_process::{Budgets, Command, Inherit};
+use scope_process::{Budgets, Command, Inherit, Reach};
 
 /// Which program to start as a server, and how.
 ///
@@ -29,6 +29,8 @@ pub struct ServerSpec {
     /// How long it may take to end, by each way of asking it to: 4 s together, unless set. The connection takes that
     /// time, and a little more, whatever the clean-up budget of the scope around it.
     pub budgets: Budgets,
+    /// What counts as its own when it is ended: its group and whoever carries its marker, unless set.
+    pub reach: Reach,
 }
 
 impl ServerSpec {
@@ -42,6 +44,7 @@ impl ServerSpec {
             cwd: None,
             inherit_env: false,
             budgets: Budgets::default(),
+            reach: Reach::default(),
         }
     }
 
@@ -87,6 +90,13 @@ impl ServerSpec {
         self
     }
 
+    /// Sets what [counts as its own](ServerSpec::reach).
+    #[must_use]
+    pub fn reach(mut self, reach: Reach) -> Self {
+        self.reach = reach;
+        self
+    }
+
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.command);
         command
@@ -94,7 +104,8 @@ impl ServerSpec {
             .args(&self.args)
             .inherit(if self.inherit_env { Inherit::All } else { Inherit::Needed })
             .envs(self.env.iter().map(|(name, value)| (name, value)))
-            .budgets(self.budgets);
+            .budgets(self.budgets)
+            .reach(self.reach);
         if let Some(cwd) = &self.cwd {
             command.cwd(cwd);
         }

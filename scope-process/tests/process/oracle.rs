@@ -33,10 +33,21 @@ pub(crate) fn of_child(number: u64) -> Vec<u32> {
     with_variable(&format!("{}={number}", OwnerId::of_this_host().variable()))
 }
 
-/// Children of this process, dead or alive.
+/// Children of this process, dead or alive, but its guardian: that one is always there.
 pub(crate) fn children() -> Vec<u32> {
     let own = std::process::id();
-    all().into_iter().filter(|pid| state(*pid).is_some_and(|(_, parent)| parent == own)).collect()
+    let is_child = |pid: &u32| state(*pid).is_some_and(|(_, parent)| parent == own);
+    let guardian = scope_process::guardian_id();
+    all().into_iter().filter(|pid| is_child(pid) && Some(*pid) != guardian).collect()
+}
+
+/// Waits, yielding, until `is_so`: for what a drop leaves to the moments after it.
+pub(crate) fn soon(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not in a minute");
+        std::thread::yield_now();
+    }
 }
 
 /// How many descriptors this process has open.
@@ -73,11 +84,16 @@ impl Suspect {
         assert_eq!(of_child(self.number), [], "processes left");
         assert!(state(self.pid).is_none_or(|(_, parent)| parent != std::process::id()), "not reaped");
         // A child that another test is just starting has a copy too, until it becomes its program.
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !self.is_silent() {
-            assert!(Instant::now() < deadline, "somebody still holds its standard output");
-            std::thread::yield_now();
-        }
+        soon("nobody holds its standard output", || self.is_silent());
+    }
+
+    /// The same of one that was dropped: the rest of it is ended in the moments after.
+    pub(crate) fn assert_gone_soon(&self) {
+        soon("nothing is left of it", || {
+            of_child(self.number).is_empty()
+                && state(self.pid).is_none_or(|(_, parent)| parent != std::process::id())
+                && self.is_silent()
+        });
     }
 
     /// Whether nobody holds its standard output any more. Who dies loses its environment first, its descriptors after.

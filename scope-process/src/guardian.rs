@@ -1,0 +1,94 @@
+//! The guardian: a small process that outlives the host for a moment and ends what the host left running.
+//!
+//! A host that is killed, aborts or calls `process::exit` runs no destructors. But the kernel closes its descriptors, and
+//! at the other end of one of them a shell waits for just that. It has a process group of its own and ignores the signals
+//! of a terminal, so that what ends the host does not end it. It needs `sh`, and `grep` to see the markers.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::time::Instant;
+
+use rustix::net::SendFlags;
+
+use crate::OwnerId;
+use crate::marker::PREFIX;
+
+const SCRIPT: &str = include_str!("guardian/guardian.sh");
+
+/// The directories of programs; what the host's own `PATH` says is no matter here.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+#[derive(Debug)]
+pub(crate) struct Guardian {
+    socket: UnixStream,
+    child: Child,
+    host: u32,
+    pub(crate) since: Instant,
+}
+
+impl Guardian {
+    /// To be called on a thread that lives as long as the host: the kernel tells the guardian when it has ended.
+    pub(crate) fn start() -> io::Result<Guardian> {
+        // A socket, not a pipe: writing to one whose reader is gone can be told not to raise SIGPIPE.
+        let (socket, end) = UnixStream::pair()?;
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", SCRIPT, "scope-guardian", &OwnerId::of_this_host().variable()]);
+        command.arg(std::process::id().to_string());
+        // The markers of outer hosts, which may end it with the rest; but not this host's, or it would find itself.
+        let own = OwnerId::of_this_host().variable();
+        let outer = std::env::vars_os()
+            .filter(|(name, _)| name.as_bytes().starts_with(PREFIX.as_bytes()) && name.as_bytes() != own.as_bytes());
+        command.env_clear().envs(outer).env("PATH", PATH).env("LC_ALL", "C");
+        command.current_dir("/").process_group(0);
+        command.stdin(OwnedFd::from(end)).stdout(Stdio::null()).stderr(Stdio::null());
+        #[cfg(target_os = "linux")]
+        crate::raw::death_signal::on_start(&mut command, rustix::process::Signal::USR1);
+        let child = command.spawn()?;
+        Ok(Guardian { socket, child, host: std::process::id(), since: Instant::now() })
+    }
+
+    /// Writes one line, or fails: it is gone, or has not read for so long that the socket is full.
+    pub(crate) fn tell(&self, line: &str) -> io::Result<()> {
+        let flags = SendFlags::DONTWAIT | no_signal();
+        match rustix::io::retry_on_intr(|| rustix::net::send(&self.socket, line.as_bytes(), flags))? {
+            sent if sent == line.len() => Ok(()),
+            _ => Err(io::ErrorKind::WriteZero.into()),
+        }
+    }
+
+    /// Readable when it has ended: it never writes.
+    pub(crate) fn end(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+#[cfg(not(target_vendor = "apple"))]
+fn no_signal() -> SendFlags {
+    SendFlags::NOSIGNAL
+}
+
+/// There it is an option of the socket, which std sets.
+#[cfg(target_vendor = "apple")]
+fn no_signal() -> SendFlags {
+    SendFlags::empty()
+}
+
+/// It is ended: it knows nothing that the next one is not told. Waits until it has, for a moment.
+///
+/// In a copy that a fork made of the host, nothing is done: it is not the copy's.
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        if std::process::id() == self.host {
+            let _ = self.child.kill();
+            let _ = self.child.wait();
+        }
+    }
+}
