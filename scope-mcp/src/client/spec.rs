@@ -125,6 +125,7 @@ impl fmt::Debug for ServerSpec {
             .field("cwd", &self.cwd)
             .field("inherit_env", &self.inherit_env)
             .field("budgets", &self.budgets)
+            .field("reach", &self.reach)
             .finish()
     }
 }
