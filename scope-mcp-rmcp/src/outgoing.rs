@@ -129,7 +129,10 @@ impl Shared {
                 lock(server).input_broke(error);
                 self.hub.stir();
             }
-            None => self.finish(TransportError::io(error), false),
+            None => {
+                let woken = self.hub.queue().finish(TransportError::io(error), false);
+                woken.into_iter().for_each(Waker::wake);
+            }
         }
     }
 
@@ -159,7 +162,11 @@ impl Shared {
 
     /// Nothing is sent from here on: all who wait get `error`. If it is `all`, nothing is received either.
     pub(crate) fn finish(&self, error: TransportError, all: bool) {
-        let woken = self.hub.queue().finish(error, all);
+        let woken = {
+            // Whoever is writing counts first what it has written: a server that dies of a message has got it.
+            let _pipe = lock(&self.pipe);
+            self.hub.queue().finish(error, all)
+        };
         woken.into_iter().for_each(Waker::wake);
     }
 
