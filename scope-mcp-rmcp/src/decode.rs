@@ -11,6 +11,7 @@ use scope_mcp::codec::{About, Frame, TooLong, about};
 use serde_json::{Value, json};
 
 use crate::fault::FaultKind;
+use crate::shape;
 
 /// What a line comes to.
 pub(crate) enum Decoded<R: ServiceRole> {
@@ -45,6 +46,9 @@ pub(crate) fn decode<R: ServiceRole>(frame: &Frame<'_>, limit: usize) -> Decoded
 }
 
 fn decode_line<R: ServiceRole>(line: &[u8]) -> Decoded<R> {
+    if let Some(message) = shape::read::<R>(line) {
+        return Decoded::Message(message);
+    }
     let error = match serde_json::from_slice(line) {
         Ok(message) => return Decoded::Message(message),
         Err(error) => error,

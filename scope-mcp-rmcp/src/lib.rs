@@ -40,6 +40,7 @@ mod launch;
 mod outgoing;
 mod queue;
 mod server;
+mod shape;
 mod stdio;
 mod stream;
 
