@@ -2,7 +2,7 @@ use std::io;
 use std::os::fd::AsFd;
 
 use scope_core::rt::Handle;
-use scope_process::{Budgets, Command, ProcessName, SpawnError, Stdio, Tail};
+use scope_process::{Budgets, Command, ProcessName, Reach, SpawnError, Stdio, Tail};
 use scope_tokio::TokioRuntime;
 use tokio::process::ChildStderr;
 
@@ -35,12 +35,20 @@ pub struct Builder {
     name: Option<ProcessName>,
     stderr: Stderr,
     budgets: Option<Budgets>,
+    reach: Option<Reach>,
     max_line: usize,
 }
 
 impl Builder {
     pub(crate) fn new(launch: Launch) -> Builder {
-        Builder { launch, name: None, stderr: Stderr::default(), budgets: None, max_line: DEFAULT_MAX_LINE }
+        Builder {
+            launch,
+            name: None,
+            stderr: Stderr::default(),
+            budgets: None,
+            reach: None,
+            max_line: DEFAULT_MAX_LINE,
+        }
     }
 
     /// What to call the server in messages. The program's name, unless set.
@@ -58,6 +66,13 @@ impl Builder {
     /// How much time it gets to end. Unless set: what a [`scope_process::Command`] says; 4 s in all for others.
     pub fn budgets(mut self, budgets: Budgets) -> Builder {
         self.budgets = Some(budgets);
+        self
+    }
+
+    /// What counts as the server's when it is ended. Unless set: what a [`scope_process::Command`] says;
+    /// [`Reach::Marked`] for others.
+    pub fn reach(mut self, reach: Reach) -> Builder {
+        self.reach = Some(reach);
         self
     }
 
@@ -97,6 +112,9 @@ impl Builder {
         }
         if let Some(budgets) = self.budgets {
             command.budgets(budgets);
+        }
+        if let Some(reach) = self.reach {
+            command.reach(reach);
         }
         let mut process = command.spawn(&rt).map_err(refused)?;
         let stderr = match self.stderr {

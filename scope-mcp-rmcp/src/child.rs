@@ -3,14 +3,13 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use rmcp::service::{RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use scope_core::rt::{Handle, Sleep};
+use scope_core::rt::Handle;
 use scope_process::{CloseReport, PipeReader, Process};
 
 use crate::TransportError;
@@ -22,9 +21,6 @@ use crate::outgoing::Outgoing;
 use crate::queue::{Receiving, lock};
 use crate::server::Server;
 use crate::stream::{Input, Output};
-
-/// Between the failure of messages and the end of receiving: for rmcp to hear of the first before the second.
-const LINGER: Duration = Duration::from_millis(20);
 
 /// A server process to be given to rmcp, in the place of its `TokioChildProcess`: nothing of it is left running.
 ///
@@ -49,7 +45,9 @@ const LINGER: Duration = Duration::from_millis(20);
 ///   started. A server that does not read, and messages that are stuck because of it, hold nothing up.
 /// * When it is dropped, which rmcp does if the handshake fails, its task is aborted or the runtime shuts down: as a
 ///   [`Process`] is, killed with all that belongs to it, in any thread, inside a runtime or outside.
-/// * When the host is killed: as scope-process says.
+/// * When the host is killed: by scope-process's guardian.
+///
+/// What belongs to it is a matter of its [reach](Builder::reach).
 ///
 /// # What goes wrong is told
 /// * A message over the [limit](Builder::max_line), or broken, that was to answer a call fails that call with a JSON-RPC
@@ -68,8 +66,6 @@ pub struct ChildProcess {
     incoming: Incoming,
     outgoing: Outgoing,
     closing: Option<Closing>,
-    rt: Handle,
-    linger: Option<Sleep>,
 }
 
 /// What is left while it is being closed.
@@ -105,14 +101,12 @@ impl ChildProcess {
         let stdin = process.take_stdin().ok_or_else(missing)?;
         let stdout = process.take_stdout().ok_or_else(missing)?;
         let stderr = process.take_stderr();
-        let server = Server::new(rt.clone(), Arc::clone(&known), process, stderr);
+        let server = Server::new(rt, Arc::clone(&known), process, stderr);
         Ok(ChildProcess {
             known,
             incoming: Incoming::new(Input::Pipe(stdout), max_line),
             outgoing: Outgoing::new(Output::Pipe(stdin), Some(server)),
             closing: None,
-            rt,
-            linger: None,
         })
     }
 
@@ -198,11 +192,10 @@ impl ChildProcess {
             Receiving::IsOver { told: false } => Poll::Ready(None),
             // rmcp stops at the end of what is received, and gives its own, empty word to all who wait by then. Those
             // whose messages have just failed are to have the reason: a moment for their tasks to bring it.
-            Receiving::IsOver { told: true } => {
-                let rt = &self.rt;
-                let linger = self.linger.get_or_insert_with(|| rt.sleep(LINGER));
-                Pin::new(linger).poll(cx).map(|()| None)
-            }
+            Receiving::IsOver { told: true } => match &shared.server {
+                Some(server) => lock(server).poll_linger(cx).map(|()| None),
+                None => Poll::Ready(None),
+            },
         }
     }
 }

@@ -36,7 +36,7 @@ impl ChildHandle {
         self.0.id
     }
 
-    /// Its number among the children of this host: the value of its [marker](scope_process::OwnerId).
+    /// Its number among the children of this host, by which its [marker](scope_process::OwnerId) tells them apart.
     pub fn number(&self) -> u64 {
         self.0.number
     }

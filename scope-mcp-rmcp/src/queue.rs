@@ -266,3 +266,6 @@ fn recycle(buffer: &mut Vec<u8>) {
         buffer.clear();
     }
 }
+
+#[cfg(test)]
+mod tests;

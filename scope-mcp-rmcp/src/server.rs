@@ -26,6 +26,9 @@ const GRACE_EXIT: Duration = Duration::from_millis(500);
 /// After it no longer read: for the last answers, and for its end.
 const GRACE_INPUT: Duration = Duration::from_secs(1);
 
+/// Between the failure of messages and the end of receiving: for rmcp to hear of the first before the second.
+const LINGER: Duration = Duration::from_millis(20);
+
 pub(crate) struct Server {
     rt: Handle,
     known: Arc<Known>,
@@ -42,6 +45,7 @@ pub(crate) struct Server {
     deaf_rest: Option<Sleep>,
     /// Since its end, or that of its output: how long the rest may take.
     rest: Option<(Instant, Sleep)>,
+    linger: Option<Sleep>,
 }
 
 /// How it is.
@@ -67,6 +71,7 @@ impl Server {
             mute: None,
             deaf_rest: None,
             rest: None,
+            linger: None,
         }
     }
 
@@ -101,6 +106,11 @@ impl Server {
             return Life::Deaf(self.known.describe(how, status));
         }
         Life::Lives
+    }
+
+    /// Ready a moment after it was asked first.
+    pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(self.linger.get_or_insert_with(|| self.rt.sleep(LINGER))).poll(cx)
     }
 
     fn poll_stderr(&mut self, cx: &mut Context<'_>) {

@@ -60,3 +60,39 @@ fn open_anew(fd: BorrowedFd<'_>, access: OFlags) -> Option<OwnedFd> {
     let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     rustix::fs::open(format!("/proc/self/fd/{}", fd.as_raw_fd()), flags, Mode::empty()).ok()
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    fn is_blocking(fd: impl AsFd) -> bool {
+        !rustix::fs::fcntl_getfl(fd).unwrap().contains(OFlags::NONBLOCK)
+    }
+
+    #[test]
+    fn a_pipe_and_a_terminal_are_opened_anew_and_left_as_they_were() {
+        use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
+        let (reader, writer) = io::pipe().unwrap();
+        let controller = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&controller).and_then(|()| unlockpt(&controller)).unwrap();
+        let terminal = ioctl_tiocgptpeer(&controller, OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        for (fd, access) in [
+            (reader.as_fd(), OFlags::RDONLY),
+            (writer.as_fd(), OFlags::WRONLY),
+            (terminal.as_fd(), OFlags::RDONLY),
+            (terminal.as_fd(), OFlags::WRONLY),
+        ] {
+            let own = open_anew(fd, access).unwrap();
+            assert!(!is_blocking(&own) && is_blocking(fd));
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_waited_for_is_not_opened_anew() {
+        for path in ["/dev/null", "/proc/self/exe"] {
+            assert!(open_anew(std::fs::File::open(path).unwrap().as_fd(), OFlags::RDONLY).is_none(), "{path}");
+        }
+    }
+}

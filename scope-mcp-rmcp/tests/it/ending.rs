@@ -3,6 +3,9 @@
 use std::time::Instant;
 
 use rmcp::ServiceExt;
+use rustix::process::{Pid, Signal};
+use scope_mcp_rmcp::Builder;
+use scope_process::Reach;
 use serde_json::json;
 
 use crate::runtime;
@@ -19,6 +22,21 @@ pub(crate) async fn close_ends_the_server_and_its_child() {
     suspect.assert_gone();
     let report = handle.close_report().unwrap();
     assert!(report.is_complete() && report.stragglers().len() == 1, "{report:#}");
+}
+
+pub(crate) async fn what_is_ended_can_be_chosen() {
+    for (reach, left) in [(None, 0), (Some(Reach::Session), 1), (Some(Reach::Contained), 0)] {
+        let builder = server("has-a-daemon", &[]);
+        let (child, handle, suspect) = start(reach.into_iter().fold(builder, Builder::reach));
+        let client = ().serve(child).await.unwrap();
+        // As long as it is not a program of its own yet, it is in the group.
+        suspect.await_session_leader();
+        client.cancel().await.unwrap();
+        assert_eq!(suspect.processes().len(), left, "{reach:?}: {:#}", handle.close_report().unwrap());
+        for pid in suspect.processes() {
+            rustix::process::kill_process(Pid::from_raw(pid as i32).unwrap(), Signal::KILL).unwrap();
+        }
+    }
 }
 
 pub(crate) async fn close_of_one_that_never_reads_takes_its_budget() {

@@ -3,6 +3,7 @@
 mod ending;
 mod faults;
 mod oracle;
+mod outside;
 mod peer;
 mod sending;
 mod serving;
@@ -65,6 +66,7 @@ fn main() -> ExitCode {
             a_setting_that_would_be_lost_is_refused;
         ending:
             close_ends_the_server_and_its_child
+            what_is_ended_can_be_chosen
             close_of_one_that_never_reads_takes_its_budget
             a_failed_handshake_leaves_nothing
             an_aborted_task_leaves_nothing
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
             standard_input_from_a_file
             our_own_client_speaks_to_it
             the_streams_stay_as_they_were;
+        outside:
+            no_secret_is_shown;
         swap:
             one_program_on_either_transport;
     };

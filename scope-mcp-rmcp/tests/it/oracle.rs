@@ -8,14 +8,15 @@ use scope_process::OwnerId;
 
 /// A server that should be gone.
 pub(crate) struct Suspect {
-    variable: String,
+    /// As it is in the environment; the second for those whose daemons are spared.
+    variables: [String; 2],
     pid: u32,
 }
 
 impl Suspect {
     pub(crate) fn new(handle: &ChildHandle) -> Suspect {
-        let own = OwnerId::of_this_host();
-        Suspect { variable: format!("{}={}", own.variable(), handle.number()), pid: handle.id() }
+        let (own, number) = (OwnerId::of_this_host().variable(), handle.number());
+        Suspect { variables: [format!("{own}={number}"), format!("{own}=s{number}")], pid: handle.id() }
     }
 
     /// The live processes that carry its marker.
@@ -24,7 +25,8 @@ impl Suspect {
         let all = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
         all.filter(|pid| {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            let marked = environment.split(|b| *b == 0).any(|entry| entry == self.variable.as_bytes());
+            let marked =
+                environment.split(|b| *b == 0).any(|entry| self.variables.iter().any(|own| entry == own.as_bytes()));
             marked && state(*pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
         })
         .collect()
@@ -36,6 +38,18 @@ impl Suspect {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.processes().len() != count {
             assert!(Instant::now() < deadline, "not {count} processes: {:?}", self.processes());
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// Waits until one of them leads a session of its own, beside the session of this program.
+    pub(crate) fn await_session_leader(&self) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let leads = |pid: u32| {
+            rustix::process::Pid::from_raw(pid as i32).is_some_and(|pid| rustix::process::getsid(Some(pid)) == Ok(pid))
+        };
+        while !self.processes().into_iter().any(leads) {
+            assert!(Instant::now() < deadline, "nobody left the session: {:?}", self.processes());
             std::thread::sleep(Duration::from_millis(2));
         }
     }

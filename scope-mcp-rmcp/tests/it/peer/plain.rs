@@ -80,6 +80,13 @@ pub(super) fn run(kind: &str, arguments: &[String]) {
             drop(child);
             std::thread::sleep(LONG);
         }
+        // One that has left its group for a session of its own.
+        "has-a-daemon" => {
+            let daemon = std::process::Command::new("setsid").args(["sleep", "600"]).spawn();
+            initialize();
+            while receive().is_some() {}
+            drop(daemon);
+        }
         "refuses" => {
             let request = receive().unwrap_or_default();
             let error = json!({ "code": -32000, "message": "not today" });
