@@ -229,8 +229,10 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        if std::process::id() == self.host {
-            // Whoever is left in there has been reported by whoever waited for them.
+        if std::process::id() == self.host && !self.removed {
+            // As with the shim. Who takes longer to die leaves an empty cgroup behind.
+            let _ = self.kill();
+            self.wait_empty(Instant::now() + TIME_TO_GO);
             let _ = self.remove();
         }
     }

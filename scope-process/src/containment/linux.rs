@@ -120,7 +120,7 @@ impl Containment {
         }
     }
 
-    /// Removes what was made, if nobody is left inside. Dropping it tries that, too.
+    /// Removes what was made, if nobody is left inside. Dropping it without that has them killed, and then removes it.
     ///
     /// # Errors
     /// Somebody is left.

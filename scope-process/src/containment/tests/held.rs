@@ -166,6 +166,23 @@ fn a_program_that_cannot_be_run_is_an_error_of_the_start_and_leaves_nothing() {
 }
 
 #[test]
+fn a_drop_kills_although_somebody_watches_the_end() {
+    for means in both() {
+        let mut inside = Inside::new(means, &format!("{ESCAPE}; exec cat"));
+        assert_eq!(inside.says(), "out");
+        let watched = inside.held.end_fd().unwrap();
+        let path = inside.held.cgroup_path().map(std::path::Path::to_owned);
+        drop(inside.held);
+        assert!(path.is_none_or(|path| !path.exists()));
+        inside.leader.wait().unwrap();
+        // The end of what they all had.
+        inside.stdout.read_to_end(&mut Vec::new()).unwrap();
+        assert!(inside.oracle.is_none_or(|oracle| oracle.wait_empty(later())));
+        drop(watched);
+    }
+}
+
+#[test]
 fn what_is_dropped_before_a_start_leaves_nothing() {
     for means in both() {
         let held = prepare(means, OwnerId::of_this_host(), marker::next_child()).unwrap();
