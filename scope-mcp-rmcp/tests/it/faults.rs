@@ -110,6 +110,18 @@ pub(crate) async fn a_server_that_dies_takes_its_call_with_it() {
     suspect.assert_gone();
 }
 
+/// What is stuck fails with the reason, though rmcp stops as soon as it hears that nothing more is to be received.
+pub(crate) async fn a_server_that_dies_of_a_full_pipe_is_named() {
+    let (client, ..) = open(server("dies-when-full", &[])).await;
+    let error = call(&client, "x", json!({ "ballast": "x".repeat(4 << 20) })).await.unwrap_err();
+    let ServiceError::TransportSend(error) = error else { panic!("{error:?}") };
+    let error = error.downcast::<ChildProcess, rmcp::RoleClient>().unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the server \"dies-when-full\" exited with code 5; its last lines on standard error: «full up»"
+    );
+}
+
 fn transport_error(error: ClientInitializeError) -> TransportError {
     let ClientInitializeError::TransportError { error, .. } = error else { panic!("{error:?}") };
     error.downcast::<ChildProcess, rmcp::RoleClient>().unwrap()

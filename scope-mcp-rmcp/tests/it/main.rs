@@ -50,6 +50,7 @@ fn main() -> ExitCode {
             a_message_taken_back_is_not_sent
             what_is_begun_is_finished_by_whoever_comes
             a_full_pipe_holds_up_nobody_else
+            who_only_sends_reads_standard_error_and_hears_of_the_end
             sending_after_the_end_is_an_error;
         faults:
             an_answer_over_the_limit_fails_its_call
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
             text_is_counted_and_passed_over
             a_request_that_cannot_be_read_is_refused
             a_server_that_dies_takes_its_call_with_it
+            a_server_that_dies_of_a_full_pipe_is_named
             a_server_that_dies_at_once_is_named
             a_server_that_no_longer_reads_is_named
             a_missing_program_is_named

@@ -136,6 +136,17 @@ pub(crate) async fn a_full_pipe_holds_up_nobody_else() {
     assert_eq!(child.id(), None);
 }
 
+/// As in rmcp's handshake: it sends, and does not receive before that is done.
+pub(crate) async fn who_only_sends_reads_standard_error_and_hears_of_the_end() {
+    let (mut child, handle, _) = start(server("complains-first", &[]));
+    send(&mut child, call(1, &json!(1), 4 << 20)).await.unwrap();
+    assert_eq!(handle.stderr_tail().last().unwrap(), "complaint 99999");
+    let (mut child, ..) = start(server("dies-at-once", &[]));
+    let error = send(&mut child, call(1, &json!(1), 4 << 20)).await.unwrap_err();
+    assert_eq!(error.exit_status().unwrap().code(), Some(4), "{error}");
+    assert!(error.to_string().ends_with("«no licence found»"), "{error}");
+}
+
 pub(crate) async fn sending_after_the_end_is_an_error() {
     let (mut child, handle, _) = start(server("dies-at-once", &[]));
     assert!(Transport::<RoleClient>::receive(&mut child).await.is_none());

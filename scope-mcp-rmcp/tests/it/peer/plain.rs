@@ -104,6 +104,22 @@ pub(super) fn run(kind: &str, arguments: &[String]) {
                 format!("{{{}}}", result("said all"))
             });
         }
+        // Does not read before it has said all that.
+        "complains-first" => {
+            for n in 0..100_000 {
+                eprintln!("complaint {n}");
+            }
+            while receive().is_some() {}
+        }
+        // Reads no more once it is open, and dies when that has filled the pipe.
+        "dies-when-full" => {
+            initialize();
+            while rustix::io::ioctl_fionread(io::stdin()).unwrap() < 60_000 {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            eprintln!("full up");
+            std::process::exit(5);
+        }
         // Says its answers byte by byte.
         "in-pieces" => {
             initialize();
