@@ -2,6 +2,7 @@
 //! made, and by the pipe that everything started in there has inherited.
 
 use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -78,6 +79,14 @@ impl Inside {
         let mut line = String::new();
         assert_ne!(self.stdout.read_line(&mut line).unwrap(), 0, "nobody is left to say anything");
         line.trim_end().to_owned()
+    }
+
+    /// Waits until the server itself has ended.
+    fn await_server(&mut self) {
+        match self.held.end_fd().unwrap() {
+            Some(fd) => assert!(crate::exit::wait_all(&[fd.as_fd()], Duration::from_secs(60))),
+            None => drop(self.leader.wait().unwrap()),
+        }
     }
 
     /// All that is still said, until nobody is left to say anything.

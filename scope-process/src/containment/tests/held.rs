@@ -22,10 +22,7 @@ fn a_daemon_whose_server_has_ended_is_left_alone_and_does_not_get_out() {
         let mut inside = Inside::new(means, &format!("{ESCAPE}; read line; exit 3"));
         assert_eq!(inside.says(), "out");
         drop(inside.leader.stdin.take());
-        match inside.held.end_fd().unwrap() {
-            Some(fd) => assert!(crate::exit::wait_all(&[std::os::fd::AsFd::as_fd(&fd)], Duration::from_secs(60))),
-            None => drop(inside.leader.wait().unwrap()),
-        }
+        inside.await_server();
         assert!(!inside.held.members().unwrap().is_empty(), "{means:?}: the daemon");
         assert!(!inside.held.wait_empty(Instant::now()), "{means:?}");
         assert_eq!(inside.end().code(), Some(3), "{means:?}: how the server ended");
@@ -105,6 +102,7 @@ fn a_signal_to_the_group_reaches_the_server_and_what_it_started_alone() {
         let group = Pid::from_child(&inside.leader);
         rustix::process::kill_process_group(group, Signal::TERM).unwrap();
         assert_eq!(inside.says(), "asked");
+        inside.await_server();
         assert!(!inside.held.wait_empty(Instant::now()));
         assert_eq!(inside.end().code(), Some(5));
 

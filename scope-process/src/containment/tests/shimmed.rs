@@ -1,7 +1,6 @@
 //! What is particular to the shim.
 
 use std::fs;
-use std::os::fd::AsFd;
 
 use super::*;
 
