@@ -57,6 +57,7 @@ pub struct Stdio {
     faults: Faults,
     incoming: Incoming,
     outgoing: Outgoing,
+    has_ended: bool,
     /// Closed by the thread that writes, if there is one, when it has written all.
     written: Option<PipeReader>,
 }
@@ -91,6 +92,7 @@ impl Stdio {
             faults: Faults::default(),
             incoming: Incoming::new(input, max_line),
             outgoing: Outgoing::new(output, None),
+            has_ended: false,
             written,
         })
     }
@@ -101,21 +103,22 @@ impl Stdio {
     }
 
     fn poll_receive<R: ServiceRole>(&mut self, cx: &mut Context<'_>) -> Poll<Option<RxJsonRpcMessage<R>>> {
+        if self.has_ended {
+            return Poll::Ready(None);
+        }
         let shared = self.outgoing.shared();
         let around = Around { peer: "stdio", faults: &self.faults, hub: &shared.hub };
-        match self.incoming.poll::<R>(&around, cx) {
-            Poll::Ready(Ok(message)) => Poll::Ready(Some(message)),
-            // What is to be answered still can be: only reading is over.
-            Poll::Ready(Err(End::Eof)) => Poll::Ready(None),
-            Poll::Ready(Err(End::Error(error))) => {
-                tracing::warn!(%error, "standard input can no longer be read");
-                Poll::Ready(None)
-            }
-            Poll::Pending => match shared.aside(cx) {
-                Receiving::GoesOn => Poll::Pending,
-                Receiving::IsOver { .. } => Poll::Ready(None),
-            },
+        let received = self.incoming.poll::<R>(&around, cx);
+        if let Poll::Ready(Ok(message)) = received {
+            return Poll::Ready(Some(message));
         }
+        let goes_on = shared.aside(cx) == Receiving::GoesOn;
+        if let Poll::Ready(Err(End::Error(error))) = &received {
+            tracing::warn!(%error, "standard input can no longer be read");
+        }
+        // What was asked before the end is still answered: only reading is over.
+        self.has_ended = received.is_ready() || !goes_on;
+        if self.has_ended { Poll::Ready(None) } else { Poll::Pending }
     }
 
     async fn end(&mut self) -> Result<(), TransportError> {

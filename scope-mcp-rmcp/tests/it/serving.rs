@@ -79,7 +79,8 @@ pub(crate) async fn the_streams_stay_as_they_were() {
     client.cancel().await.unwrap();
 }
 
-/// Neither file can be waited for: a thread each. All is answered before the end, though the input ends at once.
+/// Neither file can be waited for: a thread each. All is answered before the end, though the input ends at once; what
+/// cannot be read too.
 pub(crate) async fn standard_input_from_a_file() {
     let big = "x".repeat(300_000);
     let mut input = tempfile();
@@ -92,6 +93,7 @@ pub(crate) async fn standard_input_from_a_file() {
     ] {
         writeln!(input, "{message}").unwrap();
     }
+    writeln!(input, r#"{{"jsonrpc":"2.0","id":3,"method":"ping","params":{{"#).unwrap();
     input.rewind().unwrap();
     let mut output = tempfile();
     let mut command: Command = peer::command("rmcp-on-ours", &[]).into_std();
@@ -100,9 +102,11 @@ pub(crate) async fn standard_input_from_a_file() {
     output.rewind().unwrap();
     let said = std::io::read_to_string(output).unwrap();
     let answers: Vec<Value> = said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(answers.len(), 2, "{said}");
-    assert_eq!((&answers[0]["id"], &answers[1]["id"]), (&json!(1), &json!(2)));
-    assert_eq!(answers[1]["result"]["content"][0]["text"], big);
+    assert_eq!(answers.len(), 3, "{said}");
+    let answer = |id: i64| answers.iter().find(|answer| answer["id"] == id).unwrap();
+    assert_eq!(answer(1)["result"]["protocolVersion"], "2025-06-18");
+    assert_eq!(answer(2)["result"]["content"][0]["text"], big);
+    assert_eq!(answer(3)["error"]["code"], -32700);
 }
 
 /// A file without a name.
