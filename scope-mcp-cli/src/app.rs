@@ -64,7 +64,7 @@ fn bundled(name: &str) -> Result<Server, Stop> {
         .into_os_string()
         .into_string()
         .map_err(|path| Stop::server(format!("this program's own path is not UTF-8: {}", path.display())))?;
-    Ok(Server { name: name.to_owned(), command, args: vec!["serve-bundled".to_owned()], env: Vec::new(), cwd: None })
+    Ok(Server { args: vec!["serve-bundled".to_owned()], ..Server::new(name, command) })
 }
 
 enum Event {

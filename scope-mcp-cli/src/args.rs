@@ -121,6 +121,9 @@ pub(crate) enum Command {
     },
     /// Open every server, list its tools and close it; print a row each
     Check {
+        /// Print how each server ended, step by step
+        #[arg(long)]
+        report: bool,
         #[command(flatten)]
         timeout: Timeout,
     },

@@ -20,7 +20,7 @@ pub(crate) async fn run<'s>(app: &App, n: &'s Nursery<'s, '_>, command: Command)
         Command::Call { target, arguments, timeout, json } => {
             call::run(app, n, &target, arguments.0, timeout.duration, json).await
         }
-        Command::Check { timeout } => check::run(app, n, timeout.duration).await,
+        Command::Check { report, timeout } => check::run(app, n, timeout.duration, report).await,
         Command::Raw { server, method, params, timeout } => {
             raw::run(app, n, &server, &method, params.map(|params| params.0), timeout.duration).await
         }

@@ -1,13 +1,14 @@
 //! The configuration file: the usual `{"mcpServers": {NAME: {"command", "args", "env", "cwd"}}}`.
 //!
 //! Two keys that other hosts write are understood as well: `"type": "stdio"`, which is what we do anyway, and
-//! `"disabled": true`, which leaves a server out. Everything else is an error: a key that is silently ignored is a
-//! setting that its author believes in.
+//! `"disabled": true`, which leaves a server out. One is our own: `"reach"`, what counts as the server's when it is ended.
+//! Everything else is an error: a key that is silently ignored is a setting that its author believes in.
 
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use scope_process::Reach;
 use serde_json::value::RawValue;
 
 use crate::exit::Stop;
@@ -28,6 +29,13 @@ pub(crate) struct Server {
     pub(crate) args: Vec<String>,
     pub(crate) env: Vec<(String, String)>,
     pub(crate) cwd: Option<PathBuf>,
+    pub(crate) reach: Reach,
+}
+
+impl Server {
+    pub(crate) fn new(name: &str, command: String) -> Server {
+        Server { name: name.to_owned(), command, args: Vec::new(), env: Vec::new(), cwd: None, reach: Reach::default() }
+    }
 }
 
 // The environment often holds secrets: its values are not for logs.
@@ -39,6 +47,7 @@ impl std::fmt::Debug for Server {
             .field("args", &self.args)
             .field("env", &self.env.iter().map(|(key, _)| key).collect::<Vec<_>>())
             .field("cwd", &self.cwd)
+            .field("reach", &self.reach)
             .finish()
     }
 }
@@ -185,11 +194,10 @@ impl<'a> Parser<'a> {
 
     /// `None` for one that is disabled; it is checked all the same.
     fn server(self, name: &str, value: &'a RawValue) -> Result<Option<Server>, Stop> {
-        const KEYS: &[&str] = &["command", "args", "env", "cwd", "type", "disabled"];
+        const KEYS: &[&str] = &["command", "args", "env", "cwd", "reach", "type", "disabled"];
         let here = format!("mcpServers.{name}");
         let mut command = None;
-        let mut server =
-            Server { name: name.to_owned(), command: String::new(), args: Vec::new(), env: Vec::new(), cwd: None };
+        let mut server = Server::new(name, String::new());
         let mut disabled = false;
         for (key, value) in self.members(&here, value)? {
             let path = format!("{here}.{key}");
@@ -216,6 +224,23 @@ impl<'a> Parser<'a> {
                     }
                 }
                 "cwd" => server.cwd = Some(PathBuf::from(self.string(&path, value)?)),
+                "reach" => {
+                    let reach = self.string(&path, value)?;
+                    server.reach = match reach.as_str() {
+                        "session" => Reach::Session,
+                        "marked" => Reach::Marked,
+                        "contained" => Reach::Contained,
+                        _ => {
+                            return Err(self.at(
+                                value,
+                                format!(
+                                    "{path:?} is {reach:?}; write \"marked\" (as without it), \"contained\" (nothing gets \
+                                     out) or \"session\" (daemons that it starts are left running)"
+                                ),
+                            ));
+                        }
+                    };
+                }
                 "disabled" => {
                     disabled = serde_json::from_str(value.get())
                         .map_err(|error| self.wrong_type(&path, value, "true or false", &error))?;

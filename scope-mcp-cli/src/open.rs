@@ -61,7 +61,7 @@ impl<'a> Open<'a> {
 
 /// What is to be started, as the configuration describes it.
 pub(crate) fn spec(server: &config::Server) -> ServerSpec {
-    let mut spec = ServerSpec::new(&server.name, &server.command).args(&server.args);
+    let mut spec = ServerSpec::new(&server.name, &server.command).args(&server.args).reach(server.reach);
     spec.env = server.env.clone();
     spec.cwd = server.cwd.clone();
     spec

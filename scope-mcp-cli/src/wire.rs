@@ -117,6 +117,7 @@ mod tests {
             args: Vec::new(),
             env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
             cwd: None,
+            reach: scope_process::Reach::default(),
         });
         let clean = secrets.redact(r#"{"text":"abcdef abc https://x/\"y 1"}"#.to_owned());
         assert_eq!(clean, r#"{"text":"[redacted] [redacted] [redacted] 1"}"#);

@@ -36,13 +36,13 @@ impl Guardian {
         // A socket, not a pipe: writing to one whose reader is gone can be told not to raise SIGPIPE.
         let (socket, end) = UnixStream::pair()?;
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", SCRIPT, "scope-guardian", &OwnerId::of_this_host().variable()]);
-        command.arg(std::process::id().to_string());
-        // The markers of outer hosts, which may end it with the rest; but not this host's, or it would find itself.
         let own = OwnerId::of_this_host().variable();
+        // Not as an argument: lists of processes would show all of it.
+        command.args(["-c", "eval \"$SCOPE_GUARDIAN\"", "scope-guardian", &own, &std::process::id().to_string()]);
+        // The markers of outer hosts, which may end it with the rest; but not this host's, or it would find itself.
         let outer = std::env::vars_os()
             .filter(|(name, _)| name.as_bytes().starts_with(PREFIX.as_bytes()) && name.as_bytes() != own.as_bytes());
-        command.env_clear().envs(outer).env("PATH", PATH).env("LC_ALL", "C");
+        command.env_clear().envs(outer).env("PATH", PATH).env("LC_ALL", "C").env("SCOPE_GUARDIAN", SCRIPT);
         command.current_dir("/").process_group(0);
         command.stdin(OwnedFd::from(end)).stdout(Stdio::null()).stderr(Stdio::null());
         #[cfg(target_os = "linux")]

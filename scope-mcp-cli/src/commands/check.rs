@@ -1,5 +1,6 @@
 //! `scope-mcp check`: does every server start, speak and end as it should?
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -19,10 +20,10 @@ struct Checked {
     opened: Duration,
     listed: Duration,
     closed: Duration,
-    report: String,
+    report: Arc<CloseReport>,
 }
 
-pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration) -> Result<Code, Stop> {
+pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration, with_reports: bool) -> Result<Code, Stop> {
     let servers = &app.config.servers;
     let outcomes = join_all(servers.iter().map(|server| check(app, n, server, timeout))).await;
     let heads = ["SERVER", "REVISION", "TOOLS", "OUT/IN", "OPENED", "LISTED", "CLOSED", "HOW IT ENDED"];
@@ -30,6 +31,14 @@ pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration) -> Re
     rows.extend(servers.iter().zip(&outcomes).map(|(server, outcome)| row(server, outcome)));
     for line in table::align(&rows) {
         app.stdout.line(line);
+    }
+    if with_reports {
+        let checked = outcomes.iter().filter_map(|outcome| outcome.as_ref().ok());
+        for process in checked.filter_map(|checked| checked.report.process.as_ref()) {
+            app.stdout.line(String::new());
+            // A line for each step; the names in it are escaped already.
+            format!("{process:#}").lines().for_each(|line| app.stdout.line(line.to_owned()));
+        }
     }
     let failed: Vec<String> = servers
         .iter()
@@ -65,7 +74,7 @@ async fn check(app: &App, n: &Nursery<'_, '_>, server: &Server, timeout: Duratio
         opened: open.info.opened_in,
         listed,
         closed,
-        report: ending(&report),
+        report,
     })
 }
 
@@ -78,6 +87,9 @@ fn ending(report: &CloseReport) -> String {
     if !process.stragglers().is_empty() {
         let processes: Vec<String> = process.stragglers().iter().map(ToString::to_string).collect();
         text.push_str(&format!("; left behind and ended: {}", processes.join(", ")));
+    }
+    for shortfall in process.shortfalls() {
+        text.push_str(&format!("; {shortfall}"));
     }
     if report.traffic.noise > 0 {
         text.push_str(&format!("; {} lines on its stdout were no messages", report.traffic.noise));
@@ -97,7 +109,7 @@ fn row(server: &Server, outcome: &Result<Checked, Stop>) -> Vec<String> {
             time(checked.opened),
             time(checked.listed),
             time(checked.closed),
-            sanitize::line(&checked.report),
+            sanitize::line(&ending(&checked.report)),
         ],
         Err(stop) => vec![name, format!("FAILED: {}", sanitize::line(&stop.to_string()))],
     }

@@ -18,7 +18,7 @@ fn the_usual_form_is_understood() {
     let config = parse(
         r#"{"mcpServers": {
             "files": {"command": "npx", "args": ["-y", "x"], "env": {"A": "1"}, "cwd": "/tmp", "type": "stdio"},
-            "time": {"command": "time"},
+            "time": {"command": "time", "reach": "contained"},
             "old": {"command": "old", "disabled": true}
         }}"#,
     )
@@ -29,6 +29,8 @@ fn the_usual_form_is_understood() {
     assert_eq!(files.args, ["-y", "x"]);
     assert_eq!(files.env, [("A".to_owned(), "1".to_owned())]);
     assert_eq!(files.cwd.as_deref(), Some(Path::new("/tmp")));
+    assert_eq!(files.reach, Reach::Marked);
+    assert_eq!(config.server("time").unwrap().reach, Reach::Contained);
 }
 
 #[test]
@@ -41,6 +43,10 @@ fn an_error_names_file_line_column_key_and_what_to_do() {
         ("{\"mcpServers\": {", "c.json:1:16: this is not JSON: EOF while parsing"),
         ("[]", "c.json:1:1: the configuration should be an object, but is a list"),
         ("{}", "c.json:1:1: the key \"mcpServers\" is missing; write {"),
+        (
+            r#"{"mcpServers": {"a": {"command": "x", "reach": "far"}}}"#,
+            "c.json:1:48: \"mcpServers.a.reach\" is \"far\"; write \"marked\" (as without it), \"contained\"",
+        ),
         ("{\"mcpservers\": {}}", "c.json:1:16: unknown key \"mcpservers\"; did you mean \"mcpServers\"?"),
         ("{\"mcpServers\": {}}", "c.json:1:16: \"mcpServers\" names no server; write {"),
         ("{\"mcpServers\": []}", "c.json:1:16: \"mcpServers\" should be an object, but is a list"),

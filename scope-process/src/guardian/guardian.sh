@@ -7,6 +7,7 @@
 #
 # For any POSIX shell; dash, bash and busybox were tried. `kill` is written in the one form that all of them know.
 mark=$1 host=$2
+unset SCOPE_GUARDIAN
 groups=' ' boxes=' ' marked=
 trap '' HUP INT QUIT TERM TSTP PIPE
 
