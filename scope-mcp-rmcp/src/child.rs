@@ -19,7 +19,7 @@ use crate::incoming::{Around, End, Incoming};
 use crate::launch::Launch;
 use crate::outgoing::Outgoing;
 use crate::queue::{Receiving, lock};
-use crate::server::Server;
+use crate::server::{Server, hear};
 use crate::stream::{Input, Output};
 
 /// A server process to be given to rmcp, in the place of its `TokioChildProcess`: nothing of it is left running.
@@ -155,7 +155,7 @@ impl ChildProcess {
             let mut close = pin!(process.close());
             poll_fn(|cx| {
                 // Nobody waits for what it still says, but it must not be kept from ending by a full pipe.
-                let more = incoming.discard(cx) | drain(stderr, known, cx);
+                let more = incoming.discard(cx) | hear(stderr, known, cx);
                 let closed = close.as_mut().poll(cx);
                 // The polite request. Not before `close` has looked: one that follows it at once would seem to have
                 // ended by itself.
@@ -198,19 +198,6 @@ impl ChildProcess {
             },
         }
     }
-}
-
-fn drain(stderr: &mut Option<PipeReader>, known: &Known, cx: &mut Context<'_>) -> bool {
-    let mut buffer = [0; 4096];
-    for _ in 0..16 {
-        let Some(reader) = stderr else { return false };
-        match reader.poll_read(cx, &mut buffer) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(count)) if count > 0 => known.heard(&buffer[..count]),
-            Poll::Ready(_) => *stderr = None,
-        }
-    }
-    true
 }
 
 impl<R: ServiceRole> Transport<R> for ChildProcess {

@@ -91,7 +91,9 @@ impl Server {
 
     /// Reads its standard error, and looks how it is.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Life {
-        self.poll_stderr(cx);
+        if hear(&mut self.stderr, &self.known, cx) {
+            cx.waker().wake_by_ref();
+        }
         self.poll_exit(cx);
         let elapsed = |sleep: &mut Sleep, cx: &mut Context<'_>| Pin::new(sleep).poll(cx).is_ready();
         if self.rest.as_mut().is_some_and(|(_, sleep)| elapsed(sleep, cx))
@@ -111,20 +113,6 @@ impl Server {
     /// Ready a moment after it was asked first.
     pub(crate) fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         Pin::new(self.linger.get_or_insert_with(|| self.rt.sleep(LINGER))).poll(cx)
-    }
-
-    fn poll_stderr(&mut self, cx: &mut Context<'_>) {
-        let mut buffer = [0; 4096];
-        for _ in 0..TURNS {
-            let Some(stderr) = &mut self.stderr else { return };
-            match stderr.poll_read(cx, &mut buffer) {
-                Poll::Pending => return,
-                Poll::Ready(Ok(count)) if count > 0 => self.known.heard(&buffer[..count]),
-                // A server may close it and live.
-                Poll::Ready(_) => self.stderr = None,
-            }
-        }
-        cx.waker().wake_by_ref();
     }
 
     fn poll_exit(&mut self, cx: &mut Context<'_>) {
@@ -168,6 +156,21 @@ impl Server {
     pub(crate) fn take(&mut self) -> Option<(Process, Option<PipeReader>)> {
         Some((self.process.take()?, self.stderr.take()))
     }
+}
+
+/// Reads what it says on its standard error. Whether there may be more at once.
+pub(crate) fn hear(stderr: &mut Option<PipeReader>, known: &Known, cx: &mut Context<'_>) -> bool {
+    let mut buffer = [0; 4096];
+    for _ in 0..TURNS {
+        let Some(reader) = stderr else { return false };
+        match reader.poll_read(cx, &mut buffer) {
+            Poll::Pending => return false,
+            Poll::Ready(Ok(count)) if count > 0 => known.heard(&buffer[..count]),
+            // It may close it and live.
+            Poll::Ready(_) => *stderr = None,
+        }
+    }
+    true
 }
 
 impl std::fmt::Debug for Server {

@@ -8,6 +8,7 @@
 //! With that server, look afterwards what `--rmcp` has left running: `pgrep -af server-everything`.
 
 use std::error::Error;
+use std::process::ExitCode;
 
 use rmcp::ServiceExt;
 use rmcp::model::CallToolRequestParams;
@@ -37,15 +38,23 @@ mod rmcps {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
+async fn main() -> ExitCode {
     let mut arguments = std::env::args_os().skip(1).peekable();
     let rmcps_own = arguments.next_if(|first| first == "--rmcp").is_some();
     let Some(program) = arguments.next() else {
-        return Err("usage: tools [--rmcp] PROGRAM [ARGUMENT]…".into());
+        eprintln!("usage: tools [--rmcp] PROGRAM [ARGUMENT]…");
+        return ExitCode::from(2);
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    let said = if rmcps_own { rmcps::run(command).await? } else { ours::run(command).await? };
-    said.iter().for_each(|line| println!("{line}"));
-    Ok(())
+    match if rmcps_own { rmcps::run(command).await } else { ours::run(command).await } {
+        Ok(said) => {
+            said.iter().for_each(|line| println!("{line}"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
