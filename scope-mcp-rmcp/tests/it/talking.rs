@@ -5,9 +5,9 @@ use std::task::Poll;
 
 use rmcp::ServiceError;
 use rmcp::model::{ClientRequest, JsonRpcMessage, PingRequest, RequestId};
-use rmcp::service::{RoleClient, TxJsonRpcMessage};
+use rmcp::service::{RoleClient, RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
-use scope_mcp_rmcp::Stderr;
+use scope_mcp_rmcp::{ChildProcess, Stderr};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -60,30 +60,42 @@ pub(crate) async fn answers_in_pieces_are_put_together() {
     client.cancel().await.unwrap();
 }
 
-/// As the service's loop does it: `receive` is polled and dropped whenever something else is ready first.
+/// As the service's loop does it: `receive` is polled and dropped whenever something else is ready first. Here that is so
+/// each time, and in the middle of each answer.
 pub(crate) async fn a_receive_that_is_dropped_loses_nothing() {
-    let (mut child, ..) = start(server("in-pieces", &[]));
+    let (mut child, handle, _) = start(server("in-halves", &[]));
     crate::sending::handshake(&mut child).await;
-    let mut cuts = 0;
     for n in 0..20 {
         let call = json!({ "jsonrpc": "2.0", "id": n, "method": "tools/call", "params": { "name": "x" } });
         let call: TxJsonRpcMessage<RoleClient> = serde_json::from_value(call).unwrap();
-        Transport::<RoleClient>::send(&mut child, call).await.unwrap();
+        crate::sending::send(&mut child, call).await.unwrap();
+        let half = format!("half of {n}");
+        while handle.stderr_tail().last() != Some(&half) {
+            assert!(receive_once(&mut child).await.is_pending(), "it has said half of it at the most");
+        }
+        // That half is in the pipe. If it has not been read yet, it is by one of these.
+        for _ in 0..10 {
+            assert!(receive_once(&mut child).await.is_pending());
+        }
+        crate::sending::send(&mut child, ping(1000)).await.unwrap();
         let answer = loop {
-            let mut receive = pin!(Transport::<RoleClient>::receive(&mut child));
-            let polled = std::future::poll_fn(|cx| Poll::Ready(receive.as_mut().poll(cx))).await;
-            match polled {
-                Poll::Ready(answer) => break answer.unwrap(),
-                Poll::Pending => cuts += 1,
+            if let Poll::Ready(answer) = receive_once(&mut child).await {
+                break answer.unwrap();
             }
-            tokio::task::yield_now().await;
         };
         match answer {
             JsonRpcMessage::Response(response) => assert_eq!(response.id, RequestId::Number(n)),
             other => panic!("{other:?}"),
         }
     }
-    assert!(cuts >= 20, "only {cuts} were dropped");
+}
+
+/// Polls a `receive` once, drops it, and lets others have their turn.
+async fn receive_once(child: &mut ChildProcess) -> Poll<Option<RxJsonRpcMessage<RoleClient>>> {
+    let mut receive = pin!(Transport::<RoleClient>::receive(child));
+    let polled = std::future::poll_fn(|cx| Poll::Ready(receive.as_mut().poll(cx))).await;
+    tokio::task::yield_now().await;
+    polled
 }
 
 pub(crate) async fn standard_error_that_is_full_stops_nobody() {

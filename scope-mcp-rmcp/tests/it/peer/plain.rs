@@ -104,6 +104,19 @@ pub(super) fn run(kind: &str, arguments: &[String]) {
                 format!("{{{}}}", result("said all"))
             });
         }
+        // Says half an answer, and the other half when it is told anything.
+        "in-halves" => {
+            initialize();
+            each_call(|id, _| {
+                let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{{}}}}}\n", result("whole"));
+                let (first, second) = line.split_at(line.len() / 2);
+                let mut out = io::stdout().lock();
+                let _ = out.write_all(first.as_bytes()).and_then(|()| out.flush());
+                eprintln!("half of {id}");
+                receive();
+                let _ = out.write_all(second.as_bytes()).and_then(|()| out.flush());
+            });
+        }
         // Does not read before it has said all that.
         "complains-first" => {
             for n in 0..100_000 {
