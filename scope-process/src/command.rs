@@ -226,7 +226,6 @@ impl Command {
         let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
             return Err(SpawnError::new(&name, Kind::Other, "the system gave it no number", None));
         };
-        keeper::add_group(pid);
         contained.iter_mut().for_each(|contained| contained.started(pid));
         let end = contained.as_ref().map_or(Ok(None), Containment::end_fd);
         let watch = end.and_then(|end| ExitWatch::new(rt, pid, end));
@@ -239,6 +238,7 @@ impl Command {
         // From here on it is owned: an early return ends it.
         let group = Group::new(child, pid, number, exit, contained);
         let mut process = Process::new(rt.clone(), name.clone(), group, self.budgets, shortfalls);
+        keeper::add_group(&process.group);
         let refused = |e| SpawnError::system(&name, e);
         if let Some(e) = failed {
             return Err(refused(e));

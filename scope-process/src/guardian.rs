@@ -46,7 +46,9 @@ impl Guardian {
         command.current_dir("/").process_group(0);
         command.stdin(OwnedFd::from(end)).stdout(Stdio::null()).stderr(Stdio::null());
         #[cfg(target_os = "linux")]
-        crate::raw::death_signal::on_start(&mut command, rustix::process::Signal::USR1);
+        // One that does nothing to a process that has no handler yet: a sign that comes too early is lost, but then there is
+        // the end of the socket.
+        crate::raw::death_signal::on_start(&mut command, rustix::process::Signal::URG);
         let child = command.spawn()?;
         Ok(Guardian { socket, child, host: std::process::id(), since: Instant::now() })
     }

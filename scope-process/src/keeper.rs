@@ -4,13 +4,13 @@
 //! The state is under one lock. Nothing waits under it, no other lock is taken, and no code of a user runs: a start of a
 //! guardian, a sweep, the end of a child's last handle all come after it is released.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -18,7 +18,7 @@ use rustix::process::Pid;
 
 use crate::group::Group;
 use crate::guardian::Guardian;
-use crate::sweep;
+use crate::{Budgets, sweep};
 
 /// How long a start may wait for a guardian.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -44,7 +44,7 @@ struct Keeper {
     /// Guardians in a row that ended at once.
     failures: u32,
     /// What a guardian is to know: lines without their verb.
-    groups: BTreeSet<i32>,
+    groups: BTreeMap<i32, Weak<Group>>,
     boxes: BTreeSet<String>,
     ended: Vec<Ended>,
 }
@@ -56,11 +56,13 @@ enum Post {
     Given(String),
 }
 
-/// A child that was dropped.
+/// A child that is to be ended.
 pub(crate) struct Ended {
     pub(crate) group: Arc<Group>,
     /// How long ending it may take.
     pub(crate) limit: Duration,
+    /// Nobody else will reap it: it was dropped.
+    pub(crate) is_dropped: bool,
 }
 
 static KEEPER: Mutex<Option<Keeper>> = Mutex::new(None);
@@ -90,17 +92,18 @@ pub(crate) fn guard() -> Result<(), String> {
 }
 
 /// Tells the guardian of a new group.
-pub(crate) fn add_group(pid: Pid) {
+pub(crate) fn add_group(group: &Arc<Group>) {
+    let pid = group.pid.as_raw_pid();
     with(|keeper| {
-        keeper.groups.insert(pid.as_raw_pid());
-        keeper.tell(&format!("add {}\n", pid.as_raw_pid()));
+        keeper.groups.insert(pid, Arc::downgrade(group));
+        keeper.tell(&format!("add {pid}\n"));
     });
 }
 
 /// To be called before the number can be another's.
 pub(crate) fn remove_group(pid: Pid) {
     with(|keeper| {
-        if keeper.groups.remove(&pid.as_raw_pid()) {
+        if keeper.groups.remove(&pid.as_raw_pid()).is_some() {
             keeper.tell(&format!("del {}\n", pid.as_raw_pid()));
         }
     });
@@ -131,6 +134,23 @@ pub(crate) fn end(ended: Ended) -> Result<(), Ended> {
     keeper.ended.push(ended);
     keeper.ring();
     Ok(())
+}
+
+/// Kills every process of this host that has not been closed, as a drop would: for a program in a hurry, at the second
+/// Ctrl-C. Each keeps its owner, and whoever is closing one finds that it has ended.
+///
+/// What is being started at this moment by another thread may be missed. Waits for nothing, needs no runtime.
+pub fn kill_all() {
+    let mut groups = Vec::new();
+    with(|keeper| groups.extend(keeper.groups.values().filter_map(Weak::upgrade)));
+    for group in &groups {
+        group.kill();
+    }
+    let killed = groups.into_iter().map(|group| Ended { group, limit: Budgets::MIN_AFTER_KILL, is_dropped: false });
+    with(|keeper| {
+        keeper.ended.extend(killed);
+        keeper.ring();
+    });
 }
 
 /// The process number of this host's guardian, if there is one: it was started with the first process, and is started
@@ -177,7 +197,7 @@ fn state() -> Result<MutexGuard<'static, Option<Keeper>>, String> {
             guardian: Post::Vacant,
             retired: Vec::new(),
             failures: 0,
-            groups: BTreeSet::new(),
+            groups: BTreeMap::new(),
             boxes: BTreeSet::new(),
             ended: Vec::new(),
         });
@@ -206,7 +226,7 @@ impl Keeper {
     fn fill(&mut self, started: std::io::Result<Guardian>) {
         self.guardian = match started {
             Ok(guardian) => {
-                let groups = self.groups.iter().map(|group| format!("add {group}\n"));
+                let groups = self.groups.keys().map(|group| format!("add {group}\n"));
                 let boxes = self.boxes.iter().map(|path| format!("box {path}\n"));
                 match groups.chain(boxes).try_for_each(|line| guardian.tell(&line)) {
                     Ok(()) => Post::Taken(Arc::new(guardian)),
@@ -282,7 +302,10 @@ fn wait(heard: &UnixStream, guardian: Option<&Guardian>) -> bool {
 fn sweep_all(ended: Vec<Ended>) {
     let Some(limit) = ended.iter().map(|ended| ended.limit).max() else { return };
     let deadline = Instant::now() + limit.min(LONGEST);
-    let groups: Vec<&Group> = ended.iter().map(|ended| &*ended.group).collect();
+    // Killed twice, or killed and dropped: one is locked once.
+    let mut groups: Vec<&Group> = Vec::with_capacity(ended.len());
+    let mut known = HashSet::new();
+    groups.extend(ended.iter().map(|ended| &*ended.group).filter(|group| known.insert(group.number)));
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         // Nothing in there panics; but if it did, the thread must not end: that is the sign that the host has.
@@ -294,7 +317,7 @@ fn sweep_all(ended: Vec<Ended>) {
         // No descriptor left to look with, say; that may pass.
         std::thread::sleep(left.min(Duration::from_millis(20)));
     }
-    for group in groups {
-        group.reap();
+    for ended in ended.iter().filter(|ended| ended.is_dropped) {
+        ended.group.reap();
     }
 }

@@ -55,7 +55,7 @@ pub use command::{Command, Stdio};
 pub use environment::Inherit;
 pub use error::SpawnError;
 pub use exit::Exited;
-pub use keeper::guardian_id;
+pub use keeper::{guardian_id, kill_all};
 pub use marker::{OwnerId, ParseOwnerIdError};
 pub use name::ProcessName;
 pub use pipe::{PipeReader, PipeWriter};

@@ -73,7 +73,7 @@ impl Process {
         self.group.raw_pid()
     }
 
-    /// Its number among the children of this host: the value of its marker.
+    /// Its number among the children of this host: what its [marker](crate::OwnerId) says.
     pub fn number(&self) -> u64 {
         self.group.number
     }
@@ -206,7 +206,7 @@ impl Drop for Process {
             return;
         }
         self.group.kill();
-        let ended = keeper::Ended { group: Arc::clone(&self.group), limit: self.budgets.for_kill() };
+        let ended = keeper::Ended { group: Arc::clone(&self.group), limit: self.budgets.for_kill(), is_dropped: true };
         if keeper::end(ended).is_err() {
             self.kill_blocking();
         }

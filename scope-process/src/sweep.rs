@@ -34,7 +34,7 @@ struct Sweeping<'a> {
 }
 
 /// Kills the groups and whoever carries their markers or is contained with them, until nobody is left or `limit` is over.
-/// Blocking, for a few milliseconds as a rule.
+/// No group may be there twice. Blocking, for a few milliseconds as a rule.
 pub(crate) fn sweep(groups: &[&Group], limit: Duration) -> Vec<Swept> {
     let now = Instant::now();
     let deadline = now.checked_add(limit).unwrap_or(now + Duration::from_secs(86400));

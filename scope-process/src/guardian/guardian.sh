@@ -3,7 +3,7 @@
 #   add G      there is a group G          del G      it is no concern any more
 #   box DIR    there is a cgroup DIR       out DIR    it is no concern any more
 # and the end of it when the host has died, however that came. If a copy of the host's end outlives it, in a process that
-# it forked, there is a second sign: SIGUSR1, from the kernel, when the thread that started this has ended.
+# it forked, there is a second sign: SIGURG, from the kernel, when the thread that started this has ended.
 #
 # For any POSIX shell; dash, bash and busybox were tried. `kill` is written in the one form that all of them know.
 mark=$1 host=$2
@@ -35,38 +35,55 @@ host_is_gone() {
     return 1
 }
 
-# Finds who is left: those marked, and of the groups and boxes those with somebody alive in them.
+# Finds who is left: those marked, and of the groups and boxes those with somebody alive in them. Whether there is anybody.
 look() {
     marked=
     for path in $(grep -lszF "$mark=" /proc/[0-9]*/environ 2>/dev/null); do
+        # An `s` in front of the number: only in the host's own session, which is this one's too.
+        if grep -qszF "$mark=s" "$path" 2>/dev/null; then
+            pid=${path#/proc/}
+            stat_of "${pid%/environ}" || continue
+            set -- $stat
+            [ "$4" = "$session" ] || continue
+        fi
         path=${path#/proc/}
         marked="$marked ${path%/environ}"
     done
-    # An `s` in front of the number: only in the host's own session, which is this one's too.
-    for path in $(grep -lszF "$mark=s" /proc/[0-9]*/environ 2>/dev/null); do
-        path=${path#/proc/} pid=${path%/environ}
-        stat_of "$pid" && set -- $stat && [ "$4" = "$session" ] && continue
-        rest=
-        for other in $marked; do
-            [ "$other" = "$pid" ] || rest="$rest $other"
-        done
-        marked=$rest
-    done
-    # Where zombies are counted, a group would never be empty as long as nobody reaps them.
-    live=$(grep -hsoE '\) [^ZXx] [0-9]+ [0-9]+ ' /proc/[0-9]*/stat 2>/dev/null | while read -r _ _ _ group; do
-        printf ' %s ' "$group"
-    done)
     left=' '
     for group in $groups; do
-        kill -0 "-$group" 2>/dev/null || continue
-        case ${live:- $group } in *" $group "*) left="$left$group " ;; esac
+        kill -0 "-$group" 2>/dev/null && left="$left$group "
     done
-    groups=$left left=' '
+    groups=$left
+    if [ "$groups" != ' ' ]; then
+        # Zombies answer too, as long as nobody reaps them.
+        live=$(grep -hsoE '\) [^ZXx] [0-9]+ [0-9]+ ' /proc/[0-9]*/stat 2>/dev/null | while read -r _ _ _ group; do
+            printf ' %s ' "$group"
+        done)
+        left=' '
+        for group in $groups; do
+            case ${live:- $group } in *" $group "*) left="$left$group " ;; esac
+        done
+        groups=$left
+    fi
+    left=' '
     for box in $boxes; do
-        if read -r _ 2>/dev/null <"$box/cgroup.procs"; then left="$left$box "; else rmdir "$box" 2>/dev/null; fi
+        if grep -qs '^populated 1' "$box/cgroup.events"; then
+            left="$left$box "
+        else
+            find "$box" -depth -type d -exec rmdir {} ';' 2>/dev/null
+        fi
     done
     boxes=$left
-    [ -n "$marked$(echo $groups$boxes)" ]
+    [ "$marked$groups$boxes" != '  ' ]
+}
+
+# Hundredths of a second since some time; where there is no such clock, a look counts as ten.
+clock() {
+    if read -r now _ 2>/dev/null </proc/uptime; then
+        now=${now%.*}${now#*.}
+    else
+        now=$((${now:-0} + 10))
+    fi
 }
 
 tell() {
@@ -84,30 +101,32 @@ kill_boxes() {
 # Who ends at the end of its input has a moment for that; then who ends at SIGTERM; then all. One who is becoming another
 # program has no environment for a moment, so that it takes two looks to see that nobody is there.
 finish() {
-    trap '' USR1
+    trap '' URG
     exec </dev/null
     stat_of $$ && set -- $stat && session=$4
-    round=0 quiet=0
-    while [ $quiet -lt 2 ] && [ $round -lt 200 ]; do
+    clock
+    start=$now quiet=0 asked=
+    while [ $quiet -lt 2 ] && [ $((now - start)) -lt 1000 ]; do
         if look; then
             quiet=0
-            if [ $round -eq 3 ]; then
-                tell TERM
-                tell CONT
-            elif [ $round -ge 7 ]; then
+            if [ $((now - start)) -ge 40 ]; then
                 tell KILL
                 kill_boxes
+            elif [ -z "$asked" ] && [ $((now - start)) -ge 15 ]; then
+                asked=1
+                tell TERM
+                tell CONT
             fi
         else
             quiet=$((quiet + 1))
         fi
-        round=$((round + 1))
         pause
+        clock
     done
     exit
 }
 
-trap 'woken=1; if host_is_gone; then finish; fi' USR1
+trap 'woken=1; if host_is_gone; then finish; fi' URG
 while :; do
     if read -r verb what; then
         case $verb in
