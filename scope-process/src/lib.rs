@@ -3,23 +3,38 @@
 //! [`Command::spawn`] starts a process in a group of its own and puts a [marker](OwnerId) into its environment, which
 //! everything it starts inherits. [`Process::close`] ends it politely, then less politely, and with it whoever is in the
 //! group or carries the marker; dropping it kills them all at once. Either way nobody is left, and a [`CloseReport`]
-//! says what it took.
+//! says what it took. [`Reach`] says how far that goes.
 //!
 //! Nothing here belongs to one runtime: a process asks [`scope_core::rt`] to watch its pipes and its end.
 //!
+//! # When the host is killed
+//! With the first process a *guardian* is started: one `sh` for each host, in a group of its own, which ignores what a
+//! terminal sends. When the host has died, however that came (SIGKILL, an abort, `process::exit`), it gives what is left a
+//! quarter of a second to end by itself, SIGTERM and as much again, then SIGKILL until nobody is found, and goes. It is
+//! started anew when it is killed; [`guardian_id`] names it. A thread of the host, "scope-keeper", looks after it.
+//!
+//! Ctrl-C in a terminal reaches the host alone, for its processes are in groups of their own: what they are told is the
+//! host's to say. [`kill_all`] is for the second one.
+//!
 //! # Limits
-//! * A program that clears its environment *and* leaves its group (`env -i setsid …`) escapes. So do processes of other
-//!   users (`sudo`), and work handed to a service that was running before (`docker run`, `systemd-run`).
+//! * A program that clears its environment *and* leaves its group (`env -i setsid …`) escapes, unless it was started with
+//!   [`Reach::Contained`]. So do processes of other users (`sudo`), and work handed to a service that was running before
+//!   (`docker run`, `systemd-run`).
 //! * Ending a program that starts itself again and again is a race, not a proof: it is looked for until one look finds
 //!   nobody, or the time is over. One that takes more than 100 ms to become another program (an exec from a slow
-//!   drive) can be missed in that time.
+//!   drive) can be missed in that time. In a cgroup there is no such race.
 //! * A process in an uninterruptible wait in the kernel (state D) dies when the kernel lets it. It is reported as a
 //!   survivor.
-//! * Daemons that a server meant to leave running (gpg-agent, an ssh ControlMaster) are ended too.
-//! * A host that is killed by SIGKILL, or that calls `process::exit`, runs no destructors: its processes see the end of
-//!   their input, and most end at that.
+//! * Daemons that a server meant to leave running (gpg-agent, an ssh ControlMaster) are ended too, unless it was started
+//!   with [`Reach::Session`].
+//! * Host and guardian killed at the same moment leave its processes to notice the end of their input, but for those
+//!   below a subreaper. The guardian needs `/bin/sh`, and `grep` to see the markers; it outlives the host by up to a
+//!   second, and signals by number, so that a number that changes hands within a millisecond could be hit.
+//! * What is missing on a system (no `sh`, no pidfds, no readable `/proc`) is told once as a warning, and in each report:
+//!   [`Shortfall`].
 //! * Linux is what this is tested on. Elsewhere (macOS) it compiles: there is no `/proc` to search, so that only the
-//!   group is ended and who has left it is lost; and without pidfds the end of a process is asked for every 32 ms.
+//!   group is ended and who has left it is lost; there is no containment; and without pidfds the end of a process is asked
+//!   for every 32 ms.
 
 #[cfg(not(unix))]
 compile_error!("scope-process owns processes by their group and needs a Unix system");
