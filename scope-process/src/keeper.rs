@@ -23,9 +23,10 @@ use crate::{Budgets, sweep};
 /// How long a start may wait for a guardian.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// One that ends sooner than this, so many times, will not do better the next time.
+/// One that ends sooner than this, so many times in a row, will not do better the next time; not before a while is over.
 const QUICK: Duration = Duration::from_secs(1);
 const TRIES: u32 = 5;
+const REST: Duration = Duration::from_secs(10);
 
 /// No one child may keep the others waiting for longer.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -52,8 +53,8 @@ struct Keeper {
 enum Post {
     Vacant,
     Taken(Arc<Guardian>),
-    /// And why there will be none.
-    Given(String),
+    /// And why there is none; until then, if it is worth another try.
+    Given(String, Option<Instant>),
 }
 
 /// A child that is to be ended.
@@ -80,7 +81,7 @@ pub(crate) fn guard() -> Result<(), String> {
         let Some(keeper) = state.as_mut() else { return Err("its thread is gone".to_owned()) };
         match &keeper.guardian {
             Post::Taken(_) => return Ok(()),
-            Post::Given(why) => return Err(why.clone()),
+            Post::Given(why, _) => return Err(why.clone()),
             Post::Vacant => {}
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -228,20 +229,26 @@ impl Keeper {
             Ok(guardian) => {
                 let groups = self.groups.keys().map(|group| format!("add {group}\n"));
                 let boxes = self.boxes.iter().map(|path| format!("box {path}\n"));
-                match groups.chain(boxes).try_for_each(|line| guardian.tell(&line)) {
+                // In one piece: it has not begun to read, and line by line there is not much room.
+                let lines: String = groups.chain(boxes).collect();
+                match if lines.is_empty() { Ok(()) } else { guardian.tell(&lines) } {
                     Ok(()) => Post::Taken(Arc::new(guardian)),
                     Err(e) => self.failed(&e.to_string()),
                 }
             }
             // What is missing now may be there at the next start.
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => self.failed(&format!("cannot start /bin/sh: {e}")),
-            Err(_) => Post::Given("there is no /bin/sh".to_owned()),
+            Err(_) => Post::Given("there is no /bin/sh".to_owned(), None),
         };
     }
 
     fn failed(&mut self, why: &str) -> Post {
         self.failures += 1;
-        if self.failures < TRIES { Post::Vacant } else { Post::Given(why.to_owned()) }
+        if self.failures < TRIES {
+            return Post::Vacant;
+        }
+        self.failures = 0;
+        Post::Given(why.to_owned(), Some(Instant::now() + REST))
     }
 }
 
@@ -262,32 +269,42 @@ fn keep(host: u32, heard: &UnixStream) {
             Post::Taken(guardian) if ended.is_empty() => {
                 let guardian = Arc::clone(guardian);
                 drop(state);
-                if !wait(heard, Some(&guardian)) {
+                if !wait(heard, Some(&guardian), None) {
                     let quick = guardian.since.elapsed() < QUICK;
                     with(|keeper| {
                         keeper.guardian = match quick {
                             true => keeper.failed("the shell /bin/sh ends at once"),
-                            false => Post::Vacant,
+                            false => {
+                                keeper.failures = 0;
+                                Post::Vacant
+                            }
                         };
                     });
                 }
             }
-            Post::Given(_) if ended.is_empty() => {
+            Post::Given(_, until) if ended.is_empty() => {
+                let rest = until.map(|until| until.saturating_duration_since(Instant::now()));
                 drop(state);
-                wait(heard, None);
+                if rest.is_some_and(|rest| rest.is_zero()) {
+                    with(|keeper| keeper.guardian = Post::Vacant);
+                } else {
+                    wait(heard, None, rest);
+                }
             }
-            Post::Taken(_) | Post::Given(_) => drop(state),
+            Post::Taken(_) | Post::Given(..) => drop(state),
         }
         drop(retired);
         sweep_all(ended);
     }
 }
 
-/// Waits for the bell; `false` if it is the guardian that has ended.
-fn wait(heard: &UnixStream, guardian: Option<&Guardian>) -> bool {
+/// Waits for the bell, or until `limit` is over; `false` if it is the guardian that has ended.
+fn wait(heard: &UnixStream, guardian: Option<&Guardian>, limit: Option<Duration>) -> bool {
     let mut polled = vec![PollFd::from_borrowed_fd(heard.as_fd(), PollFlags::IN)];
     polled.extend(guardian.map(|guardian| PollFd::from_borrowed_fd(guardian.end(), PollFlags::IN)));
-    if rustix::event::poll(&mut polled, None).is_err() {
+    // Nobody sets one that does not fit.
+    let limit = limit.and_then(|limit| limit.try_into().ok());
+    if rustix::event::poll(&mut polled, limit.as_ref()).is_err() {
         // Interrupted. Anything else would be a lack of memory: not at once again.
         std::thread::sleep(Duration::from_millis(1));
         return true;

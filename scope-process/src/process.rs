@@ -201,8 +201,13 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // A host that forked without an exec has a copy of this; the process is not the copy's to end.
-        if self.report.is_some() || std::process::id() != self.host {
+        if self.report.is_some() {
+            return;
+        }
+        // A host that forked without an exec has a copy of this; the process is not the copy's to end. Nor to let go of:
+        // what is watched by the copy's reactor is watched by the host's, which is the same to the kernel.
+        if std::process::id() != self.host {
+            std::mem::forget((Arc::clone(&self.group), self.stdin.take(), self.stdout.take(), self.stderr.take()));
             return;
         }
         self.group.kill();

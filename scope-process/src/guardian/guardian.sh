@@ -3,13 +3,14 @@
 #   add G      there is a group G          del G      it is no concern any more
 #   box DIR    there is a cgroup DIR       out DIR    it is no concern any more
 # and the end of it when the host has died, however that came. If a copy of the host's end outlives it, in a process that
-# it forked, there is a second sign: SIGURG, from the kernel, when the thread that started this has ended.
+# it forked, there is a second sign: SIGCONT, from the kernel, when the thread that started this has ended. That one
+# reaches it also where somebody has stopped it.
 #
 # For any POSIX shell; dash, bash and busybox were tried. `kill` is written in the one form that all of them know.
 mark=$1 host=$2
 unset SCOPE_GUARDIAN
 groups=' ' boxes=' ' marked=
-trap '' HUP INT QUIT TERM TSTP PIPE
+trap '' HUP INT QUIT TERM TSTP PIPE ALRM USR1 USR2
 
 pause() {
     sleep 0.05 2>/dev/null || sleep 1
@@ -101,7 +102,7 @@ kill_boxes() {
 # Who ends at the end of its input has a moment for that; then who ends at SIGTERM; then all. One who is becoming another
 # program has no environment for a moment, so that it takes two looks to see that nobody is there.
 finish() {
-    trap '' URG
+    trap '' CONT
     exec </dev/null
     stat_of $$ && set -- $stat && session=$4
     clock
@@ -126,7 +127,7 @@ finish() {
     exit
 }
 
-trap 'woken=1; if host_is_gone; then finish; fi' URG
+trap 'woken=1; if host_is_gone; then finish; fi' CONT
 while :; do
     if read -r verb what; then
         case $verb in

@@ -9,7 +9,11 @@ mod dropping;
 #[cfg(target_os = "linux")]
 mod exiting;
 #[cfg(target_os = "linux")]
+mod guarding;
+#[cfg(target_os = "linux")]
 mod hostile_hosts;
+#[cfg(target_os = "linux")]
+mod hosts;
 #[cfg(target_os = "linux")]
 mod oracle;
 #[cfg(target_os = "linux")]
@@ -20,6 +24,8 @@ mod runtimes;
 mod scanning;
 #[cfg(target_os = "linux")]
 mod servers;
+#[cfg(target_os = "linux")]
+mod shells;
 #[cfg(target_os = "linux")]
 mod starting;
 #[cfg(target_os = "linux")]

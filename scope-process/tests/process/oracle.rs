@@ -13,6 +13,12 @@ pub(crate) fn state(pid: u32) -> Option<(char, u32)> {
     Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
 }
 
+/// For people: what a process is, and what it does.
+pub(crate) fn shown(pid: u32) -> String {
+    let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    format!("{pid} {:?} {}", state(pid), String::from_utf8_lossy(&command).replace('\0', " "))
+}
+
 fn all() -> Vec<u32> {
     let entries = fs::read_dir("/proc").unwrap();
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
@@ -20,9 +26,18 @@ fn all() -> Vec<u32> {
 
 /// The live processes with exactly this variable in their environment.
 pub(crate) fn with_variable(variable: &str) -> Vec<u32> {
+    carrying(|entry| entry == variable.as_bytes())
+}
+
+/// The live processes with a variable of this name in their environment.
+pub(crate) fn with_name(name: &str) -> Vec<u32> {
+    carrying(|entry| entry.strip_prefix(name.as_bytes()).is_some_and(|rest| rest.starts_with(b"=")))
+}
+
+fn carrying(is_it: impl Fn(&[u8]) -> bool) -> Vec<u32> {
     let carries = |pid: u32| {
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|b| *b == 0).any(|entry| entry == variable.as_bytes())
+        environment.split(|b| *b == 0).any(&is_it)
     };
     let alive = |pid: u32| state(pid).is_some_and(|(state, _)| state != 'Z' && state != 'X');
     all().into_iter().filter(|pid| carries(*pid) && alive(*pid)).collect()
