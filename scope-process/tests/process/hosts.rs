@@ -6,6 +6,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use fork::Fork;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal};
 use scope_core::rt::Handle;
@@ -13,6 +14,7 @@ use scope_process::{Process, Reach};
 use scope_tokio::TokioRuntime;
 
 use crate::oracle::{self, Suspect};
+use crate::runtimes::within;
 use crate::servers::{self, SHORT, sh};
 
 const INNER: &str = "SCOPE_TEST_HOST";
@@ -211,6 +213,31 @@ pub(crate) fn obey() {
                 held.servers.clear();
                 "done".to_owned()
             }
+            ["owner"] => scope_process::OwnerId::of_this_host().variable(),
+            ["fork"] => match fork::fork().unwrap() {
+                Fork::Parent(_) => loop {
+                    std::thread::park();
+                },
+                Fork::Child => {
+                    // Its threads are not here, and what it holds is not this one's.
+                    std::mem::forget(std::mem::replace(&mut held, Held::new()));
+                    "done".to_owned()
+                }
+            },
+            ["fork", "and", "drop"] => match fork::fork().unwrap() {
+                Fork::Parent(copy) => format!("the copy ended with {}", fork::waitpid(copy).unwrap()),
+                Fork::Child => {
+                    for (process, suspect) in held.servers.drain(..) {
+                        drop(process);
+                        std::mem::forget(suspect);
+                    }
+                    std::process::exit(0)
+                }
+            },
+            ["start", "an", "echo"] => {
+                held.start(&[("echo", "echo ready; read line; echo $line; exit 5")], Reach::Marked)
+            }
+            ["echo"] => held.echo(),
             ["abort"] => {
                 // It leaves no core.
                 rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).unwrap();
@@ -234,6 +261,17 @@ impl Held {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let rt = Handle::new(TokioRuntime::new(runtime.handle().clone()));
         Held { runtime, rt, servers: Vec::new() }
+    }
+
+    /// Has the server that was started last say something, and end.
+    fn echo(&mut self) -> String {
+        let (mut process, mut suspect) = self.servers.pop().unwrap();
+        self.runtime.block_on(within(&self.rt, "its echo and its end", async {
+            process.take_stdin().unwrap().write_all(b"hello\n").await.unwrap();
+            suspect.says("hello").await;
+            process.exited().await.unwrap();
+            format!("it said hello and ended with {}", process.close().await.status().unwrap().code().unwrap())
+        }))
     }
 
     fn start(&mut self, scripts: &[(&str, &str)], reach: Reach) -> String {

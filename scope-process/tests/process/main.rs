@@ -9,6 +9,8 @@ mod dropping;
 #[cfg(target_os = "linux")]
 mod exiting;
 #[cfg(target_os = "linux")]
+mod forking;
+#[cfg(target_os = "linux")]
 mod guarding;
 #[cfg(target_os = "linux")]
 mod hostile_hosts;
