@@ -11,7 +11,7 @@ pub(crate) fn alone(name: &str, body: impl FnOnce()) {
 
 /// The same; the shell commands in `setup` change the process first: its limits, its signals.
 pub(crate) fn alone_under(setup: &str, name: &str, body: impl FnOnce()) {
-    if std::env::var_os(INNER).is_some() {
+    if is_alone() {
         return body();
     }
     let output = Command::new("sh")
@@ -25,4 +25,9 @@ pub(crate) fn alone_under(setup: &str, name: &str, body: impl FnOnce()) {
     let text = [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
     assert!(output.status.success(), "{name} alone: {}\n{text}", output.status);
     assert!(text.contains("1 passed"), "{name} is not the test's name:\n{text}");
+}
+
+/// Whether this process runs one test for another.
+pub(crate) fn is_alone() -> bool {
+    std::env::var_os(INNER).is_some()
 }

@@ -190,6 +190,9 @@ pub(crate) fn obey() {
         let answer = match words[..] {
             ["start"] => held.start(&servers::ALL, Reach::Marked),
             ["contain"] => held.start(&servers::ALL, Reach::Contained),
+            ["contain", "a", "bare", "daemon"] => {
+                held.start(&[("bare daemon", servers::ESCAPES_WITHOUT_A_MARKER)], Reach::Contained)
+            }
             ["many", count] => held.start(&vec![("many", servers::POLITE); count.parse().unwrap()], Reach::Marked),
             ["churn", count] => {
                 for _ in 0..count.parse().unwrap() {

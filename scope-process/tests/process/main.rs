@@ -19,7 +19,11 @@ mod hosts;
 #[cfg(target_os = "linux")]
 mod oracle;
 #[cfg(target_os = "linux")]
+mod other_users;
+#[cfg(target_os = "linux")]
 mod pipes;
+#[cfg(target_os = "linux")]
+mod reaching;
 #[cfg(target_os = "linux")]
 mod runtimes;
 #[cfg(target_os = "linux")]

@@ -85,13 +85,17 @@ impl Suspect {
 
     /// What it prints next.
     pub(crate) async fn says(&mut self, line: &str) {
+        assert_eq!(self.line().await, line);
+    }
+
+    pub(crate) async fn line(&mut self) -> String {
         let mut said = Vec::new();
         while said.last() != Some(&b'\n') {
             let mut byte = [0];
             assert_eq!(self.stdout.read(&mut byte).await.unwrap(), 1, "it ended, having said {said:?}");
             said.push(byte[0]);
         }
-        assert_eq!(String::from_utf8_lossy(&said).trim(), line);
+        String::from_utf8_lossy(&said).trim().to_owned()
     }
 
     /// Fails if anything is left of it: a process by marker, a zombie, or anyone who still holds its standard output.

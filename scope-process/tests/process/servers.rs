@@ -15,6 +15,9 @@ pub(crate) const ESCAPES: &str =
     "(setsid sh -c 'trap \"\" TERM; echo ready; while :; do sleep 1000; done' &) ; exec cat >/dev/null";
 /// The same, with the leader ended on its own before anyone asks.
 pub(crate) const ESCAPES_AND_ENDS: &str = "(setsid sh -c 'trap \"\" TERM; echo ready; exec sleep 1000' &) ; exit 0";
+/// A daemon with nothing of its own in its environment.
+pub(crate) const ESCAPES_WITHOUT_A_MARKER: &str =
+    "env -i /usr/bin/setsid /bin/sh -c 'trap \"\" TERM; echo ready; exec /bin/sleep 1000' & exec cat >/dev/null";
 pub(crate) const ENDS_AT_ONCE: &str = "echo ready; exit 7";
 pub(crate) const NEVER_READS: &str = "echo ready; exec sleep 1000";
 /// Cleans up for a moment when told to end, with a program that was not there before.
