@@ -105,6 +105,11 @@ mod linux {
     /// All live processes that `target` describes, but never the caller itself.
     pub(crate) fn find(target: &Target) -> io::Result<Vec<Straggler>> {
         let proc = rustix::fs::open("/proc", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+        // An empty folder has nobody in it either, and in that of another pid namespace the numbers are others'.
+        let own = rustix::fs::readlinkat(&proc, "self", Vec::new()).ok();
+        if own.and_then(|own| number(own.to_bytes())) != Some(rustix::process::getpid()) {
+            return Err(io::Error::other("/proc is not mounted, or does not show this program's own processes"));
+        }
         let mut space = [MaybeUninit::uninit(); 8192];
         let mut entries = RawDir::new(&proc, &mut space);
         let mut seen = Look::new(target);

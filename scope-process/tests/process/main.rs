@@ -5,6 +5,8 @@ mod alone;
 #[cfg(target_os = "linux")]
 mod closing;
 #[cfg(target_os = "linux")]
+mod discarding;
+#[cfg(target_os = "linux")]
 mod dropping;
 #[cfg(target_os = "linux")]
 mod exiting;
@@ -16,6 +18,8 @@ mod guarding;
 mod hostile_hosts;
 #[cfg(target_os = "linux")]
 mod hosts;
+#[cfg(target_os = "linux")]
+mod missing;
 #[cfg(target_os = "linux")]
 mod oracle;
 #[cfg(target_os = "linux")]
