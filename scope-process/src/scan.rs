@@ -91,11 +91,12 @@ pub(crate) use elsewhere::{describe, find, look};
 
 #[cfg(target_os = "linux")]
 mod linux {
+    use std::collections::HashSet;
     use std::io;
     use std::mem::MaybeUninit;
     use std::time::Duration;
 
-    use rustix::fs::{Mode, OFlags, RawDir};
+    use rustix::fs::{Mode, OFlags, RawDir, SeekFrom};
     use rustix::io::Errno;
     use rustix::process::Pid;
 
@@ -111,21 +112,29 @@ mod linux {
             return Err(io::Error::other("/proc is not mounted, or does not show this program's own processes"));
         }
         let mut space = [MaybeUninit::uninit(); 8192];
-        let mut entries = RawDir::new(&proc, &mut space);
         let mut seen = Look::new(target);
+        let mut known = HashSet::new();
         let mut found = Vec::new();
-        let mut unsure = Vec::new();
-        while let Some(entry) = entries.next() {
-            let Some(pid) = number(entry?.file_name().to_bytes()) else {
-                continue;
-            };
-            match seen.at(pid) {
-                Seen::Ours(straggler) => found.push(straggler),
-                Seen::Unsure => unsure.push(pid),
-                Seen::No => {}
+        for _ in 0..PASSES {
+            rustix::fs::seek(&proc, SeekFrom::Start(0))?;
+            seen.lost = false;
+            let mut entries = RawDir::new(&proc, &mut space);
+            let mut unsure = Vec::new();
+            while let Some(entry) = entries.next() {
+                let Some(pid) = number(entry?.file_name().to_bytes()).filter(|pid| known.insert(*pid)) else {
+                    continue;
+                };
+                match seen.at(pid) {
+                    Seen::Ours(straggler) => found.push(straggler),
+                    Seen::Unsure => unsure.push(pid),
+                    Seen::No => {}
+                }
+            }
+            found.extend(unsure.into_iter().filter_map(|pid| seen.again(pid)));
+            if !seen.lost {
+                break;
             }
         }
-        found.extend(unsure.into_iter().filter_map(|pid| seen.again(pid)));
         match seen.refused {
             // Silence would be taken for "nobody there".
             Some(e) => Err(e.into()),
@@ -145,6 +154,10 @@ mod linux {
         Some(Straggler { pid, group: stat.group, comm: stat.comm, state: stat.state, child: None })
     }
 
+    /// Who was listed and had ended before it was looked at may have started another, who was not listed yet. So those
+    /// are looked for who have come since; but not for ever, where processes come and go all the time.
+    const PASSES: u32 = 16;
+
     /// How long one process may keep us in doubt.
     const LONGEST_EXEC: Duration = Duration::from_millis(100);
 
@@ -162,13 +175,15 @@ mod linux {
         buf: Vec<u8>,
         /// The descriptors ran out on the way.
         refused: Option<Errno>,
+        /// Somebody ended before it could be told whose it was.
+        lost: bool,
     }
 
     impl<'a> Look<'a> {
         fn new(target: &'a Target) -> Self {
             let variable = memchr::memmem::Finder::new(&target.variable);
             let own = rustix::process::getpid();
-            Look { target, variable, own, buf: Vec::with_capacity(8192), refused: None }
+            Look { target, variable, own, buf: Vec::with_capacity(8192), refused: None, lost: false }
         }
 
         /// Looks until it is sure. Between two programs of an exec a process has no environment, and whoever is taken
@@ -208,6 +223,7 @@ mod linux {
                 return Seen::No;
             }
             let Some(stat) = Stat::parse(&self.buf).filter(Stat::is_alive) else {
+                self.lost = true;
                 return Seen::No;
             };
             let in_group = self.target.groups.contains(&stat.group);
@@ -244,8 +260,10 @@ mod linux {
             match self.try_read(pid, file) {
                 Ok(()) => true,
                 Err(errno) => {
-                    if matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM) {
-                        self.refused = Some(errno);
+                    match errno {
+                        Errno::MFILE | Errno::NFILE | Errno::NOMEM => self.refused = Some(errno),
+                        Errno::NOENT | Errno::SRCH => self.lost = true,
+                        _ => {}
                     }
                     false
                 }

@@ -29,6 +29,8 @@ mod pipes;
 #[cfg(target_os = "linux")]
 mod reaching;
 #[cfg(target_os = "linux")]
+mod refusals;
+#[cfg(target_os = "linux")]
 mod runtimes;
 #[cfg(target_os = "linux")]
 mod scanning;

@@ -102,7 +102,7 @@ fn nobody_gets_out_of_a_containment() {
 #[test]
 fn nobody_gets_out_of_a_containment_of_a_host_without_rights() {
     let test = "reaching::nobody_gets_out_of_a_containment_of_a_host_without_rights";
-    as_nobody("", test, || {
+    as_nobody(test, || {
         assert!(!rustix::process::geteuid().is_root());
         on_each(async |rt| {
             for way in WAYS {
