@@ -8,7 +8,7 @@
 //! 4. A single process is signalled through a pidfd, after it has been looked at again with the pidfd open.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -38,6 +38,8 @@ pub(crate) struct Leader {
     /// `None` once it is reaped, or left to [`orphans`].
     child: Option<Child>,
     contained: Option<Containment>,
+    /// Those of its own that were told to end and may be this host's to reap, where orphans become its children.
+    foundlings: Vec<OwnedFd>,
 }
 
 impl Leader {
@@ -54,7 +56,13 @@ impl Leader {
         }
     }
 
-    pub(crate) fn kill(&self) {
+    pub(crate) fn kill(&mut self) {
+        if orphans::come_here() {
+            // Killed all at once, they are not found any more by the look that follows.
+            let members = self.contained().into_iter().filter_map(pid_of);
+            let fds: Vec<_> = members.filter_map(|pid| exit::pidfd(pid).ok().flatten()).collect();
+            self.foundlings.extend(fds);
+        }
         self.signal_group(Signal::KILL);
         if let Some(contained) = &self.contained {
             // Whom it does not reach, the look that follows may.
@@ -102,7 +110,7 @@ impl Survey {
 
 impl Group {
     pub(crate) fn new(child: Child, pid: Pid, number: u64, exit: ExitWatch, contained: Option<Containment>) -> Group {
-        let leader = Mutex::new(Leader { pid, child: Some(child), contained });
+        let leader = Mutex::new(Leader { pid, child: Some(child), contained, foundlings: Vec::new() });
         Group { pid, number, exit: Arc::new(exit), leader }
     }
 
@@ -148,7 +156,7 @@ impl Group {
 
     /// Looks who is left, and if there is anybody and `terminate` is set, sends them SIGTERM. Blocking.
     pub(crate) fn survey(&self, terminate: bool) -> Survey {
-        let leader = self.leader();
+        let mut leader = self.leader();
         let target = self.target(&leader);
         let mut survey = Survey::default();
         match scan::find(&target) {
@@ -179,6 +187,9 @@ impl Group {
                 survey.fds.push(fd);
             }
         }
+        if terminate && orphans::come_here() {
+            leader.foundlings.extend(survey.fds.iter().filter_map(|fd| fd.try_clone().ok()));
+        }
         survey
     }
 
@@ -191,7 +202,7 @@ impl Group {
     /// Sends SIGKILL, and waits for nothing.
     pub(crate) fn kill(&self) {
         // Whoever holds the lock is looking for what to kill, or at it.
-        if let Ok(leader) = self.leader.try_lock() {
+        if let Ok(mut leader) = self.leader.try_lock() {
             leader.kill();
         }
     }
@@ -220,6 +231,7 @@ impl Group {
         };
         self.exit.set_reaped();
         orphans::reap_group(self.pid);
+        leader.foundlings.drain(..).for_each(|fd| orphans::reap_foundling(fd.as_fd()));
         orphans::reap();
         status
     }

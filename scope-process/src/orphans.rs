@@ -21,6 +21,17 @@ pub(crate) fn reap() {
     orphans.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
 }
 
+/// Whether processes that lose their parent become this host's children: it is PID 1, or a subreaper.
+#[cfg(target_os = "linux")]
+pub(crate) fn come_here() -> bool {
+    std::process::id() == 1 || rustix::process::child_subreaper().is_ok_and(|reaper| reaper.is_some())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn come_here() -> bool {
+    std::process::id() == 1
+}
+
 /// Reaps one that was killed and has become this host's child, as happens where the host is PID 1 or has been made a
 /// subreaper. It is nobody's else to wait for: std never knew of it.
 #[cfg(target_os = "linux")]

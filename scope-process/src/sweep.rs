@@ -50,7 +50,7 @@ pub(crate) fn sweep(groups: &[&Group], limit: Duration) -> Vec<Swept> {
     let numbers = groups.iter().map(|group| group.number);
     let pinned = all.iter().filter(|one| one.leader.pins()).map(|one| one.group.pid);
     let target = Target::children_of(OwnerId::of_this_host(), numbers).or_in(pinned);
-    for one in &all {
+    for one in &mut all {
         one.leader.kill();
     }
     // The look that follows would otherwise find those that are dying already.

@@ -113,6 +113,7 @@ fn what_is_dropped_as_the_host_returns_is_gone_soon() {
     for start in ["start", "contain", "many 100"] {
         let mut host = Host::start("discarding::what_is_dropped_as_the_host_returns_is_gone_soon");
         host.ask(start);
+        host.tell("return");
         assert!(host.end().success());
         host.assert_nothing_left();
     }

@@ -16,9 +16,11 @@ fn nothing_outlives_a_host_however_it_ends() {
         match end {
             "kill" => host.kill(),
             "terminate" => signal(host.id(), Signal::TERM),
-            "abort" | "exit" | "panic" => host.tell(end),
-            "return" => {}
-            "forget" | "drop" => drop(host.ask(end)),
+            "abort" | "exit" | "panic" | "return" => host.tell(end),
+            "forget" | "drop" => {
+                host.ask(end);
+                host.tell("return");
+            }
             _ => unreachable!(),
         }
         let status = host.end();

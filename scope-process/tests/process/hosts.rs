@@ -106,8 +106,6 @@ impl Host {
 
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        self.input = None;
-        // Nobody else may hold its standard output, so that the end of it is that of the host.
         self.child.wait().unwrap()
     }
 
@@ -193,6 +191,15 @@ pub(crate) fn obey() {
             ["contain", "a", "bare", "daemon"] => {
                 held.start(&[("bare daemon", servers::ESCAPES_WITHOUT_A_MARKER)], Reach::Contained)
             }
+            ["start", "who", "tells", "of", "SIGINT"] => {
+                let script = "trap 'echo struck >&2; exit' INT; echo ready; while :; do sleep 0.01; done";
+                held.start(&[("teller", script)], Reach::Marked)
+            }
+            [reach, "who", "reads", "the", "terminal"] => {
+                let reach = if reach == "contain" { Reach::Contained } else { Reach::Marked };
+                held.start(&[("reader", "echo ready; exec cat </dev/tty")], reach)
+            }
+            ["close"] => held.close(),
             ["many", count] => held.start(&vec![("many", servers::POLITE); count.parse().unwrap()], Reach::Marked),
             ["churn", count] => {
                 for _ in 0..count.parse().unwrap() {
@@ -246,6 +253,7 @@ pub(crate) fn obey() {
                 rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable).unwrap();
                 std::process::abort()
             }
+            ["return"] => return,
             ["exit"] => std::process::exit(0),
             ["panic"] => panic!("as it was told"),
             ["forget"] => {
@@ -264,6 +272,16 @@ impl Held {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let rt = Handle::new(TokioRuntime::new(runtime.handle().clone()));
         Held { runtime, rt, servers: Vec::new() }
+    }
+
+    fn close(&mut self) -> String {
+        self.runtime.block_on(async {
+            for (mut process, _) in self.servers.drain(..) {
+                let report = within(&self.rt, "close", process.close()).await;
+                assert!(report.is_complete(), "{report:#}");
+            }
+        });
+        "done".to_owned()
     }
 
     /// Has the server that was started last say something, and end.

@@ -41,4 +41,8 @@ mod shells;
 #[cfg(target_os = "linux")]
 mod starting;
 #[cfg(target_os = "linux")]
+mod strange_hosts;
+#[cfg(target_os = "linux")]
+mod terminal;
+#[cfg(target_os = "linux")]
 mod torture;

@@ -24,6 +24,17 @@ fn all() -> Vec<u32> {
     entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// The processes of a group, and what they do.
+pub(crate) fn in_group(group: u32) -> Vec<(u32, char)> {
+    let of_group = |pid: u32| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+        let state = fields.next()?.chars().next()?;
+        (fields.nth(1)?.parse() == Ok(group)).then_some((pid, state))
+    };
+    all().into_iter().filter_map(of_group).collect()
+}
+
 /// The live processes with exactly this variable in their environment.
 pub(crate) fn with_variable(variable: &str) -> Vec<u32> {
     carrying(|entry| entry == variable.as_bytes())
