@@ -10,7 +10,7 @@ use scope_tokio::TokioRuntime;
 use crate::alone::alone;
 use crate::hosts::{self, Host};
 use crate::oracle::{self, Suspect};
-use crate::runtimes::on_each;
+use crate::runtimes::{on_each, on_one};
 use crate::servers::{self, sh};
 
 /// A process that is up.
@@ -25,7 +25,7 @@ async fn started(rt: &Handle, script: &str, reach: Reach) -> (Process, Suspect) 
 #[test]
 fn a_drop_does_not_wait() {
     alone("discarding::a_drop_does_not_wait", || {
-        on_each(async |rt| {
+        on_one(async |rt| {
             for reach in [Reach::Marked, Reach::Contained] {
                 for script in [servers::IGNORES_EOF_AND_TERM, servers::ESCAPES] {
                     let mut least = Duration::MAX;

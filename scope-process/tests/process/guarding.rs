@@ -123,3 +123,30 @@ fn a_guardian_that_does_not_read_keeps_nobody_waiting() {
     host.end();
     host.assert_nothing_left();
 }
+
+/// Somebody who kills it again and again gets rid of it for a while, which is said, and not for good.
+#[test]
+fn a_guardian_that_is_killed_again_and_again_comes_back() {
+    if hosts::is_one() {
+        return hosts::obey();
+    }
+    let mut host = Host::start("guarding::a_guardian_that_is_killed_again_and_again_comes_back");
+    host.ask("start");
+    let mut last = 0;
+    // Five in a row that lived for less than a second: on a machine that is busy elsewhere it may take more.
+    let mut shortfalls = host.ask("shortfalls");
+    for _ in 0..50 {
+        if shortfalls != "[]" {
+            break;
+        }
+        last = host.guardian(0);
+        signal(last, Signal::KILL);
+        shortfalls = host.ask("shortfalls");
+    }
+    assert!(shortfalls.starts_with("[Unguarded("), "{shortfalls}");
+    host.guardian(last);
+    assert_eq!(host.ask("shortfalls"), "[]");
+    host.kill();
+    host.end();
+    host.assert_nothing_left();
+}

@@ -200,6 +200,7 @@ pub(crate) fn obey() {
                 held.start(&[("reader", "echo ready; exec cat </dev/tty")], reach)
             }
             ["close"] => held.close(),
+            ["shortfalls"] => format!("{:?}", sh("exit 0").spawn(&held.rt).unwrap().end_now().shortfalls()),
             ["many", count] => held.start(&vec![("many", servers::POLITE); count.parse().unwrap()], Reach::Marked),
             ["churn", count] => {
                 for _ in 0..count.parse().unwrap() {
@@ -212,8 +213,9 @@ pub(crate) fn obey() {
             ["guardian", not] => {
                 let not = not.parse().unwrap();
                 let mut id = None;
-                // There is no event: who it is, is asked for by people only.
+                // There is no event: who it is, is asked for by people only. It may be a matter of seconds.
                 oracle::soon("another guardian", || {
+                    std::thread::sleep(Duration::from_millis(1));
                     id = scope_process::guardian_id().filter(|id| *id != not);
                     id.is_some()
                 });

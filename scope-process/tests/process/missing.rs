@@ -12,7 +12,7 @@ use tracing::{Event, Metadata, span};
 
 use crate::alone::{alone_under, is_alone};
 use crate::oracle::{self, Suspect};
-use crate::runtimes::on_each;
+use crate::runtimes::on_one;
 use crate::servers::{self, SHORT, patient, sh};
 
 /// Runs the test `name` again in a mount namespace that `setup` has changed.
@@ -70,9 +70,9 @@ impl tracing::Subscriber for Warnings {
     fn exit(&self, _: &span::Id) {}
 }
 
-/// Every server, ended in every way, on every runtime; what `check` says of the reports.
-fn each_server(way: impl Fn(&CloseReport)) {
-    on_each(async |rt| {
+/// Every server in every reach; `check` looks at the reports.
+fn each_server(check: impl Fn(&CloseReport)) {
+    on_one(async |rt| {
         for (name, script) in servers::ALL {
             for reach in [Reach::Marked, Reach::Contained] {
                 let budgets = patient().with_after_eof(SHORT).with_after_term(SHORT);
@@ -80,7 +80,7 @@ fn each_server(way: impl Fn(&CloseReport)) {
                 let mut suspect = Suspect::new(&mut process);
                 suspect.says("ready").await;
                 let report = process.close().await;
-                way(&report);
+                check(&report);
                 suspect.assert_gone();
             }
             let mut process = sh(script).name(name).spawn(&rt).unwrap();
@@ -131,7 +131,7 @@ fn without_proc_the_group_is_ended_and_what_could_not_be_seen_is_said() {
         "missing::without_proc_the_group_is_ended_and_what_could_not_be_seen_is_said",
         || {
             let warnings = Warnings::taken();
-            on_each(async |rt| {
+            on_one(async |rt| {
                 for script in
                     [servers::POLITE, servers::LEAVES_A_CHILD, servers::IGNORES_EOF_AND_TERM, servers::STOPPED]
                 {

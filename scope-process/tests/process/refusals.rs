@@ -9,7 +9,7 @@ use scope_process::{Budgets, Ended, Process, Reach};
 use crate::alone::{alone, alone_under};
 use crate::oracle::{self, Suspect};
 use crate::other_users::as_nobody;
-use crate::runtimes::on_each;
+use crate::runtimes::{on_each, on_one};
 use crate::servers::{self, SHORT, sh};
 
 #[test]
@@ -84,7 +84,7 @@ const OTHERS: [&str; 2] = [
 #[test]
 fn who_may_not_be_signalled_is_named() {
     without_kill("refusals::who_may_not_be_signalled_is_named", || {
-        on_each(async |rt| {
+        on_one(async |rt| {
             for script in OTHERS {
                 for end_now in [false, true] {
                     let budgets = Budgets::default().with_after_eof(SHORT).with_after_term(SHORT);
@@ -181,7 +181,7 @@ fn who_forks_faster_than_it_is_killed_is_reported() {
 
 #[test]
 fn budgets_of_zero_are_enough_in_every_reach() {
-    on_each(async |rt| {
+    on_one(async |rt| {
         for reach in [Reach::Session, Reach::Marked, Reach::Contained] {
             for (name, script) in servers::ALL {
                 // Session leaves daemons alone.

@@ -9,12 +9,17 @@ use scope_tokio::TokioRuntime;
 
 /// Runs `test` on tokio with one thread, on tokio with several, and on smol.
 pub(crate) fn on_each<F: AsyncFn(Handle)>(test: F) {
-    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    one.block_on(bounded(&test, Handle::new(TokioRuntime::new(one.handle().clone()))));
+    on_one(&test);
     let several = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     several.block_on(bounded(&test, Handle::new(TokioRuntime::new(several.handle().clone()))));
     let smol = Handle::new(SmolRuntime::global().unwrap());
     futures_lite::future::block_on(bounded(&test, smol));
+}
+
+/// Runs `test` on tokio with one thread: where it is the system that matters.
+pub(crate) fn on_one<F: AsyncFn(Handle)>(test: F) {
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    one.block_on(bounded(&test, Handle::new(TokioRuntime::new(one.handle().clone()))));
 }
 
 /// A hang is a failure, told by name.

@@ -69,7 +69,7 @@ fn a_host_that_is_the_first_process_leaves_no_zombies() {
     alone_under("exec unshare --pid --fork --mount-proc \"$0\" \"$@\"", name, || {
         assert_eq!(std::process::id(), 1);
         on_each(async |rt| {
-            for round in 0..48 {
+            for round in 0..36 {
                 let reach = if round % 2 == 0 { Reach::Marked } else { Reach::Contained };
                 let scripts = [servers::LEAVES_A_CHILD, servers::ESCAPES, servers::IGNORES_EOF_AND_TERM, POLITE_DAEMON];
                 let script = scripts[(round / 2) % scripts.len()];
