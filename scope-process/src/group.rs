@@ -71,7 +71,7 @@ impl Leader {
     }
 
     /// Who is in the containment, beside the server itself.
-    fn contained(&self) -> Vec<u32> {
+    pub(crate) fn contained(&self) -> Vec<u32> {
         let Some(contained) = &self.contained else { return Vec::new() };
         let server = contained.server().map(|pid| pid.as_raw_pid().unsigned_abs());
         let mut members = contained.members().unwrap_or_default();

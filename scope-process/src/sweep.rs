@@ -101,6 +101,8 @@ impl Sweeping<'_> {
                     }
                 }
                 Told::Gone => {}
+                // Its cgroup needs no such right: it is dying.
+                Told::Denied if self.leader.contained().contains(&straggler.pid) => {}
                 Told::Denied => denied += 1,
             }
         }
