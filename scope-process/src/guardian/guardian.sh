@@ -9,12 +9,12 @@
 # For any POSIX shell; dash, bash and busybox were tried. `kill` is written in the one form that all of them know.
 mark=$1 host=$2
 unset SCOPE_GUARDIAN
-groups=' ' boxes=' ' marked=
+groups=' ' boxes=' ' marked= woken= gone=
 trap '' HUP INT QUIT TERM TSTP PIPE ALRM USR1 USR2
 
-pause() {
-    sleep 0.05 2>/dev/null || sleep 1
-}
+# Not every sleep knows of fractions. Tried once: a signal makes one fail as well.
+nap=0.05
+sleep 0.01 2>/dev/null || nap=1
 
 # What stands in the stat of process $1 behind its name: state, parent, group, session.
 stat_of() {
@@ -31,7 +31,7 @@ host_is_gone() {
         else
             kill -0 "$host" 2>/dev/null || return 0
         fi
-        pause
+        sleep $nap
     done
     return 1
 }
@@ -68,11 +68,9 @@ look() {
     fi
     left=' '
     for box in $boxes; do
-        if grep -qs '^populated 1' "$box/cgroup.events"; then
-            left="$left$box "
-        else
-            find "$box" -depth -type d -exec rmdir {} ';' 2>/dev/null
-        fi
+        grep -qs '^populated 1' "$box/cgroup.events" || find "$box" -depth -type d -exec rmdir {} ';' 2>/dev/null
+        # One that is gone can be entered by nobody; one that is empty is about to be, perhaps.
+        [ -d "$box" ] && left="$left$box "
     done
     boxes=$left
     [ "$marked$groups$boxes" != '  ' ]
@@ -121,13 +119,27 @@ finish() {
         else
             quiet=$((quiet + 1))
         fi
-        pause
+        sleep $nap
         clock
     done
     exit
 }
 
-trap 'woken=1; if host_is_gone; then finish; fi' CONT
+# What the host said last may not have been read when the sign comes: a second one follows when it has.
+sign() {
+    woken=1
+    host_is_gone || return
+    [ "$gone" ] && finish
+    gone=1
+    {
+        sleep $nap
+        sleep $nap
+        sleep $nap
+        kill -CONT $$
+    } &
+}
+
+trap sign CONT
 while :; do
     if read -r verb what; then
         case $verb in

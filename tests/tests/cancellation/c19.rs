@@ -61,14 +61,15 @@ pub(crate) async fn c19_the_scope_waits_for_the_thread<R: Rt>() {
         return;
     }
     let journal = Journal::new();
-    let (working, go) = (Gate::new(), Gate::new());
+    let (working, cancelled, go) = (Gate::new(), Gate::new(), Gate::new());
     let mut waits = Box::pin(nursery(async |outer| -> Result<(), Failure> {
         let canceller = outer.canceller();
         let (here, until, j) = (working.clone(), go.clone(), journal.clone());
-        let cancels = working.clone();
+        let (cancels, has_cancelled) = (working.clone(), cancelled.clone());
         R::spawn(outer, async move {
             cancels.passed().await;
             canceller.cancel("while the thread works");
+            has_cancelled.open();
             Ok(())
         });
         blocking(move |b: &Blocking| {
@@ -81,7 +82,7 @@ pub(crate) async fn c19_the_scope_waits_for_the_thread<R: Rt>() {
         journal.add("got it");
         pending().await
     }));
-    while !working.is_open() {
+    while !cancelled.is_open() {
         assert!(scope_tests::poll_now(waits.as_mut()).await.is_pending());
         turns(1).await;
     }

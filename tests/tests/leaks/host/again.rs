@@ -14,8 +14,8 @@ pub(crate) const EARLY: usize = 100;
 pub(crate) const LATE: usize = 1000;
 
 /// Those that are killed with their host at any moment.
-const SERVERS: [Server; 5] =
-    [Server::Polite, Server::WithChild, Server::IgnoresEof, Server::IgnoresTerm, Server::Escapee];
+const SERVERS: [Server; 6] =
+    [Server::Polite, Server::WithChild, Server::IgnoresEof, Server::IgnoresTerm, Server::Escapee, Server::Cleared];
 
 /// What a host does again and again.
 #[derive(Clone, Copy, Debug)]

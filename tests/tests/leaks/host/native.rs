@@ -140,6 +140,11 @@ pub(super) async fn obey(plan: &Plan, line: &Line, mut next_signal: impl AsyncFn
     canceller.get().expect("it has begun").cancel_for(CancelCause::Signal, "asked to end");
     match select(work, pin!(next_signal())).await {
         Either::Left((ended, _)) => assert!(ended.is_err_and(|error| error.is_cancelled())),
-        Either::Right(_) => exit(130),
+        Either::Right((_, work)) => {
+            // In a hurry: the closing finds that all have ended.
+            scope_process::kill_all();
+            assert!(work.await.is_err_and(|error| error.is_cancelled()));
+            exit(130);
+        }
     }
 }
