@@ -38,6 +38,10 @@ pub(crate) fn is_one() -> bool {
     std::env::var_os(INNER).is_some()
 }
 
+/// Tests that run in the background have had SIGINT and SIGQUIT ignored, under nohup SIGHUP too; and so would their hosts.
+const AS_FROM_A_TERMINAL: &str =
+    "env --default-signal=INT true 2>/dev/null && exec env --default-signal=INT,HUP,QUIT \"$@\"; exec \"$@\"";
+
 impl Host {
     /// Runs the test `name` again, which must call [`obey`] if it [is a host](is_one).
     pub(crate) fn start(name: &str) -> Host {
@@ -49,7 +53,7 @@ impl Host {
         let mark =
             format!("SCOPE_OWNER_{name}_{:?}", Instant::now()).replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         let mut child = Command::new("sh")
-            .arg("-c")
+            .args(["-c", AS_FROM_A_TERMINAL, "sh", "sh", "-c"])
             .arg(format!("{setup}\nexec \"$0\" \"$@\""))
             .arg(std::env::current_exe().unwrap())
             .args(["--exact", name, "--nocapture", "--test-threads=1"])
@@ -106,7 +110,12 @@ impl Host {
 
     /// Waits for its end.
     pub(crate) fn end(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let mut status = None;
+        oracle::soon("the host ends", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
     }
 
     /// Fails if what it started does not go. What it and the others had to say.

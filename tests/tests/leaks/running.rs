@@ -30,8 +30,14 @@ impl Running {
     /// Starts this binary as a host in `place`, in a group of its own, as a shell does.
     pub(crate) fn start(place: Place, arguments: &[String]) -> Result<Running, Failed> {
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{}.log", place.mark));
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(arguments).env(VARIABLE, &place.mark).process_group(0);
+        // Tests that run in the background have had SIGINT ignored; a host without a handler would not end by it.
+        let mut command = Command::new("sh");
+        command.args([
+            "-c",
+            "env --default-signal=INT true 2>/dev/null && exec env --default-signal=INT,HUP,QUIT \"$0\" \"$@\"
+            exec \"$0\" \"$@\"",
+        ]);
+        command.arg(std::env::current_exe()?).args(arguments).env(VARIABLE, &place.mark).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&log)?);
         let mut child = command.spawn()?;
         let handle = hold(child.id() as i32).ok_or("a child that is not waited for keeps its number")?;
