@@ -29,7 +29,13 @@
 //!   with [`Reach::Session`].
 //! * Host and guardian killed at the same moment leave its processes to notice the end of their input, but for those
 //!   below a subreaper. The guardian needs `/bin/sh`, and `grep` to see the markers; it outlives the host by up to a
-//!   second, and signals by number, so that a number that changes hands within a millisecond could be hit.
+//!   second, and signals by number, so that a number that changes hands within a millisecond could be hit. Beyond some
+//!   70 000 processes on a machine its `grep` is given more than it takes, and the markers are not seen; groups are.
+//! * A host that is PID 1 (of a container, say) becomes the parent of every orphan. What is ended here is reaped here; a
+//!   daemon that ends unasked stays a zombie: give the container an init.
+//! * A copy that a fork makes of the host, without an exec, does nothing to the host's processes by dropping its copies of
+//!   [`Process`]; but a [`PipeReader`] or [`PipeWriter`] that was taken, dropped there, is no longer watched in the host
+//!   either, whose reactor the copy shares.
 //! * What is missing on a system (no `sh`, no pidfds, no readable `/proc`) is told once as a warning, and in each report:
 //!   [`Shortfall`].
 //! * Linux is what this is tested on. Elsewhere (macOS) it compiles: there is no `/proc` to search, so that only the
