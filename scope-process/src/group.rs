@@ -30,6 +30,9 @@ pub(crate) struct Group {
     /// The number of the child, by which its marker tells it from its siblings.
     pub(crate) number: u64,
     pub(crate) exit: Arc<ExitWatch>,
+    /// The leader is a shim, which ends later than the server.
+    outlives_server: bool,
+    /// Held for as long as a look or a sweep takes: not to be waited for on a thread that runs tasks.
     leader: Mutex<Leader>,
 }
 
@@ -38,6 +41,8 @@ pub(crate) struct Leader {
     /// `None` once it is reaped, or left to [`orphans`].
     child: Option<Child>,
     contained: Option<Containment>,
+    /// How it ended, once it is reaped.
+    status: Option<ExitStatus>,
     /// Those of its own that were told to end and may be this host's to reap, where orphans become its children.
     foundlings: Vec<OwnedFd>,
 }
@@ -110,8 +115,9 @@ impl Survey {
 
 impl Group {
     pub(crate) fn new(child: Child, pid: Pid, number: u64, exit: ExitWatch, contained: Option<Containment>) -> Group {
-        let leader = Mutex::new(Leader { pid, child: Some(child), contained, foundlings: Vec::new() });
-        Group { pid, number, exit: Arc::new(exit), leader }
+        let outlives_server = contained.as_ref().is_some_and(|contained| contained.server().is_some());
+        let leader = Leader { pid, child: Some(child), contained, status: None, foundlings: Vec::new() };
+        Group { pid, number, exit: Arc::new(exit), outlives_server, leader: Mutex::new(leader) }
     }
 
     pub(crate) fn leader(&self) -> MutexGuard<'_, Leader> {
@@ -142,11 +148,16 @@ impl Group {
         own
     }
 
-    /// How the server ended, once it has.
+    /// How the server ended, once it has. Never waits: in the middle of being ended, one with a shim may have ended and
+    /// not be known to have.
     pub(crate) fn status(&self) -> Option<ExitStatus> {
-        match self.leader().contained.as_ref().filter(|contained| contained.server().is_some()) {
-            Some(contained) => contained.status(),
-            None => exit::peek(self.pid).ok().flatten(),
+        let of_leader = || exit::peek(self.pid).ok().flatten();
+        if !self.outlives_server {
+            return of_leader();
+        }
+        match self.leader.try_lock() {
+            Ok(leader) => leader.contained.as_ref().map_or(leader.status, Containment::status),
+            Err(_) => of_leader(),
         }
     }
 
@@ -208,10 +219,11 @@ impl Group {
     }
 
     /// Reaps the leader, if it has ended; else leaves that to later starts. Nothing may be signalled by number after it,
-    /// and nothing is: this is the last step. Its status, if nobody else has reaped it.
+    /// and nothing is: this is the last step. Its status, if nobody else has reaped it. Blocking: a cgroup may take some
+    /// milliseconds to go.
     pub(crate) fn reap(&self) -> Option<ExitStatus> {
         let mut leader = self.leader();
-        let mut child = leader.child.take()?;
+        let Some(mut child) = leader.child.take() else { return leader.status };
         // Before the number can be another's.
         keeper::remove_group(self.pid);
         if let Some(mut contained) = leader.contained.take() {
@@ -221,7 +233,7 @@ impl Group {
                 keeper::remove_box(&path);
             }
         }
-        let status = match child.try_wait() {
+        leader.status = match child.try_wait() {
             Ok(Some(status)) => Some(status),
             Ok(None) => {
                 orphans::adopt(child);
@@ -233,7 +245,7 @@ impl Group {
         orphans::reap_group(self.pid);
         leader.foundlings.drain(..).for_each(|fd| orphans::reap_foundling(fd.as_fd()));
         orphans::reap();
-        status
+        leader.status
     }
 }
 

@@ -141,8 +141,8 @@ impl Process {
         if let Some(report) = &self.report {
             return report.clone();
         }
-        shutdown::run(self, budgets).await;
-        self.conclude()
+        let status = shutdown::run(self, budgets).await;
+        self.conclude(status)
     }
 
     /// Kills it and all that belongs to it, without a runtime, and says how that went.
@@ -174,7 +174,8 @@ impl Process {
         if was_running && self.log.ended == Some(Ended::AtKill) {
             self.log.ended = Some(Ended::InDrop);
         }
-        self.conclude()
+        let status = self.group.reap();
+        self.conclude(status)
     }
 
     pub(crate) fn record_kill(&mut self, swept: Swept, took: std::time::Duration) {
@@ -191,8 +192,8 @@ impl Process {
         self.log.survivors = swept.survivors;
     }
 
-    fn conclude(&mut self) -> CloseReport {
-        self.log.status = self.group.reap();
+    fn conclude(&mut self, status: Option<ExitStatus>) -> CloseReport {
+        self.log.status = status;
         let log = std::mem::take(&mut self.log);
         let report = CloseReport { name: self.name.clone(), pid: self.id(), log };
         self.report.insert(report).clone()

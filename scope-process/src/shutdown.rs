@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -17,7 +18,15 @@ use crate::{Budgets, PipeReader, Process, blocking};
 /// keep us scanning.
 const PAUSE: Duration = Duration::from_millis(5);
 
-pub(crate) async fn run(process: &mut Process, budgets: Budgets) {
+/// Ends it and reaps it, last. How it ended, if nobody else has reaped it.
+pub(crate) async fn run(process: &mut Process, budgets: Budgets) -> Option<ExitStatus> {
+    end(process, budgets).await;
+    let group = Arc::clone(&process.group);
+    let reaped = blocking::run(&process.rt, move || group.reap()).await;
+    reaped.unwrap_or_else(|| process.group.reap())
+}
+
+async fn end(process: &mut Process, budgets: Budgets) {
     let rt = process.rt.clone();
     let group = Arc::clone(&process.group);
 
