@@ -15,6 +15,7 @@ mod journal;
 mod on_every_runtime;
 mod rt;
 mod scopes;
+mod still;
 
 pub use bound::{HANG_BOUND, within_bound};
 pub use doomed::Doomed;
@@ -22,3 +23,4 @@ pub use gate::Gate;
 pub use journal::{Journal, Note};
 pub use rt::{Det, Foreign, Rt, SEEDS, Smol, TokioCt, TokioMt};
 pub use scopes::{Boom, panic_text, poll_now, turns, way_to, while_it_waits};
+pub use still::Still;

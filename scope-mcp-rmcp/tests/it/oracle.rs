@@ -42,7 +42,7 @@ impl Suspect {
         }
     }
 
-    /// Waits until one of them leads a session of its own, beside the session of this program.
+    /// Waits until one of them leads a session of its own, beside the session of this program. Nobody tells of that either.
     pub(crate) fn await_session_leader(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
         let leads = |pid: u32| {

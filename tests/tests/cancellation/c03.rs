@@ -1,8 +1,8 @@
 //! c03: a completed value wins, and nothing leaks past the scope.
 
 use futures_lite::future::{pending, ready, yield_now};
-use scope_core::{CancelCause, Exit, Failure, Inbox, Name, Service, Spawns, checkpoint, nursery, sleep, sleep_until};
-use scope_tests::{Boom, Gate, Journal, Rt};
+use scope_core::{CancelCause, Failure, Spawns, checkpoint, nursery, sleep, sleep_until};
+use scope_tests::{Boom, Gate, Journal, Rt, Still};
 
 use std::time::Duration;
 
@@ -117,29 +117,6 @@ pub(crate) async fn c03_nothing_leaks_past_the_scope<R: Rt>() {
     assert_eq!(journal.lines().len(), 2);
 }
 
-struct Still;
-
-impl Service for Still {
-    type Request = ();
-    type Info = ();
-    type Report = ();
-
-    fn name(&self) -> Name {
-        Name::new("still")
-    }
-
-    async fn open(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
-        while inbox.next().await.is_some() {}
-        Ok(())
-    }
-
-    async fn end(&mut self, _: Exit) {}
-}
-
 /// Fails if: a checkpoint of ours that would be ready lets a cancelled body go on to a value.
 pub(crate) async fn c03_a_checkpoint_of_ours_is_an_await_point_in_a_cancelled_scope<R: Rt>() {
     for which in ["sleep", "sleep until", "checkpoint", "handle", "ready", "send", "closed"] {
@@ -148,8 +125,8 @@ pub(crate) async fn c03_a_checkpoint_of_ours_is_an_await_point_in_a_cancelled_sc
         sleep(Duration::from_millis(5)).await.expect("on a runtime");
         let error = nursery(async |outer| {
             // Of the outer scope, so that it is there and open whatever happens to the inner one.
-            let service = outer.open(Still).await?;
-            let ended = outer.open(Still).await?;
+            let service = outer.open(Still("still")).await?;
+            let ended = outer.open(Still("still")).await?;
             ended.close().await?;
             let finished = outer.spawn_erased_with_handle(async { Ok(()) });
             while !finished.is_finished() {

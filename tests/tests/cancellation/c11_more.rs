@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use futures_lite::future::pending;
 use scope_core::{
-    CancelScope, Exit, Failure, Inbox, Name, Service, Spawns, checkpoint, fail_after, move_on_after, nursery, shield,
-    sleep, sleep_until,
+    CancelScope, Failure, Spawns, checkpoint, fail_after, move_on_after, nursery, shield, sleep, sleep_until,
 };
-use scope_tests::{Journal, Rt, turns};
+use scope_tests::{Journal, Rt, Still, turns};
 
 use crate::clock::busy_for;
 use crate::counted::Polls;
@@ -17,30 +16,6 @@ const SHORT: Duration = Duration::from_millis(10);
 const HOUR: Duration = Duration::from_secs(3600);
 /// As the contract says.
 const EVERY: usize = 64;
-
-/// Ready, and stays so.
-struct Still;
-
-impl Service for Still {
-    type Request = ();
-    type Info = ();
-    type Report = ();
-
-    fn name(&self) -> Name {
-        Name::new("still")
-    }
-
-    async fn open(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
-        while inbox.next().await.is_some() {}
-        Ok(())
-    }
-
-    async fn end(&mut self, _: Exit) {}
-}
 
 /// Waits for checkpoints of ours that are ready at once, for ever; the deadline of somebody around passes on the way.
 async fn always_ready<R: Rt>(which: &str, rounds: &Polls) -> Result<(), Failure> {
@@ -116,7 +91,7 @@ pub(crate) async fn c11_an_outer_deadline_and_always_ready_checkpoints<R: Rt>() 
 /// Fails if: one kind of checkpoint of ours that can be ready at once does not look at the clock.
 pub(crate) async fn c11_each_kind_of_checkpoint_reads_the_clock<R: Rt>() {
     nursery(async |outer| {
-        let service = outer.open(Still).await?;
+        let service = outer.open(Still("still")).await?;
         for which in ["ready", "ask for nothing", "handle", "nursery"] {
             let rounds = Polls::new();
             let error = nursery(async |n| -> Result<(), Failure> {

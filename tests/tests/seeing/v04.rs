@@ -1,8 +1,8 @@
 //! v04: "why has this scope not closed?" has an answer: what is still running, by name and location.
 
 use futures_lite::future::pending;
-use scope_core::{Canceller, Exit, Failure, Inbox, Name, Service, Spawns, nursery};
-use scope_tests::{Gate, Rt, poll_now, turns};
+use scope_core::{Canceller, Failure, Spawns, nursery};
+use scope_tests::{Gate, Rt, Still, poll_now, turns};
 
 /// What is in the way, as it is printed.
 fn why(scope: &Canceller) -> String {
@@ -108,35 +108,11 @@ pub(crate) async fn v04_the_finalizers_still_running_are_named<R: Rt>() {
     .expect("nothing fails");
 }
 
-/// Serves as long as nobody wants it closed.
-struct Database;
-
-impl Service for Database {
-    type Request = ();
-    type Info = ();
-    type Report = ();
-
-    fn name(&self) -> Name {
-        Name::new("database")
-    }
-
-    async fn open(&mut self) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    async fn serve(&mut self, inbox: &mut Inbox<()>) -> Result<(), Failure> {
-        while inbox.next().await.is_some() {}
-        Ok(())
-    }
-
-    async fn end(&mut self, _: Exit) {}
-}
-
 /// Fails if: a service, or a scope that was dropped and is cleaned up in this one, is in the way and not named.
 pub(crate) async fn v04_services_and_adopted_scopes_are_named<R: Rt>() {
     nursery(async |n| {
         let scope = n.canceller();
-        let service = n.open(Database).await?;
+        let service = n.open(Still("database")).await?;
         assert_names(&why_once(&scope, |why| why.contains("database")).await, &["v04.rs"]);
         service.close().await?;
 
