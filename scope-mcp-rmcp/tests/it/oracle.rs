@@ -27,7 +27,7 @@ impl Suspect {
             let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
             let marked =
                 environment.split(|b| *b == 0).any(|entry| self.variables.iter().any(|own| entry == own.as_bytes()));
-            marked && state(*pid).is_some_and(|(state, _)| state != 'Z' && state != 'X')
+            marked && stat(*pid).is_some_and(|stat| stat.state != 'Z' && stat.state != 'X')
         })
         .collect()
     }
@@ -43,11 +43,10 @@ impl Suspect {
     }
 
     /// Waits until one of them leads a session of its own, beside the session of this program. Nobody tells of that either.
+    /// Read from /proc, since `getsid` of rustix panics on a session that was begun outside this PID namespace, which is 0.
     pub(crate) fn await_session_leader(&self) {
         let deadline = Instant::now() + Duration::from_secs(20);
-        let leads = |pid: u32| {
-            rustix::process::Pid::from_raw(pid as i32).is_some_and(|pid| rustix::process::getsid(Some(pid)) == Ok(pid))
-        };
+        let leads = |pid: u32| stat(pid).is_some_and(|stat| stat.session == pid);
         while !self.processes().into_iter().any(leads) {
             assert!(Instant::now() < deadline, "nobody left the session: {:?}", self.processes());
             std::thread::sleep(Duration::from_millis(2));
@@ -75,13 +74,22 @@ impl Suspect {
     }
 
     fn is_our_child(&self) -> bool {
-        state(self.pid).is_some_and(|(_, parent)| parent == std::process::id())
+        stat(self.pid).is_some_and(|stat| stat.parent == std::process::id())
     }
 }
 
-/// State and parent of a process, if there is one.
-fn state(pid: u32) -> Option<(char, u32)> {
+/// What the kernel says of a process.
+struct Stat {
+    state: char,
+    parent: u32,
+    /// 0 for a session that was begun outside this PID namespace.
+    session: u32,
+}
+
+fn stat(pid: u32) -> Option<Stat> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+    let state = fields.next()?.chars().next()?;
+    let parent = fields.next()?.parse().ok()?;
+    Some(Stat { state, parent, session: fields.nth(1)?.parse().ok()? })
 }
