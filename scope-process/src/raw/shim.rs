@@ -52,7 +52,9 @@ pub(crate) fn on_start(command: &mut Command, ends: Ends) {
 /// # Safety
 /// To be called in a forked copy of the host, which has one thread.
 unsafe fn fork(control: RawFd, host: Option<RawFd>) -> rustix::io::Result<()> {
-    if rustix::process::getpgrp() != rustix::process::getpid() {
+    // Not rustix's: it has no word for the 0 that a group outside this PID namespace has.
+    // SAFETY: these two take nothing and cannot fail.
+    if unsafe { libc::getpgrp() != libc::getpid() } {
         return Err(Errno::INVAL);
     }
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
