@@ -17,3 +17,9 @@ pub(crate) use write::{error_answer, notification, request, result_answer};
 
 /// The method is not known, or not offered.
 pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
+
+/// The parameters are not what the method asks for.
+pub(crate) const INVALID_PARAMS: i64 = -32602;
+
+/// Something went wrong at the one who was asked.
+pub(crate) const INTERNAL_ERROR: i64 = -32603;

@@ -1,12 +1,14 @@
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 
+use super::{INTERNAL_ERROR, INVALID_PARAMS};
 use crate::redact::redact;
 use crate::visible::Visible;
 
-/// The error a peer answered a request with.
+/// The error that a request was, or is to be, answered with.
 #[derive(Clone)]
 pub struct Rejection {
     code: Option<i64>,
@@ -15,7 +17,43 @@ pub struct Rejection {
     raw: Box<RawValue>,
 }
 
+#[derive(Serialize)]
+struct Written<'a> {
+    code: i64,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a Value>,
+}
+
 impl Rejection {
+    /// An error to answer with: JSON-RPC's number for it, and what went wrong, for people.
+    pub fn new(code: i64, message: impl Into<String>) -> Rejection {
+        Rejection::of(code, message.into(), None)
+    }
+
+    /// With more about it, for programs.
+    #[must_use]
+    pub fn with_data(self, data: Value) -> Rejection {
+        Rejection::of(self.code.unwrap_or(INTERNAL_ERROR), self.message.unwrap_or_default(), Some(data))
+    }
+
+    /// The parameters are not what the method asks for (-32602).
+    pub fn invalid_params(message: impl Into<String>) -> Rejection {
+        Rejection::new(INVALID_PARAMS, message)
+    }
+
+    /// Something went wrong that the peer can do nothing about (-32603).
+    pub fn internal(message: impl Into<String>) -> Rejection {
+        Rejection::new(INTERNAL_ERROR, message)
+    }
+
+    fn of(code: i64, message: String, data: Option<Value>) -> Rejection {
+        let written = Written { code, message: &message, data: data.as_ref() };
+        // A number, a string and a value cannot fail to be written.
+        let raw = to_raw_value(&written).unwrap_or_default();
+        Rejection { code: Some(code), message: Some(message), data, raw }
+    }
+
     /// Reads what can be read of an error object. A peer that sends something else has rejected the request all the
     /// same, so nothing here fails.
     pub(crate) fn from_raw(raw: &RawValue) -> Rejection {
@@ -87,6 +125,15 @@ mod tests {
         assert_eq!(it.to_string(), "no\\x1b such tool (error -32602)");
         let secret = rejection(r#"{"code":1,"message":"bad api_key=hush","data":"hush"}"#);
         assert_eq!(format!("{secret} {secret:?}").matches("hush").count(), 0);
+    }
+
+    #[test]
+    fn one_that_is_made_here_is_read_as_it_was_meant() {
+        let made = Rejection::invalid_params("no \"such\" tool").with_data(serde_json::json!({ "a": [1] }));
+        assert_eq!(made.raw().get(), r#"{"code":-32602,"message":"no \"such\" tool","data":{"a":[1]}}"#);
+        let read = Rejection::from_raw(made.raw());
+        assert_eq!((read.code(), read.message(), read.data()), (made.code(), made.message(), made.data()));
+        assert_eq!(Rejection::internal("x").raw().get(), r#"{"code":-32603,"message":"x"}"#);
     }
 
     #[test]
