@@ -4,7 +4,8 @@ use std::fmt;
 
 /// A revision of MCP, by its date.
 ///
-/// The client asks for the [newest](Revision::LATEST) and takes whichever of these the server answers with.
+/// Those of the [legacy era](Era::Legacy) begin with `initialize`, those of the [modern](Era::Modern) have no beginning:
+/// each request says for itself what it speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Revision {
@@ -16,15 +17,43 @@ pub enum Revision {
     V2025_06_18,
     /// 2025-11-25: icons, tasks.
     V2025_11_25,
+    /// 2026-07-28: no `initialize` any more, and no requests of the server.
+    V2026_07_28,
+}
+
+/// What the revisions have in common, before and after 2026-07-28.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Era {
+    /// A connection begins with `initialize`, and both sides can ask.
+    Legacy,
+    /// Each request stands for itself; a server that needs something of its client answers with what it needs.
+    Modern,
+}
+
+impl fmt::Display for Era {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Era::Legacy => "legacy",
+            Era::Modern => "modern",
+        })
+    }
 }
 
 impl Revision {
+    /// The newest of all.
+    pub const LATEST: Revision = Revision::V2026_07_28;
+
     /// The newest one that begins with `initialize`.
-    pub const LATEST: Revision = Revision::V2025_11_25;
+    pub const LATEST_LEGACY: Revision = Revision::V2025_11_25;
 
     /// All of them, oldest first.
-    pub const ALL: [Revision; 4] =
-        [Revision::V2024_11_05, Revision::V2025_03_26, Revision::V2025_06_18, Revision::V2025_11_25];
+    pub const ALL: [Revision; 5] = [
+        Revision::V2024_11_05,
+        Revision::V2025_03_26,
+        Revision::V2025_06_18,
+        Revision::V2025_11_25,
+        Revision::V2026_07_28,
+    ];
 
     /// As it stands in `protocolVersion`.
     pub const fn as_str(self) -> &'static str {
@@ -33,7 +62,21 @@ impl Revision {
             Revision::V2025_03_26 => "2025-03-26",
             Revision::V2025_06_18 => "2025-06-18",
             Revision::V2025_11_25 => "2025-11-25",
+            Revision::V2026_07_28 => "2026-07-28",
         }
+    }
+
+    /// Which era it belongs to.
+    pub const fn era(self) -> Era {
+        match self {
+            Revision::V2026_07_28 => Era::Modern,
+            _ => Era::Legacy,
+        }
+    }
+
+    /// The revisions of one era, oldest first.
+    pub fn of(era: Era) -> impl DoubleEndedIterator<Item = Revision> {
+        Revision::ALL.into_iter().filter(move |revision| revision.era() == era)
     }
 
     /// The revision of that name; `None` for one this crate does not speak.
@@ -62,8 +105,10 @@ mod tests {
         for revision in Revision::ALL {
             assert_eq!(Revision::from_name(revision.as_str()), Some(revision));
         }
-        assert_eq!(Revision::from_name("2026-07-28"), None);
+        assert_eq!(Revision::from_name("2026-07-29"), None);
         assert_eq!(Revision::from_name(""), None);
         assert_eq!(Revision::ALL.iter().max(), Some(&Revision::LATEST));
+        assert_eq!(Revision::of(Era::Legacy).max(), Some(Revision::LATEST_LEGACY));
+        assert_eq!(Revision::of(Era::Modern).collect::<Vec<_>>(), [Revision::LATEST]);
     }
 }

@@ -58,7 +58,7 @@ pub use client::{
     CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, Request, ServerInfo,
     ServerSpec, Traffic,
 };
-pub use era::Revision;
+pub use era::{Era, Revision};
 pub use error::{CallError, Gone, HowGone, OpenError};
 pub use jsonrpc::{Id, Rejection};
 pub use wire::{Direction, Wire, WireLine};

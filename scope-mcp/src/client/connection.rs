@@ -14,11 +14,11 @@ use scope_process::Budgets;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, ServerSpec, Subscribers};
-use crate::Revision;
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
 use crate::model::{Capabilities, InitializeParams, InitializeResult};
 use crate::session::{Abandoned, Answer, NewCall, Session, pair};
 use crate::transport::Link;
+use crate::{Era, Revision};
 
 /// A server that prints more lines of text than this before it has answered is none.
 const MAX_TEXT: u64 = 1000;
@@ -147,7 +147,7 @@ impl Connection {
         };
         let answer: InitializeResult = serde_json::from_str(answer.get())
             .map_err(|error| self.failed(OpenKind::Malformed(parse_error(&error))))?;
-        let Some(revision) = Revision::from_name(&answer.protocol_version) else {
+        let Some(revision) = Revision::from_name(&answer.protocol_version).filter(|it| it.era() == Era::Legacy) else {
             return Err(self.failed(OpenKind::Revision(answer.protocol_version)));
         };
         self.session.agreed(revision);
@@ -167,7 +167,7 @@ impl Connection {
     async fn initialize(&mut self, now: Instant) -> Result<Box<RawValue>, OpenKind> {
         let options = &self.shared.options;
         let params = InitializeParams {
-            protocol_version: Revision::LATEST.as_str(),
+            protocol_version: Revision::LATEST_LEGACY.as_str(),
             capabilities: &Capabilities::default(),
             client_info: &options.client_info,
         };
