@@ -1,10 +1,12 @@
 //! A client: the handle of a connection that has one owner.
 
+mod call;
 mod connection;
 mod home;
 mod info;
 mod notifications;
 mod options;
+mod paging;
 mod report;
 mod spec;
 mod tools;
@@ -22,6 +24,7 @@ pub use info::ServerInfo;
 pub use notifications::Notifications;
 pub(crate) use notifications::Subscribers;
 pub use options::{CallOptions, ClientOptions};
+pub use paging::Page;
 pub use report::{CloseReport, Ending, Traffic};
 pub use spec::ServerSpec;
 

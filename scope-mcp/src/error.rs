@@ -19,7 +19,7 @@ use crate::redact::redact;
 use crate::visible::Visible;
 
 /// How much of a server's text goes into a message.
-const SHOWN: usize = 300;
+pub(crate) const SHOWN: usize = 300;
 
 /// A server's text in a message.
 pub(crate) struct Quoted<'a>(pub(crate) &'a str);

@@ -44,6 +44,7 @@
 
 mod client;
 pub mod codec;
+mod decode;
 mod era;
 mod error;
 mod jsonrpc;
@@ -55,8 +56,8 @@ pub mod visible;
 mod wire;
 
 pub use client::{
-    CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, Request, ServerInfo,
-    ServerSpec, Traffic,
+    CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, Page, Request,
+    ServerInfo, ServerSpec, Traffic,
 };
 pub use era::{Era, Revision};
 pub use error::{CallError, Gone, HowGone, OpenError};

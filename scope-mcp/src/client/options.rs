@@ -19,7 +19,7 @@ pub struct ClientOptions {
     /// From starting the process to its answer to `initialize`. Unless set: 10 s.
     pub open_timeout: Duration,
     /// For a call, from its arrival at the connection to its answer, waiting included; for
-    /// [`list_tools`](crate::Client::list_tools), all pages together. Unless set: 60 s. No more than
+    /// [`list_tools`](crate::Client::list_tools) and its kind, all pages together. Unless set: 60 s. No more than
     /// [a year](ClientOptions::LONGEST) counts.
     pub call_timeout: Duration,
     /// The longest line that is read, in bytes. A longer one is dropped, and the call it answers fails with
@@ -35,9 +35,10 @@ pub struct ClientOptions {
     /// How many notifications are kept for each [subscriber](crate::Client::notifications). When there are more, the
     /// oldest go. Unless set: 1024. At least 1.
     pub max_notifications: usize,
-    /// How many tools [`list_tools`](crate::Client::list_tools) reads, over all pages. Unless set: 100 000.
-    pub max_tools: usize,
-    /// How many pages it reads. Unless set: 1000.
+    /// How many items a list may have: tools, resources, templates or prompts, over all pages. A longer one is
+    /// [endless](crate::CallError::is_endless). Unless set: 100 000.
+    pub max_items: usize,
+    /// How many pages a list may have, likewise. Unless set: 1000.
     pub max_pages: usize,
     /// How this client introduces itself.
     pub client_info: Implementation,
@@ -98,10 +99,10 @@ impl ClientOptions {
         self
     }
 
-    /// Sets [`max_tools`](ClientOptions::max_tools).
+    /// Sets [`max_items`](ClientOptions::max_items).
     #[must_use]
-    pub fn max_tools(mut self, tools: usize) -> Self {
-        self.max_tools = tools;
+    pub fn max_items(mut self, items: usize) -> Self {
+        self.max_items = items;
         self
     }
 
@@ -137,7 +138,7 @@ impl Default for ClientOptions {
             max_waiting: 65_536,
             max_waiting_bytes: 256 * 1024 * 1024,
             max_notifications: 1024,
-            max_tools: 100_000,
+            max_items: 100_000,
             max_pages: 1000,
             client_info: Implementation::new("scope-mcp", env!("CARGO_PKG_VERSION")),
             wire: None,

@@ -1,6 +1,5 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::{ContentBlock, Object};
 
@@ -55,16 +54,6 @@ pub struct ToolAnnotations {
     /// What else the server sent.
     #[serde(flatten)]
     pub extra: Object,
-}
-
-/// One page of tools. Each is read by itself, so that a bad one can be named.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct ListToolsResult<'a> {
-    #[serde(borrow)]
-    pub(crate) tools: Vec<&'a RawValue>,
-    #[serde(default)]
-    pub(crate) next_cursor: Option<String>,
 }
 
 /// What a tool gave back.

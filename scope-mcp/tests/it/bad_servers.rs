@@ -66,7 +66,7 @@ on_every_runtime! {
 on_every_runtime! {
     async fn one_whose_pages_do_not_end(n, TEST) {
         let few_pages = (options().max_pages(5), "more than 5 pages");
-        let few_tools = (options().max_tools(8), "more than 8 tools");
+        let few_tools = (options().max_items(8), "more than 8 tools");
         for (options, why) in [few_pages, few_tools] {
             let client = Client::open(n, TEST.peer("pages-without-end"), options).await?;
             let error = client.list_tools().await.unwrap_err();
@@ -74,7 +74,7 @@ on_every_runtime! {
         assert_says(&error, why);
         }
         // The time-out is for all pages together.
-        let options = options().max_pages(usize::MAX).max_tools(usize::MAX);
+        let options = options().max_pages(usize::MAX).max_items(usize::MAX);
         let client = Client::open(n, TEST.peer("pages-without-end"), options).await?;
         let error = client.list_tools_with(&CallOptions::new().timeout(Duration::from_millis(300))).await.unwrap_err();
         assert!(error.is_timeout(), "{error}");
