@@ -1,18 +1,36 @@
 //! What is inside the messages, as far as this crate reads it.
 //!
-//! Every type keeps the fields it does not know in `extra`, so that reading and writing back loses nothing. Where even
-//! the spelling of a number matters, use [`Client::request_raw`](crate::Client::request_raw).
+//! There is one set of types for all revisions; what only some of them have is optional. Every type keeps the fields it
+//! does not know in `extra`, so that reading and writing back loses nothing but this: an optional field that was `null`
+//! is left out, and numbers are written in their shortest form (`50.0` as `50`, `1e2` as `100.0` in fields that are not
+//! known) and to the precision of 64 bits. Where even that matters, use
+//! [`Client::request_raw`](crate::Client::request_raw).
 
+mod annotations;
+mod completion;
 mod content;
 mod lifecycle;
+mod logging;
 mod notification;
+mod number;
+mod prompt;
+mod resource;
+mod root;
 mod tool;
 
+pub use annotations::{Annotations, Icon, Role};
+pub use completion::{
+    CompleteParams, CompleteResult, Completion, CompletionArgument, CompletionContext, CompletionReference,
+};
 pub use content::{ContentBlock, ContentKind};
 pub use lifecycle::{Capabilities, Implementation};
 pub(crate) use lifecycle::{InitializeParams, InitializeResult};
-pub use notification::{LogMessage, Notification, Progress};
-pub use tool::{CallToolResult, Tool, ToolAnnotations};
+pub use logging::{LogMessage, LoggingLevel, UnknownLevel};
+pub use notification::{Notification, Progress};
+pub use prompt::{GetPromptResult, Prompt, PromptArgument, PromptMessage};
+pub use resource::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
+pub use root::{ListRootsResult, Root};
+pub use tool::{CallToolResult, TaskSupport, Tool, ToolAnnotations, ToolExecution};
 
 /// A JSON object.
 pub type Object = serde_json::Map<String, serde_json::Value>;
@@ -41,7 +59,7 @@ mod tests {
         );
         assert_eq!(tool.name, "echo");
         assert_eq!(tool.annotations.unwrap().read_only, Some(true));
-        assert_eq!(tool.extra.keys().collect::<Vec<_>>(), ["execution", "icons", "future"]);
+        assert_eq!(tool.extra.keys().collect::<Vec<_>>(), ["future"]);
     }
 
     #[test]
@@ -65,6 +83,61 @@ mod tests {
     }
 
     #[test]
+    fn what_is_built_reads_as_what_it_is() {
+        let resource = Resource::new("file:///a", "a").size(3).annotations(Annotations::new().priority(f64::NAN));
+        let blocks = [
+            ContentBlock::text("a"),
+            ContentBlock::image("AA==", "image/png")
+                .annotations(&Annotations::new().audience([Role::User]).priority(1.0)),
+            ContentBlock::audio("AA==", "audio/wav").meta(Object::new()),
+            ContentBlock::resource_link(resource),
+            ContentBlock::resource(ResourceContents::blob("file:///a", "AA==")),
+            ContentBlock::tool_use("1", "echo", Object::new()),
+            ContentBlock::tool_result("1", [ContentBlock::text("no")]).failed(),
+        ];
+        let json = serde_json::to_value(&blocks).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!([
+                { "type": "text", "text": "a" },
+                { "type": "image", "data": "AA==", "mimeType": "image/png",
+                  "annotations": { "audience": ["user"], "priority": 1 } },
+                { "type": "audio", "data": "AA==", "mimeType": "audio/wav", "_meta": {} },
+                { "type": "resource_link", "uri": "file:///a", "name": "a", "size": 3, "annotations": {} },
+                { "type": "resource", "resource": { "uri": "file:///a", "blob": "AA==" } },
+                { "type": "tool_use", "id": "1", "name": "echo", "input": {} },
+                { "type": "tool_result", "toolUseId": "1", "content": [{ "type": "text", "text": "no" }],
+                  "isError": true },
+            ])
+        );
+        let read: Vec<ContentBlock> = serde_json::from_value(json).unwrap();
+        assert_eq!(read, blocks);
+        assert!(matches!(read[5].kind(), ContentKind::ToolUse { id: "1", name: "echo", .. }));
+        assert!(matches!(read[6].kind(), ContentKind::ToolResult { tool_use_id: "1", content: [_], is_error: true }));
+    }
+
+    #[test]
+    fn a_resource_cannot_pass_for_another_kind_of_content() {
+        let mut resource = Resource::new("file:///a", "a");
+        resource.extra.insert("type".to_owned(), "text".into());
+        assert!(matches!(ContentBlock::resource_link(resource).kind(), ContentKind::ResourceLink { .. }));
+    }
+
+    #[test]
+    fn more_proposals_than_may_be_sent_are_cut_and_said() {
+        let few = Completion::new(["a", "b"]);
+        assert_eq!((few.values.len(), few.has_more), (2, None));
+        let many = Completion::new((0..=Completion::MAX_VALUES).map(|n| n.to_string()));
+        assert_eq!((many.values.len(), many.has_more), (100, Some(true)));
+        let params: CompleteParams = round_trip(
+            r#"{"ref":{"type":"ref/prompt","name":"a","title":"A"},"argument":{"name":"n","value":"v"},
+                "context":{"arguments":{"x":"y"}},"_meta":{},"future":1}"#,
+        );
+        assert!(matches!(params.reference, CompletionReference::Prompt { name, .. } if name == "a"));
+        assert!(serde_json::from_str::<CompletionReference>(r#"{"type":"ref/other","name":"a"}"#).is_err());
+    }
+
+    #[test]
     fn an_error_flag_that_is_not_there_is_not_written() {
         let result: CallToolResult = round_trip(r#"{"content":[]}"#);
         assert!(!result.is_error());
@@ -79,6 +152,8 @@ mod tests {
             (r#"{"type":"image","data":"AA=="}"#, "mimeType"),
             (r#"{"type":"audio","data":1,"mimeType":"a"}"#, "data"),
             (r#"{"type":"resource_link","uri":"a"}"#, "name"),
+            (r#"{"type":"tool_use","id":"1","name":"a","input":[]}"#, "input"),
+            (r#"{"type":"tool_result","toolUseId":"1","content":"a"}"#, "content"),
             (r#"{"type":"resource"}"#, "resource"),
             (r#"{"type":"resource","resource":{}}"#, "resource.uri"),
             (r#"{"text":"a"}"#, "type"),

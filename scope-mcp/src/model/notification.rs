@@ -1,8 +1,11 @@
 use std::borrow::Cow;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use super::number::{no_float, write_float, write_maybe_float};
+use super::{LogMessage, Object};
 
 /// Something a server said without being asked.
 #[derive(Clone, Debug)]
@@ -45,33 +48,55 @@ impl Notification {
 }
 
 /// How far a request has come.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct Progress {
     /// Which request: the token that went out with it.
     pub progress_token: Value,
     /// How far. Grows.
+    #[serde(serialize_with = "write_float")]
     pub progress: f64,
     /// How far it will go, if known.
-    #[serde(default)]
+    #[serde(default, serialize_with = "write_maybe_float", skip_serializing_if = "no_float")]
     pub total: Option<f64>,
     /// For people.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// `_meta`.
+    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Object>,
+    /// What else came with it.
+    #[serde(flatten)]
+    pub extra: Object,
 }
 
-/// A line of a server's log.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[non_exhaustive]
-pub struct LogMessage {
-    /// `debug`, `info`, `notice`, `warning`, `error`, `critical`, `alert` or `emergency`.
-    pub level: String,
-    /// Which part of the server.
-    #[serde(default)]
-    pub logger: Option<String>,
-    /// What it says.
-    pub data: Value,
+impl Progress {
+    /// The request with that token has come so far. A number that is not finite cannot be written.
+    pub fn new(token: impl Into<Value>, progress: f64) -> Self {
+        Progress {
+            progress_token: token.into(),
+            progress,
+            total: None,
+            message: None,
+            meta: None,
+            extra: Object::new(),
+        }
+    }
+
+    /// Sets [`total`](Progress::total).
+    #[must_use]
+    pub fn total(mut self, total: f64) -> Self {
+        self.total = Some(total);
+        self
+    }
+
+    /// Sets [`message`](Progress::message).
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
 }
 
 #[cfg(test)]

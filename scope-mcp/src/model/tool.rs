@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ContentBlock, Object};
+use super::{ContentBlock, Icon, Object};
 
 /// A tool, as a server describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -24,12 +24,111 @@ pub struct Tool {
     /// Hints; from a server one does not trust, they mean nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub annotations: Option<ToolAnnotations>,
+    /// How it can be called, where the revision has several ways (2025-11-25).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution: Option<ToolExecution>,
+    /// Pictures for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub icons: Option<Vec<Icon>>,
     /// `_meta`.
     #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<Object>,
     /// What else the server sent.
     #[serde(flatten)]
     pub extra: Object,
+}
+
+impl Tool {
+    /// The tool `name`, whose arguments follow `input_schema`.
+    pub fn new(name: impl Into<String>, input_schema: Object) -> Self {
+        Tool {
+            name: name.into(),
+            title: None,
+            description: None,
+            input_schema,
+            output_schema: None,
+            annotations: None,
+            execution: None,
+            icons: None,
+            meta: None,
+            extra: Object::new(),
+        }
+    }
+
+    /// Sets [`title`](Tool::title).
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Sets [`description`](Tool::description).
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Sets [`output_schema`](Tool::output_schema).
+    #[must_use]
+    pub fn output_schema(mut self, schema: Object) -> Self {
+        self.output_schema = Some(schema);
+        self
+    }
+
+    /// Sets [`annotations`](Tool::annotations).
+    #[must_use]
+    pub fn annotations(mut self, annotations: ToolAnnotations) -> Self {
+        self.annotations = Some(annotations);
+        self
+    }
+
+    /// Sets [`execution`](Tool::execution).
+    #[must_use]
+    pub fn task_support(mut self, support: TaskSupport) -> Self {
+        self.execution.get_or_insert_default().task_support = Some(support);
+        self
+    }
+
+    /// Adds one of the [`icons`](Tool::icons).
+    #[must_use]
+    pub fn icon(mut self, icon: Icon) -> Self {
+        self.icons.get_or_insert_default().push(icon);
+        self
+    }
+
+    /// Sets [`meta`](Tool::meta).
+    #[must_use]
+    pub fn meta(mut self, meta: Object) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+}
+
+/// How a tool can be called.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct ToolExecution {
+    /// Whether as a task; not at all if nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task_support: Option<TaskSupport>,
+    /// What else the server sent.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+/// Whether a tool can be called as a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum TaskSupport {
+    /// Not as a task.
+    Forbidden,
+    /// Either way.
+    Optional,
+    /// As a task only.
+    Required,
 }
 
 /// What a server hints about a tool.
@@ -56,6 +155,48 @@ pub struct ToolAnnotations {
     pub extra: Object,
 }
 
+impl ToolAnnotations {
+    /// None.
+    pub fn new() -> Self {
+        ToolAnnotations::default()
+    }
+
+    /// Sets [`title`](ToolAnnotations::title).
+    #[must_use]
+    pub fn title(mut self, title: impl Into<String>) -> Self {
+        self.title = Some(title.into());
+        self
+    }
+
+    /// Sets [`read_only`](ToolAnnotations::read_only).
+    #[must_use]
+    pub fn read_only(mut self, read_only: bool) -> Self {
+        self.read_only = Some(read_only);
+        self
+    }
+
+    /// Sets [`destructive`](ToolAnnotations::destructive).
+    #[must_use]
+    pub fn destructive(mut self, destructive: bool) -> Self {
+        self.destructive = Some(destructive);
+        self
+    }
+
+    /// Sets [`idempotent`](ToolAnnotations::idempotent).
+    #[must_use]
+    pub fn idempotent(mut self, idempotent: bool) -> Self {
+        self.idempotent = Some(idempotent);
+        self
+    }
+
+    /// Sets [`open_world`](ToolAnnotations::open_world).
+    #[must_use]
+    pub fn open_world(mut self, open_world: bool) -> Self {
+        self.open_world = Some(open_world);
+        self
+    }
+}
+
 /// What a tool gave back.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -78,6 +219,33 @@ pub struct CallToolResult {
 }
 
 impl CallToolResult {
+    /// This content.
+    pub fn new(content: impl IntoIterator<Item = ContentBlock>) -> Self {
+        CallToolResult { content: content.into_iter().collect(), ..CallToolResult::default() }
+    }
+
+    /// A text.
+    pub fn text(text: impl Into<String>) -> Self {
+        CallToolResult::new([ContentBlock::text(text)])
+    }
+
+    /// The tool failed, and this is what a model or a person should know of it.
+    pub fn failure(text: impl Into<String>) -> Self {
+        CallToolResult { error_flag: Some(true), ..CallToolResult::text(text) }
+    }
+
+    /// A value for a program, and for those who do not read [it](CallToolResult::structured_content), the same as text.
+    pub fn structured(value: Value) -> Self {
+        CallToolResult { structured_content: Some(value.clone()), ..CallToolResult::text(value.to_string()) }
+    }
+
+    /// Sets [`meta`](CallToolResult::meta).
+    #[must_use]
+    pub fn meta(mut self, meta: Object) -> Self {
+        self.meta = Some(meta);
+        self
+    }
+
     /// Whether the tool reports that it failed. The call itself succeeded, and the content says what went wrong.
     pub fn is_error(&self) -> bool {
         self.error_flag == Some(true)

@@ -1,0 +1,113 @@
+use serde::{Deserialize, Serialize};
+
+use super::Object;
+use super::number::{no_float, write_maybe_float};
+
+/// Who says something, or is meant to hear it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Role {
+    /// The person, or the program for them.
+    User,
+    /// The model.
+    Assistant,
+}
+
+/// What a server hints about a resource or a piece of content.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Annotations {
+    /// Whom it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<Vec<Role>>,
+    /// From 0, of no importance, to 1, necessary. One that is not finite is not written.
+    #[serde(default, serialize_with = "write_maybe_float", skip_serializing_if = "no_float")]
+    pub priority: Option<f64>,
+    /// When it was changed last: a moment as in ISO 8601, not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+    /// What else came with it.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+impl Annotations {
+    /// None.
+    pub fn new() -> Self {
+        Annotations::default()
+    }
+
+    /// Sets [`audience`](Annotations::audience).
+    #[must_use]
+    pub fn audience(mut self, audience: impl IntoIterator<Item = Role>) -> Self {
+        self.audience = Some(audience.into_iter().collect());
+        self
+    }
+
+    /// Sets [`priority`](Annotations::priority).
+    #[must_use]
+    pub fn priority(mut self, priority: f64) -> Self {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Sets [`last_modified`](Annotations::last_modified).
+    #[must_use]
+    pub fn last_modified(mut self, moment: impl Into<String>) -> Self {
+        self.last_modified = Some(moment.into());
+        self
+    }
+}
+
+/// A picture that stands for something.
+///
+/// Whoever shows one loads it from an address that a peer chose: only `https:` and `data:` should be followed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Icon {
+    /// Where it is.
+    pub src: String,
+    /// Its media type, where `src` does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime_type: Option<String>,
+    /// The sizes it is made for: `48x48`, or `any`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<String>>,
+    /// What background it is made for: `light` or `dark`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub theme: Option<String>,
+    /// What else came with it.
+    #[serde(flatten)]
+    pub extra: Object,
+}
+
+impl Icon {
+    /// The picture at `src`.
+    pub fn new(src: impl Into<String>) -> Self {
+        Icon { src: src.into(), mime_type: None, sizes: None, theme: None, extra: Object::new() }
+    }
+
+    /// Sets [`mime_type`](Icon::mime_type).
+    #[must_use]
+    pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
+        self.mime_type = Some(mime_type.into());
+        self
+    }
+
+    /// Sets [`sizes`](Icon::sizes).
+    #[must_use]
+    pub fn sizes<S: Into<String>>(mut self, sizes: impl IntoIterator<Item = S>) -> Self {
+        self.sizes = Some(sizes.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Sets [`theme`](Icon::theme).
+    #[must_use]
+    pub fn theme(mut self, theme: impl Into<String>) -> Self {
+        self.theme = Some(theme.into());
+        self
+    }
+}
