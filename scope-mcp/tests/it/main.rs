@@ -3,6 +3,9 @@
 //! The server is this program again, so that whoever has built the tests has it: for that it has a `main` of its own, and
 //! the tests are listed there.
 
+mod bad_answers;
+mod bad_lines;
+mod bad_peers;
 mod bad_servers;
 mod calls;
 mod closing;
@@ -10,6 +13,7 @@ mod opening;
 mod peer;
 mod sending;
 mod support;
+mod telling;
 mod watching;
 
 use libtest_mimic::{Arguments, Trial};
@@ -29,25 +33,7 @@ fn main() {
     if args.next().as_deref() == Some(peer::FLAG) {
         return peer::run(args);
     }
-    let trials = trials! {
-        bad_servers {
-            one_that_dies_between_two_halves_of_an_answer
-            one_that_is_ended_by_a_signal_takes_all_calls_with_it
-            one_whose_answer_is_over_the_limit_fails_that_call_and_no_other
-            one_whose_cursor_loops
-            one_whose_pages_do_not_end
-            one_that_lists_a_tool_without_a_schema
-            one_that_dies_among_many_callers_leaves_none_of_them_waiting
-            one_that_floods_with_notifications_is_read_on
-            one_that_floods_without_end_and_does_not_read_is_closed_all_the_same
-            one_that_fills_its_standard_error_is_read_and_its_last_lines_are_kept
-            one_that_stops_reading_blocks_neither_other_calls_nor_closing
-            one_that_closes_its_output_and_lives
-            one_that_closes_its_input_and_lives
-            one_that_closes_its_standard_error_and_lives_is_a_good_one
-            one_that_leaves_a_child_with_its_pipes
-            one_that_asks_for_what_we_do_not_offer_is_answered
-        }
+    let mut trials = trials! {
         calls {
             tools_are_listed_over_all_pages_and_nothing_of_them_is_lost
             a_tool_succeeds_fails_or_is_not_there
@@ -90,5 +76,6 @@ fn main() {
             a_watcher_that_panics_ends_the_connection_and_nothing_else
         }
     };
+    trials.extend(bad_peers::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit()
 }

@@ -3,6 +3,7 @@
 //! It speaks for itself, on std alone, so that a mistake of the client's is not made twice.
 
 mod good;
+mod says;
 
 use std::io::{self, BufRead, Read, Write};
 use std::time::Duration;
@@ -22,6 +23,23 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
     let number = |at: usize| rest.get(at).and_then(|text| text.parse::<u64>().ok());
     match kind.as_str() {
         "good" => good::run(&rest),
+        "says" => says::run(&rest),
+        // Answers one `tools/list` after the other with its arguments, and every other call with nothing much.
+        "lists" => {
+            initialize("2025-11-25");
+            let mut pages = rest.iter().map(String::as_str);
+            while let Some(message) = receive() {
+                let answer = match message["method"].as_str() {
+                    Some("tools/list") => pages.next(),
+                    Some("tools/call") => Some(r#""result":{"content":[]}"#),
+                    Some("ping") => Some(r#""result":{}"#),
+                    _ => None,
+                };
+                if let Some(answer) = answer {
+                    say(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{},{answer}}}", message["id"]));
+                }
+            }
+        }
         // Prints text and waits for the end of its input.
         "text" => {
             println!("Welcome to \u{1b}[31mserver\u{7} token=hush-hush!");
