@@ -30,6 +30,7 @@ pub use spec::ServerSpec;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::session::{Answer, NewCall, pair};
+use crate::transport::{Stream, Target};
 use connection::Shared;
 
 /// A handle of a server: cheap to clone, to be used from any task, at once.
@@ -56,11 +57,31 @@ impl Client {
     /// [`OpenError::is_closed`] if `home` takes no more tasks.
     #[track_caller]
     pub fn start(home: &impl Home, spec: ServerSpec, options: ClientOptions) -> Result<Client, OpenError> {
-        let command = spec.command.clone();
-        let shared = Arc::new(Shared::new(&spec, options));
-        match home.serve(Connection::new(spec, Arc::clone(&shared))) {
+        let shared = Shared::new(&spec.name, Some(spec.command.clone()), options);
+        Client::serve(home, Target::Program(Box::new(spec)), shared)
+    }
+
+    /// As [`start`](Client::start), with a server that runs already, at the other end of `stream`. `name` is what it is
+    /// called in messages, events and reports.
+    ///
+    /// # Errors
+    /// As [`start`](Client::start).
+    #[track_caller]
+    pub fn start_stream(
+        home: &impl Home,
+        name: &str,
+        stream: Stream,
+        options: ClientOptions,
+    ) -> Result<Client, OpenError> {
+        Client::serve(home, Target::Stream(stream), Shared::new(name, None, options))
+    }
+
+    #[track_caller]
+    fn serve(home: &impl Home, target: Target, shared: Shared) -> Result<Client, OpenError> {
+        let shared = Arc::new(shared);
+        match home.serve(Connection::new(target, Arc::clone(&shared))) {
             Ok(handle) => Ok(Client { handle, shared }),
-            Err(error) => Err(OpenError::new(&shared.server, &command, OpenKind::NoHome(error.to_string()), None)),
+            Err(error) => Err(shared.not_opened(OpenKind::NoHome(error.to_string()))),
         }
     }
 
@@ -78,12 +99,34 @@ impl Client {
         options: ClientOptions,
     ) -> impl Future<Output = Result<Client, OpenError>> + Send + use<H> {
         // Not in the future: only here is the caller's place in the code known.
-        let started = Client::start(home, spec, options);
-        async move {
-            let client = started?;
-            client.ready().await?;
-            Ok(client)
-        }
+        Client::once_ready(Client::start(home, spec, options))
+    }
+
+    /// As [`open`](Client::open), with a server that runs already, at the other end of `stream`. `name` is what it is
+    /// called in messages, events and reports.
+    ///
+    /// Closing the connection closes the stream; what becomes of the server then is its own affair. One that closes the
+    /// stream first is gone ([`HowGone::HungUp`](crate::HowGone::HungUp)).
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    ///
+    /// # Cancel safety
+    /// When the future is dropped the stream is closed, and `home` waits for that.
+    #[track_caller]
+    pub fn open_stream<H: Home>(
+        home: &H,
+        name: &str,
+        stream: Stream,
+        options: ClientOptions,
+    ) -> impl Future<Output = Result<Client, OpenError>> + Send + use<H> {
+        Client::once_ready(Client::start_stream(home, name, stream, options))
+    }
+
+    async fn once_ready(started: Result<Client, OpenError>) -> Result<Client, OpenError> {
+        let client = started?;
+        client.ready().await?;
+        Ok(client)
     }
 
     /// The server's name, as configured.

@@ -51,7 +51,7 @@ mod jsonrpc;
 pub mod model;
 pub mod redact;
 mod session;
-mod transport;
+pub mod transport;
 pub mod visible;
 mod wire;
 

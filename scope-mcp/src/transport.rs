@@ -1,6 +1,114 @@
-//! How messages get to a server and back.
+//! How messages get to a peer and back.
+//!
+//! A client starts its server as a child process ([`Client::open`](crate::Client::open)), or is given a [`Stream`] to one
+//! ([`Client::open_stream`](crate::Client::open_stream)): [memory::pair] makes two that are connected.
 
 mod alarm;
 mod child;
+mod clock;
+mod lines;
+pub mod memory;
+mod stream;
+mod streams;
 
-pub(crate) use child::Link;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use scope_core::rt::Handle;
+use scope_process::{CloseReport, SpawnError};
+
+use crate::client::ServerSpec;
+use crate::error::Gone;
+use crate::session::Session;
+use child::ChildLink;
+use streams::StreamLink;
+
+pub use stream::Stream;
+pub(crate) use streams::CLOSING;
+
+/// What a connection can be opened to.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Program(Box<ServerSpec>),
+    Stream(Stream),
+}
+
+/// The connection to a peer. Whatever there is to read, to write or to wait for is polled together: an output that is
+/// full stops nothing but what is to be written to it.
+#[derive(Debug)]
+pub(crate) enum Link {
+    Child(Box<ChildLink>),
+    Streams(Box<StreamLink>),
+}
+
+/// What is left of a connection that was ended.
+#[derive(Debug, Default)]
+pub(crate) struct Ended {
+    /// How the peer's process ended, if there was one of ours.
+    pub(crate) process: Option<CloseReport>,
+    /// The last lines of its standard error.
+    pub(crate) stderr_tail: Vec<String>,
+    /// How many lines came before those.
+    pub(crate) stderr_dropped: u64,
+}
+
+impl Link {
+    /// Connects to `target`, which is called `peer` in messages. Starting a process blocks for about a millisecond.
+    ///
+    /// # Errors
+    /// The process cannot be started.
+    pub(crate) fn open(target: Target, peer: &Arc<str>, max_line: usize, rt: &Handle) -> Result<Link, SpawnError> {
+        match target {
+            Target::Program(spec) => {
+                ChildLink::start(&spec, peer, max_line, rt).map(|child| Link::Child(Box::new(child)))
+            }
+            Target::Stream(stream) => Ok(Link::Streams(Box::new(StreamLink::new(stream, peer, max_line, rt, false)))),
+        }
+    }
+
+    /// Connects to a client, `peer` in messages. When it says no more, it may still wait for answers: so that is told by
+    /// [`input_ended`](Link::input_ended), and it is gone when nothing can be written to it.
+    #[allow(dead_code, reason = "for the server, which is being built")]
+    pub(crate) fn serving(stream: Stream, peer: &Arc<str>, max_line: usize, rt: &Handle) -> Link {
+        Link::Streams(Box::new(StreamLink::new(stream, peer, max_line, rt, true)))
+    }
+
+    /// The number of the peer's process, if it is one of ours.
+    pub(crate) fn id(&self) -> Option<u32> {
+        match self {
+            Link::Child(child) => Some(child.id()),
+            Link::Streams(_) => None,
+        }
+    }
+
+    /// Moves whatever can be moved between the peer and `session`. Ready when the peer is gone.
+    pub(crate) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
+        match self {
+            Link::Child(child) => child.poll(session, cx),
+            Link::Streams(streams) => streams.poll(session, cx),
+        }
+    }
+
+    /// Whether nothing more will come from the peer. It may still read.
+    #[allow(dead_code, reason = "for the server, which is being built")]
+    pub(crate) fn input_ended(&self) -> bool {
+        match self {
+            Link::Child(child) => child.input_ended(),
+            Link::Streams(streams) => streams.input_ended(),
+        }
+    }
+
+    /// Ends the connection: a process as [`Process::close`](scope_process::Process::close) does, streams by closing them.
+    ///
+    /// # Cancel safety
+    /// What was done stays done: call it again, or drop the link.
+    pub(crate) async fn end(&mut self) -> Ended {
+        match self {
+            Link::Child(child) => child.end().await,
+            Link::Streams(streams) => {
+                streams.end().await;
+                Ended::default()
+            }
+        }
+    }
+}

@@ -55,7 +55,8 @@ async fn servers(app: &App) -> Result<String, Stop> {
         for server in &app.config.servers {
             let client = Client::open(n, spec(server), app.options.clone()).await?;
             if let Some(info) = client.info() {
-                said(format!("{} is open: process {}, {info}", server.name, info.pid));
+                let process = info.pid.map_or_else(String::new, |pid| format!("process {pid}, "));
+                said(format!("{} is open: {process}{info}", server.name));
             }
             clients.push(client);
         }

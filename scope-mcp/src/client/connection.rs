@@ -13,11 +13,11 @@ use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError};
 use scope_process::Budgets;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{ClientOptions, CloseReport, Ending, ServerInfo, ServerSpec, Subscribers};
+use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
 use crate::model::{Capabilities, InitializeParams, InitializeResult};
 use crate::session::{Abandoned, Answer, NewCall, Session, pair};
-use crate::transport::Link;
+use crate::transport::{CLOSING, Ended, Link, Target};
 use crate::{Era, Revision};
 
 /// A server that prints more lines of text than this before it has answered is none.
@@ -38,7 +38,8 @@ pub(super) struct Shared {
     next_id: AtomicU64,
     /// The clock to go by, once there is one.
     clock: OnceLock<rt::Handle>,
-    command: String,
+    /// The program that it is, if it is one.
+    command: Option<String>,
     /// Why it ended or did not open, if that was not asked for. Known from here as soon as it happens, and from the
     /// service itself only when the process has been ended.
     fate: OnceLock<Fate>,
@@ -50,15 +51,15 @@ enum Fate {
 }
 
 impl Shared {
-    pub(super) fn new(spec: &ServerSpec, options: ClientOptions) -> Shared {
+    pub(super) fn new(name: &str, command: Option<String>, options: ClientOptions) -> Shared {
         Shared {
-            server: spec.name.as_str().into(),
+            server: name.into(),
             options,
             subscribers: Arc::default(),
             abandoned: Arc::default(),
             next_id: AtomicU64::new(1),
             clock: OnceLock::new(),
-            command: spec.command.clone(),
+            command,
             fate: OnceLock::new(),
         }
     }
@@ -80,7 +81,11 @@ impl Shared {
             None if error.is_closed() || error.is_cancelled() => OpenKind::Closed,
             None => OpenKind::Other(error.to_string()),
         };
-        OpenError::new(&self.server, &self.command, kind, None)
+        self.not_opened(kind)
+    }
+
+    pub(super) fn not_opened(&self, kind: OpenKind) -> OpenError {
+        OpenError::new(&self.server, self.command.as_deref(), kind, None)
     }
 
     /// Why a call did not even reach the connection.
@@ -103,7 +108,9 @@ impl Shared {
 
 /// The service behind a [`Client`](crate::Client). Nobody but its home has it.
 pub struct Connection {
-    spec: ServerSpec,
+    /// Until it is opened.
+    target: Option<Target>,
+    cleanup_budget: Duration,
     shared: Arc<Shared>,
     session: Session,
     link: Option<Link>,
@@ -126,16 +133,27 @@ enum Step {
 }
 
 impl Connection {
-    pub(super) fn new(spec: ServerSpec, shared: Arc<Shared>) -> Connection {
+    pub(super) fn new(target: Target, shared: Arc<Shared>) -> Connection {
         let session = Session::new(&shared.server, &shared.options, &shared.subscribers);
-        Connection { spec, shared, session, link: None, ending: None }
+        let ending = match &target {
+            Target::Program(spec) => {
+                let Budgets { after_eof, after_term, after_kill, .. } = spec.budgets;
+                let killing = after_kill.max(Budgets::MIN_AFTER_KILL);
+                after_eof.saturating_add(after_term).saturating_add(killing)
+            }
+            Target::Stream(_) => CLOSING,
+        };
+        let cleanup_budget = ending.saturating_add(MARGIN);
+        Connection { target: Some(target), cleanup_budget, shared, session, link: None, ending: None }
     }
 
     async fn begin(&mut self) -> Result<ServerInfo, OpenError> {
         let rt = rt::current().map_err(|error| self.failed(OpenKind::NoRuntime(error)))?;
         let rt = self.shared.clock.get_or_init(|| rt).clone();
         let started = rt.now();
-        let link = Link::start(&self.spec, &self.shared.server, self.shared.options.max_line, &rt)
+        // It is opened once.
+        let Some(target) = self.target.take() else { return Err(self.failed(OpenKind::Closed)) };
+        let link = Link::open(target, &self.shared.server, self.shared.options.max_line, &rt)
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
         let pid = link.id();
         self.link = Some(link);
@@ -198,7 +216,7 @@ impl Connection {
 
     fn failed(&self, kind: OpenKind) -> OpenError {
         let noise = self.session.noise().first().map(str::to_owned);
-        OpenError::new(&self.shared.server, &self.spec.command, kind, noise)
+        OpenError::new(&self.shared.server, self.shared.command.as_deref(), kind, noise)
     }
 
     /// Waits for a request or for the server's end, and moves what there is to move meanwhile.
@@ -248,7 +266,7 @@ impl Service for Connection {
     type Report = CloseReport;
 
     fn name(&self) -> Name {
-        self.spec.name.clone().into()
+        self.shared.server.to_string().into()
     }
 
     fn backlog(&self) -> usize {
@@ -256,9 +274,7 @@ impl Service for Connection {
     }
 
     fn cleanup_budget(&self) -> Option<Duration> {
-        let Budgets { after_eof, after_term, after_kill, .. } = self.spec.budgets;
-        let waiting = after_eof.saturating_add(after_term).saturating_add(after_kill.max(Budgets::MIN_AFTER_KILL));
-        Some(waiting.saturating_add(MARGIN))
+        Some(self.cleanup_budget)
     }
 
     async fn open(&mut self) -> Result<ServerInfo, Failure> {
@@ -302,12 +318,9 @@ impl Service for Connection {
     async fn end(&mut self, exit: Exit) -> CloseReport {
         let unanswered = self.session.close();
         self.shared.abandoned.close();
-        let (process, stderr_tail, stderr_dropped) = match &mut self.link {
-            Some(link) => {
-                let process = link.end().await;
-                (Some(process), link.tail().lines(), link.tail().dropped())
-            }
-            None => (None, Vec::new(), 0),
+        let Ended { process, stderr_tail, stderr_dropped } = match &mut self.link {
+            Some(link) => link.end().await,
+            None => Ended::default(),
         };
         let ending = self.ending.take().unwrap_or_else(|| match exit {
             Exit::Ok => Ending::Closed,
@@ -328,6 +341,6 @@ impl Service for Connection {
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("spec", &self.spec).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Connection").field("link", &self.link).field("session", &self.session).finish_non_exhaustive()
     }
 }

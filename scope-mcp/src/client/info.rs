@@ -16,9 +16,9 @@ pub struct ServerInfo {
     pub capabilities: Capabilities,
     /// What it tells a model about itself.
     pub instructions: Option<String>,
-    /// The number of its process.
-    pub pid: u32,
-    /// From starting the process to its answer.
+    /// The number of its process, if that was started here.
+    pub pid: Option<u32>,
+    /// From starting the process, or the first word to it, to its answer.
     pub opened_in: Duration,
 }
 

@@ -13,7 +13,7 @@ pub struct CloseReport {
     pub server: Arc<str>,
     /// Why it ended.
     pub ending: Ending,
-    /// How the process ended, which signals it took, and whether anything is left. `None` if none was started.
+    /// How the process ended, which signals it took, and whether anything is left. `None` if none was started here.
     pub process: Option<scope_process::CloseReport>,
     /// The last lines of its standard error, oldest first, as it wrote them.
     pub stderr_tail: Vec<String>,
@@ -93,7 +93,8 @@ impl fmt::Display for CloseReport {
         match &self.process {
             Some(process) if f.alternate() => write!(f, "; {process:#}"),
             Some(process) => write!(f, "; {process}"),
-            None => f.write_str("; no process was started"),
+            None if matches!(self.ending, Ending::NotOpened(_)) => f.write_str("; no process was started"),
+            None => Ok(()),
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum HowGone {
     ClosedOutput,
     /// It closed its input and went on running.
     ClosedInput,
+    /// It closed the connection, which is not to a process that was started here.
+    HungUp,
     /// The system would not let us read from it or write to it.
     Broken(io::Error),
 }
@@ -86,6 +88,7 @@ impl fmt::Display for Story<'_> {
             },
             HowGone::ClosedOutput => f.write_str("closed its standard output but went on running")?,
             HowGone::ClosedInput => f.write_str("closed its standard input but went on running")?,
+            HowGone::HungUp => f.write_str("closed the connection")?,
             HowGone::Broken(error) => write!(f, "can no longer be reached: {error}")?,
         }
         let Some(stderr) = &it.stderr else { return Ok(()) };

@@ -15,7 +15,7 @@ pub struct OpenError(Arc<Inner>);
 
 struct Inner {
     server: Arc<str>,
-    command: String,
+    command: Option<String>,
     kind: OpenKind,
     noise: Option<String>,
 }
@@ -41,8 +41,8 @@ pub(crate) enum OpenKind {
 
 impl OpenError {
     /// `noise` is what the server printed that was no message.
-    pub(crate) fn new(server: &Arc<str>, command: &str, kind: OpenKind, noise: Option<String>) -> Self {
-        OpenError(Arc::new(Inner { server: Arc::clone(server), command: command.to_owned(), kind, noise }))
+    pub(crate) fn new(server: &Arc<str>, command: Option<&str>, kind: OpenKind, noise: Option<String>) -> Self {
+        OpenError(Arc::new(Inner { server: Arc::clone(server), command: command.map(str::to_owned), kind, noise }))
     }
 
     /// The server's name.
@@ -50,9 +50,9 @@ impl OpenError {
         &self.0.server
     }
 
-    /// The program that was to be started.
-    pub fn command(&self) -> &str {
-        &self.0.command
+    /// The program that was to be started, if it was to be one.
+    pub fn command(&self) -> Option<&str> {
+        self.0.command.as_deref()
     }
 
     /// There is no such program.
@@ -138,19 +138,24 @@ impl fmt::Display for OpenError {
             // Names the server, says why and what to do.
             return error.fmt(f);
         }
-        match kind {
-            OpenKind::Lost(_) => write!(f, "the server {:?} (command {command:?}) is not open any more: ", &**server)?,
-            _ => write!(f, "cannot open the server {:?} (command {command:?}): ", &**server)?,
+        let lost = matches!(kind, OpenKind::Lost(_));
+        write!(f, "{} {:?}", if lost { "the server" } else { "cannot open the server" }, &**server)?;
+        if let Some(command) = command {
+            write!(f, " (command {command:?})")?;
         }
+        f.write_str(if lost { " is not open any more: " } else { ": " })?;
         match kind {
             OpenKind::Spawn(_) => {}
             OpenKind::NoRuntime(error) => error.fmt(f)?,
             OpenKind::TimedOut(after) => match noise {
                 None => write!(
                     f,
-                    "it said nothing in {}; check that the command starts an MCP server on standard input and output, \
-                     or give it more time",
-                    Spoken(*after)
+                    "it said nothing in {}; check that {}, or give it more time",
+                    Spoken(*after),
+                    match command {
+                        Some(_) => "the command starts an MCP server on standard input and output",
+                        None => "an MCP server is at the other end",
+                    }
                 )?,
                 Some(_) => write!(f, "it did not answer in {}", Spoken(*after))?,
             },

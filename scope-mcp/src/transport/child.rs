@@ -2,25 +2,21 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use scope_core::rt::Handle;
-use scope_process::{CloseReport, Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
+use scope_process::{Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
 
-use super::alarm::Alarm;
+use super::Ended;
+use super::clock::Clock;
+use super::lines::{Lines, TURNS};
 use crate::client::ServerSpec;
-use crate::codec::Framer;
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
-
-/// Reads, writes, and reads of standard error, before the others get their turn.
-const TURNS: usize = 16;
-
-/// So many lines go into one `writev`.
-const LINES: usize = 64;
 
 /// After the end of its process: for the pipes, which a grandchild may hold open.
 const GRACE_PIPES: Duration = Duration::from_millis(250);
@@ -31,83 +27,58 @@ const GRACE_EXIT: Duration = Duration::from_millis(500);
 /// After it no longer read: for the last answers, and for its end.
 const GRACE_INPUT: Duration = Duration::from_secs(1);
 
-/// The connection to a server process.
-///
-/// Reading, writing, its standard error and its end are all polled together: a pipe that is full stops nothing but what
-/// is to be written to it.
 #[derive(Debug)]
-pub(crate) struct Link {
+pub(crate) struct ChildLink {
     server: Arc<str>,
-    rt: Handle,
     process: Process,
-    stdin: Option<PipeWriter>,
-    stdout: Option<PipeReader>,
+    lines: Lines<PipeReader, PipeWriter>,
     stderr: Option<PipeReader>,
     exited: Exited,
     has_exited: bool,
-    framer: Framer,
     tail: Tail,
-    alarm: Alarm,
+    clock: Clock,
     /// What was seen first of its end, if anything.
     broken: Option<HowGone>,
-    /// Since then: how long the rest may take.
-    rest_until: Option<Instant>,
 }
 
-impl Link {
+impl ChildLink {
     /// Starts the server. Blocks for about a millisecond.
-    pub(crate) fn start(
+    pub(super) fn start(
         spec: &ServerSpec,
         server: &Arc<str>,
         max_line: usize,
         rt: &Handle,
-    ) -> Result<Link, SpawnError> {
+    ) -> Result<ChildLink, SpawnError> {
         let mut process = spec.command().spawn(rt)?;
-        Ok(Link {
+        Ok(ChildLink {
             server: Arc::clone(server),
-            rt: rt.clone(),
-            stdin: process.take_stdin(),
-            stdout: process.take_stdout(),
+            lines: Lines::new(process.take_stdout(), process.take_stdin(), max_line),
             stderr: process.take_stderr(),
             exited: process.exited(),
             process,
             has_exited: false,
-            framer: Framer::new(max_line),
             tail: Tail::new(),
-            alarm: Alarm::default(),
+            clock: Clock::new(rt),
             broken: None,
-            rest_until: None,
         })
     }
 
-    /// The number of the process.
-    pub(crate) fn id(&self) -> u32 {
+    pub(super) fn id(&self) -> u32 {
         self.process.id()
     }
 
-    /// What it wrote to standard error.
-    pub(crate) fn tail(&self) -> &Tail {
-        &self.tail
-    }
-
-    /// Moves whatever can be moved between the server and `session`. Ready when the server is gone.
-    pub(crate) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
+    pub(super) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
         let mut more = self.poll_write(session, cx);
-        more |= self.poll_read(session, cx);
-        more |= self.poll_stderr(cx);
-        self.poll_exit(cx);
-        loop {
-            let due = session.next_deadline().into_iter().chain(self.rest_until).min();
-            if self.alarm.poll(&self.rt, due, cx).is_pending() {
-                break;
-            }
-            let now = self.rt.now();
-            session.expire(now);
-            if self.rest_until.is_some_and(|until| until <= now) {
-                return Poll::Ready(self.gone());
+        match self.lines.poll_read(session, cx) {
+            ControlFlow::Continue(again) => more |= again,
+            ControlFlow::Break(error) => {
+                self.seen(error.map_or(HowGone::ClosedOutput, HowGone::Broken), GRACE_EXIT);
             }
         }
-        if self.has_exited && self.stdout.is_none() && self.stderr.is_none() {
+        more |= self.poll_stderr(cx);
+        self.poll_exit(cx);
+        let over = self.clock.poll(session, cx).is_ready();
+        if over || (self.has_exited && self.lines.input_ended() && self.stderr.is_none()) {
             return Poll::Ready(self.gone());
         }
         // Answers to what was read, and what there is to say about time-outs.
@@ -120,61 +91,13 @@ impl Link {
 
     /// Each of these returns whether it could go on and leaves the turn to others.
     fn poll_write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
-        for _ in 0..TURNS {
-            let Some(stdin) = &mut self.stdin else { return false };
-            if !session.has_output() {
-                return false;
-            }
-            let written = match stdin.poll_write_vectored(cx, &session.output(LINES)) {
-                Poll::Pending => return false,
-                Poll::Ready(Ok(0)) => Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(written) => written,
-            };
-            match written {
-                Ok(count) => session.wrote(count),
-                Err(error) => {
-                    // What has not been sent never will be. Those who wait for it are told when it is known how the
-                    // server went, which it most likely is doing; what was sent may still be answered.
-                    self.stdin = None;
-                    let closed = error.kind() == io::ErrorKind::BrokenPipe;
-                    self.seen(if closed { HowGone::ClosedInput } else { HowGone::Broken(error) }, GRACE_INPUT);
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    fn poll_read(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
-        for _ in 0..TURNS {
-            let Some(stdout) = &mut self.stdout else { return false };
-            let read = match stdout.poll_read(cx, self.framer.room()) {
-                Poll::Pending => return false,
-                Poll::Ready(read) => read,
-            };
-            match read {
-                Ok(0) => {
-                    if let Some(frame) = self.framer.finish() {
-                        session.received_last(frame);
-                    }
-                    self.stdout = None;
-                    self.seen(HowGone::ClosedOutput, GRACE_EXIT);
-                    return false;
-                }
-                Ok(count) => {
-                    self.framer.filled(count);
-                    while let Some(frame) = self.framer.next() {
-                        session.received(frame);
-                    }
-                }
-                Err(error) => {
-                    self.stdout = None;
-                    self.seen(HowGone::Broken(error), GRACE_EXIT);
-                    return false;
-                }
-            }
-        }
-        true
+        self.lines.poll_write(session, cx).unwrap_or_else(|error| {
+            // What has not been sent never will be. Those who wait for it are told when it is known how the server
+            // went, which it most likely is doing; what was sent may still be answered.
+            let closed = error.kind() == io::ErrorKind::BrokenPipe;
+            self.seen(if closed { HowGone::ClosedInput } else { HowGone::Broken(error) }, GRACE_INPUT);
+            false
+        })
     }
 
     fn poll_stderr(&mut self, cx: &mut Context<'_>) -> bool {
@@ -199,7 +122,7 @@ impl Link {
             Poll::Pending => {}
             Poll::Ready(Ok(())) => {
                 self.has_exited = true;
-                self.rest(GRACE_PIPES);
+                self.clock.rest(GRACE_PIPES);
             }
             Poll::Ready(Err(error)) => {
                 // The runtime is shutting down. Polled no more.
@@ -211,12 +134,11 @@ impl Link {
 
     fn seen(&mut self, how: HowGone, grace: Duration) {
         self.broken.get_or_insert(how);
-        self.rest(grace);
+        self.clock.rest(grace);
     }
 
-    fn rest(&mut self, grace: Duration) {
-        let until = self.rt.now() + grace;
-        self.rest_until = Some(self.rest_until.map_or(until, |earlier| earlier.min(until)));
+    pub(super) fn input_ended(&self) -> bool {
+        self.lines.input_ended()
     }
 
     fn gone(&mut self) -> Gone {
@@ -234,10 +156,11 @@ impl Link {
     ///
     /// # Cancel safety
     /// As [`Process::close`].
-    pub(crate) async fn end(&mut self) -> CloseReport {
-        let Link { process, stdin, stdout, stderr, tail, .. } = self;
+    pub(super) async fn end(&mut self) -> Ended {
+        let ChildLink { process, lines, stderr, tail, .. } = self;
+        let (stdout, stdin) = lines.ends();
         let mut close = pin!(process.close());
-        poll_fn(|cx| {
+        let process = poll_fn(|cx| {
             let mut more = false;
             discard(stdout, cx, &mut more, |_| {});
             discard(stderr, cx, &mut more, |bytes| tail.push(bytes));
@@ -250,7 +173,8 @@ impl Link {
             }
             closed
         })
-        .await
+        .await;
+        Ended { process: Some(process), stderr_tail: tail.lines(), stderr_dropped: tail.dropped() }
     }
 }
 

@@ -12,6 +12,7 @@ mod closing;
 mod opening;
 mod peer;
 mod sending;
+mod streams;
 mod support;
 mod telling;
 mod watching;
@@ -69,6 +70,14 @@ fn main() {
         sending {
             handles_errors_and_reports_go_anywhere
             a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_threads
+        }
+        streams {
+            a_server_at_the_other_end_of_a_stream_is_opened_asked_and_closed
+            one_that_closes_the_stream_is_gone_with_words_that_fit
+            one_that_stops_reading_blocks_nothing_but_what_is_sent_to_it
+            one_that_no_longer_reads_still_answers_what_it_was_sent
+            one_that_says_nothing_is_given_up_in_time
+            what_the_writer_keeps_back_is_flushed_and_it_is_closed_at_the_end
         }
         watching {
             every_line_is_seen_both_ways_in_order_and_without_secrets

@@ -14,7 +14,7 @@ on_every_runtime! {
         assert_eq!(info.revision, Revision::LATEST);
         assert_eq!(info.instructions.as_deref(), Some("Be nice."));
         assert!(info.capabilities.has("tools") && !info.capabilities.has("prompts"));
-        assert_eq!(TEST.left(), [info.pid]);
+        assert_eq!(TEST.left(), [info.pid.unwrap()]);
         assert_eq!(info.to_string(), "peer 1.0, revision 2025-11-25");
         let report = client.close().await?;
         assert!(matches!(report.ending, Ending::Closed), "{report}");
@@ -69,7 +69,7 @@ on_every_runtime! {
                 format!(
                     "cannot open the server \"peer\" (command {:?}): before it had answered, it exited with code {code}; its \
                      last lines on standard error: «first words» «last \\x1b[1mwords»",
-                    error.command()
+                    error.command().unwrap()
                 )
             );
             let report = client.closed().await.unwrap();

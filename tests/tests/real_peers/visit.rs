@@ -101,7 +101,7 @@ impl Visit {
 
     /// Its processes, as the system shows them: the one we started, and with `npx` the real server two below it.
     fn runs(&self, client: &Client) -> Vec<Process> {
-        let pid = client.info().expect("it is open").pid;
+        let pid = client.info().and_then(|info| info.pid).expect("it is open, and a process");
         let mut processes = tree(pid.try_into().expect("a number that the system has"));
         let deepest = processes.iter().map(|one| depth(one, &processes)).max();
         let expected = if self.peer.is_grandchild() { 2 } else { 0 };

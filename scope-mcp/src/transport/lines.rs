@@ -1,0 +1,138 @@
+//! Lines between a session and whatever carries bytes.
+
+use std::io::{self, IoSlice};
+use std::ops::ControlFlow;
+use std::task::{Context, Poll};
+
+use scope_process::{PipeReader, PipeWriter};
+
+use crate::codec::Framer;
+use crate::session::Session;
+
+/// Reads or writes, before others get their turn.
+pub(super) const TURNS: usize = 16;
+
+/// So many lines go into one write.
+const LINES: usize = 64;
+
+/// Where bytes come from.
+pub(super) trait Source {
+    /// Reads what is there; 0 is the end.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+}
+
+/// Where bytes go.
+pub(super) trait Sink {
+    /// Writes some of `bufs`.
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
+
+    /// Passes on what it may have kept back.
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+}
+
+/// Both directions. Each ends for itself.
+#[derive(Debug)]
+pub(super) struct Lines<R, W> {
+    source: Option<R>,
+    sink: Option<W>,
+    framer: Framer,
+    /// The sink may keep something back.
+    unflushed: bool,
+}
+
+impl<R: Source, W: Sink> Lines<R, W> {
+    /// Lines of up to `max_line` bytes are read.
+    pub(super) fn new(source: Option<R>, sink: Option<W>, max_line: usize) -> Self {
+        Lines { source, sink, framer: Framer::new(max_line), unflushed: false }
+    }
+
+    /// Writes what `session` has to say. Whether it could go on, and leaves the turn to others.
+    ///
+    /// # Errors
+    /// Once, when nothing more can be written.
+    pub(super) fn poll_write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> io::Result<bool> {
+        for _ in 0..TURNS {
+            let Some(sink) = &mut self.sink else { return Ok(false) };
+            let moved = if session.has_output() {
+                self.unflushed = true;
+                sink.poll_write(cx, &session.output(LINES)).map(|written| match written {
+                    Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                    written => written,
+                })
+            } else if self.unflushed {
+                sink.poll_flush(cx).map_ok(|()| 0)
+            } else {
+                return Ok(false);
+            };
+            match moved {
+                Poll::Pending => return Ok(false),
+                Poll::Ready(Ok(0)) => self.unflushed = false,
+                Poll::Ready(Ok(count)) => session.wrote(count),
+                Poll::Ready(Err(error)) => {
+                    self.sink = None;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads what there is for `session`. Whether it could go on, and leaves the turn to others; or, once, that it has
+    /// ended, and by which error.
+    pub(super) fn poll_read(
+        &mut self,
+        session: &mut Session,
+        cx: &mut Context<'_>,
+    ) -> ControlFlow<Option<io::Error>, bool> {
+        for _ in 0..TURNS {
+            let Some(source) = &mut self.source else { return ControlFlow::Continue(false) };
+            match source.poll_read(cx, self.framer.room()) {
+                Poll::Pending => return ControlFlow::Continue(false),
+                Poll::Ready(Ok(0)) => {
+                    if let Some(frame) = self.framer.finish() {
+                        session.received_last(frame);
+                    }
+                    self.source = None;
+                    return ControlFlow::Break(None);
+                }
+                Poll::Ready(Ok(count)) => {
+                    self.framer.filled(count);
+                    while let Some(frame) = self.framer.next() {
+                        session.received(frame);
+                    }
+                }
+                Poll::Ready(Err(error)) => {
+                    self.source = None;
+                    return ControlFlow::Break(Some(error));
+                }
+            }
+        }
+        ControlFlow::Continue(true)
+    }
+
+    /// Whether nothing more will be read.
+    pub(super) fn input_ended(&self) -> bool {
+        self.source.is_none()
+    }
+
+    /// Both ends, for ending the connection.
+    pub(super) fn ends(&mut self) -> (&mut Option<R>, &mut Option<W>) {
+        (&mut self.source, &mut self.sink)
+    }
+}
+
+impl Source for PipeReader {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        PipeReader::poll_read(self, cx, buf)
+    }
+}
+
+impl Sink for PipeWriter {
+    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, bufs)
+    }
+
+    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
