@@ -1,23 +1,18 @@
 //! A client: the handle of a connection that has one owner.
 
 mod call;
-mod completion;
 mod connection;
 mod home;
 mod info;
-mod legacy;
 mod notifications;
 mod options;
 mod paging;
-mod prompts;
 mod report;
-mod resources;
 mod spec;
 mod tools;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use scope_core::{CloseError, ServiceHandle};
 use serde_json::value::RawValue;
@@ -26,7 +21,7 @@ pub use connection::{Connection, Request};
 pub use home::Home;
 pub use info::ServerInfo;
 pub use notifications::Notifications;
-pub(crate) use notifications::Subscribers;
+pub(crate) use notifications::{Subscriber, Subscribers};
 pub use options::{CallOptions, ClientOptions};
 pub use paging::Page;
 pub use report::{CloseReport, Ending, Traffic};
@@ -146,7 +141,12 @@ impl Client {
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.
     pub async fn ready(&self) -> Result<Arc<ServerInfo>, OpenError> {
-        self.handle.ready().await.map_err(|error| self.shared.open_error(&error))
+        let ready = self.handle.ready().await;
+        // Its callers may be told of its end before the service has come to its own.
+        match self.shared.lost() {
+            Some(lost) => Err(lost),
+            None => ready.map_err(|error| self.shared.open_error(&error)),
+        }
     }
 
     /// What opening found out; `None` if it is not open yet, or never was.
@@ -182,7 +182,7 @@ impl Client {
         {
             return Err(CallError::not_json(&name, "they must be an object or an array"));
         }
-        self.request(name, params, options.timeout.unwrap_or(self.shared.options.call_timeout)).await
+        self.request(name, params, options).await
     }
 
     /// What the server says without being asked, from now on.
@@ -223,10 +223,19 @@ impl Client {
         self.handle.is_closed()
     }
 
-    async fn request(&self, name: CallName, params: Option<Box<RawValue>>, timeout: Duration) -> Answer {
+    async fn request(&self, name: CallName, params: Option<Box<RawValue>>, options: &CallOptions) -> Answer {
         let id = self.shared.next_id();
         let (reply, pending) = pair(id, &name, &self.shared.abandoned);
-        let call = NewCall { id, name: name.clone(), params, timeout, reply };
+        let call = NewCall {
+            id,
+            name: name.clone(),
+            params,
+            timeout: options.timeout.unwrap_or(self.shared.options.call_timeout),
+            max_timeout: options.max_timeout.unwrap_or(self.shared.options.max_call_timeout),
+            progress: options.take_progress(),
+            meta: options.meta.clone(),
+            reply,
+        };
         if let Err(error) = self.handle.send(Request::new(call)).await {
             return Err(self.shared.not_sent(&name, &error));
         }

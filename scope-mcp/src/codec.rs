@@ -55,6 +55,14 @@ impl About {
             About::Request(_) => None,
         }
     }
+
+    /// The id of the peer's request.
+    pub fn asked(&self) -> Option<&Id> {
+        match self {
+            About::Answer(_) => None,
+            About::Request(id) => Some(id),
+        }
+    }
 }
 
 /// Cuts a stream into lines.

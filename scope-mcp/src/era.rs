@@ -1,6 +1,13 @@
 //! The revisions of the protocol this crate speaks, and what differs between them.
 
+mod stamp;
+
 use std::fmt;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+pub(crate) use stamp::Stamp;
 
 /// A revision of MCP, by its date.
 ///
@@ -94,6 +101,23 @@ impl fmt::Display for Revision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+#[derive(Deserialize)]
+struct Stamped<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: Option<Spoken<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Spoken<'a> {
+    #[serde(borrow, rename = "io.modelcontextprotocol/protocolVersion")]
+    version: Option<&'a RawValue>,
+}
+
+/// Whether the parameters of a request say what they speak, as those of the modern era do.
+pub(crate) fn is_modern(params: &RawValue) -> bool {
+    serde_json::from_str::<Stamped<'_>>(params.get()).is_ok_and(|it| it.meta.is_some_and(|meta| meta.version.is_some()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,13 @@ pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;
 pub use rejection::Rejection;
-pub(crate) use write::{error_answer, notification, request, result_answer};
+pub(crate) use write::{notification, rejection_answer, request, result_answer};
+
+/// The line is not JSON.
+pub(crate) const PARSE_ERROR: i64 = -32700;
+
+/// It is JSON, but no proper request.
+pub(crate) const INVALID_REQUEST: i64 = -32600;
 
 /// The method is not known, or not offered.
 pub(crate) const METHOD_NOT_FOUND: i64 = -32601;
@@ -23,3 +29,6 @@ pub(crate) const INVALID_PARAMS: i64 = -32602;
 
 /// Something went wrong at the one who was asked.
 pub(crate) const INTERNAL_ERROR: i64 = -32603;
+
+/// So many requests wait already that this one is not taken. Of the numbers that JSON-RPC leaves to servers.
+pub(crate) const BUSY: i64 = -32000;

@@ -49,6 +49,8 @@ mod era;
 mod error;
 mod jsonrpc;
 pub mod model;
+#[allow(dead_code, reason = "for the server, which is being built")]
+mod peer;
 pub mod redact;
 mod session;
 pub mod transport;

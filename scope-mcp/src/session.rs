@@ -1,4 +1,6 @@
-//! The client's half of a conversation, without any input or output: lines go in, lines come out, time is told to it.
+//! One side of a conversation, without any input or output: lines go in, lines come out, time is told to it.
+//!
+//! Our requests are *calls* here, those of the peer are [*served*](served). Both sides can have both.
 //!
 //! # A call's life
 //! ```text
@@ -17,6 +19,7 @@ mod incoming;
 mod noise;
 mod outbox;
 mod reply;
+mod served;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::IoSlice;
@@ -26,20 +29,47 @@ use std::time::{Duration, Instant};
 use serde_json::value::RawValue;
 
 use crate::Revision;
-use crate::client::{ClientOptions, Subscribers, Traffic};
+use crate::client::{Subscriber, Subscribers, Traffic};
+use crate::era::Stamp;
 use crate::error::{CallError, CallName, Delivery, Gone, Spoken};
-use crate::jsonrpc;
+use crate::jsonrpc::{self, Rejection};
+use crate::model::Object;
 use crate::wire::{Direction, Wire, WireLine};
 
 pub(crate) use noise::Noise;
 use outbox::Outbox;
 pub(crate) use reply::{Abandoned, Answer, Reply, pair};
+use served::Served;
+pub(crate) use served::{Arrived, ServedBounds};
+
+/// No time-out is longer than this.
+pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Unsent bytes from which on no further call is put on the wire.
 const HIGH_WATER: usize = 1024 * 1024;
 
 /// Unsent bytes from which on requests of the server are not answered any more: it does not read.
 const ANSWERS_MAX: usize = 2 * HIGH_WATER;
+
+/// Which side of the conversation this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// What is no message is noise: servers print all sorts of things.
+    Client,
+    /// What is no message is answered with an error.
+    Server,
+}
+
+/// What a session goes by.
+pub(crate) struct Settings {
+    pub(crate) side: Side,
+    pub(crate) max_in_flight: usize,
+    pub(crate) max_waiting: usize,
+    pub(crate) max_waiting_bytes: usize,
+    pub(crate) max_line: usize,
+    pub(crate) served: ServedBounds,
+    pub(crate) wire: Option<Arc<dyn Wire>>,
+}
 
 /// A call, as its caller hands it over.
 #[derive(Debug)]
@@ -48,7 +78,26 @@ pub(crate) struct NewCall {
     pub(crate) name: CallName,
     pub(crate) params: Option<Box<RawValue>>,
     pub(crate) timeout: Duration,
+    /// Progress starts the time-out anew, but does not go beyond this.
+    pub(crate) max_timeout: Duration,
+    /// Hears of its progress, if that was asked for.
+    pub(crate) progress: Option<Subscriber>,
+    /// What else is to stand in its `_meta`.
+    pub(crate) meta: Object,
     pub(crate) reply: Reply,
+}
+
+impl NewCall {
+    /// A call that wants nothing more.
+    pub(crate) fn new(
+        id: u64,
+        name: CallName,
+        params: Option<Box<RawValue>>,
+        timeout: Duration,
+        reply: Reply,
+    ) -> NewCall {
+        NewCall { id, name, params, timeout, max_timeout: timeout, progress: None, meta: Object::new(), reply }
+    }
 }
 
 struct Call {
@@ -57,6 +106,8 @@ struct Call {
     params: Option<Box<RawValue>>,
     deadline: Instant,
     timeout: Duration,
+    latest: Instant,
+    progress: Option<Subscriber>,
     reply: Reply,
     stage: Stage,
     /// Lines of noise before it.
@@ -82,7 +133,10 @@ impl Call {
 
 /// See the [module](self).
 pub(crate) struct Session {
-    server: Arc<str>,
+    side: Side,
+    peer: Arc<str>,
+    /// As it was told last.
+    now: Option<Instant>,
     max_in_flight: usize,
     max_waiting: usize,
     max_waiting_bytes: usize,
@@ -91,12 +145,14 @@ pub(crate) struct Session {
     subscribers: Arc<Subscribers>,
     /// Once it has been agreed upon.
     revision: Option<Revision>,
+    stamp: Stamp,
     calls: HashMap<u64, Call>,
     waiting: VecDeque<u64>,
     waiting_count: usize,
     waiting_bytes: usize,
     on_wire: usize,
     deadlines: BTreeSet<(Instant, u64)>,
+    served: Served,
     outbox: Outbox,
     /// Nothing can be sent any more, and why.
     over: Option<Over>,
@@ -112,22 +168,26 @@ enum Over {
 }
 
 impl Session {
-    pub(crate) fn new(server: &Arc<str>, options: &ClientOptions, subscribers: &Arc<Subscribers>) -> Session {
+    pub(crate) fn new(peer: &Arc<str>, settings: Settings, subscribers: &Arc<Subscribers>) -> Session {
         Session {
-            server: Arc::clone(server),
-            max_in_flight: options.max_in_flight.max(1),
-            max_waiting: options.max_waiting,
-            max_waiting_bytes: options.max_waiting_bytes,
-            max_line: options.max_line,
-            wire: options.wire.clone(),
+            side: settings.side,
+            peer: Arc::clone(peer),
+            now: None,
+            max_in_flight: settings.max_in_flight.max(1),
+            max_waiting: settings.max_waiting,
+            max_waiting_bytes: settings.max_waiting_bytes,
+            max_line: settings.max_line,
+            wire: settings.wire,
             subscribers: Arc::clone(subscribers),
             revision: None,
+            stamp: Stamp::default(),
             calls: HashMap::new(),
             waiting: VecDeque::new(),
             waiting_count: 0,
             waiting_bytes: 0,
             on_wire: 0,
             deadlines: BTreeSet::new(),
+            served: Served::new(settings.served),
             outbox: Outbox::default(),
             over: None,
             noise: Noise::default(),
@@ -140,9 +200,26 @@ impl Session {
         self.revision = Some(revision);
     }
 
+    #[allow(dead_code, reason = "for the server, which is being built")]
+    /// What stands in each request from here on.
+    pub(crate) fn stamp(&mut self, stamp: Stamp) {
+        self.stamp = stamp;
+    }
+
+    #[allow(dead_code, reason = "for the server, which is being built")]
+    /// What was agreed upon, if anything was.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        self.revision
+    }
+
+    /// Tells the time, before anything is read.
+    pub(crate) fn observe(&mut self, now: Instant) {
+        self.now = Some(now);
+    }
+
     /// Takes a call over. Whatever becomes of it, its reply says.
     pub(crate) fn call(&mut self, now: Instant, new: NewCall) {
-        let NewCall { id, name, params, timeout, reply } = new;
+        let NewCall { id, name, params, timeout, max_timeout, progress, meta, reply } = new;
         if reply.is_gone() {
             return;
         }
@@ -152,12 +229,19 @@ impl Session {
         if timeout.is_zero() {
             return reply.send(Err(CallError::timed_out(&name, Delivery::NotSent, timeout, None)));
         }
-        let timeout = timeout.min(ClientOptions::LONGEST);
+        let params = match self.stamp.on(params.as_deref(), progress.as_ref().map(|_| id), &meta) {
+            Ok(stamped) => stamped.or(params),
+            Err(why) => return reply.send(Err(CallError::not_json(&name, why))),
+        };
+        let timeout = timeout.min(LONGEST);
+        let max_timeout = max_timeout.clamp(timeout, LONGEST);
         let call = Call {
             name,
             params,
             deadline: now + timeout,
             timeout,
+            latest: now + max_timeout,
+            progress,
             reply,
             stage: Stage::Waiting,
             noise_before: self.noise.count(),
@@ -190,6 +274,58 @@ impl Session {
         if let Some(call) = self.take(id) {
             self.tell_cancelled(id, &call, "the caller gave up");
             self.admit();
+        }
+    }
+
+    /// The next request of the peer that is to be run, if one more may run.
+    pub(crate) fn next_request(&mut self) -> Option<Arrived> {
+        self.served.next()
+    }
+
+    /// The requests that run and that the peer has cancelled since the last time.
+    pub(crate) fn cancelled_requests(&mut self) -> Vec<u64> {
+        self.served.take_cancelled()
+    }
+
+    /// A request of the peer is over: answers it, unless it was cancelled.
+    pub(crate) fn respond(&mut self, key: u64, outcome: Result<&str, &Rejection>) {
+        let line = self.served.wanted(key).map(|id| match outcome {
+            Ok(result) => jsonrpc::result_answer(id, result),
+            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
+        });
+        self.respond_line(key, line);
+    }
+
+    /// As [`respond`](Session::respond), for an answer that is a line already; `None` if there is to be none.
+    pub(crate) fn respond_line(&mut self, key: u64, line: Option<Vec<u8>>) {
+        if let Some(line) = self.served.over(key, line)
+            && self.over.is_none()
+        {
+            self.outbox.push(line, None);
+        }
+    }
+
+    #[allow(dead_code, reason = "for the server, which is being built")]
+    /// Whether a request of the peer waits or runs.
+    pub(crate) fn serves(&self) -> bool {
+        !self.served.is_empty()
+    }
+
+    #[allow(dead_code, reason = "for the server, which is being built")]
+    /// How many requests of the peer run.
+    pub(crate) fn running(&self) -> usize {
+        self.served.running()
+    }
+
+    /// Bytes that are to be written.
+    pub(crate) fn unsent(&self) -> usize {
+        self.outbox.bytes()
+    }
+
+    /// Sends a line as it is.
+    pub(crate) fn send(&mut self, line: Vec<u8>) {
+        if self.over.is_none() {
+            self.outbox.push(line, None);
         }
     }
 
@@ -235,14 +371,14 @@ impl Session {
 
     /// So many bytes of the output have been written.
     pub(crate) fn wrote(&mut self, count: usize) {
-        let Session { outbox, calls, wire, server, traffic, .. } = self;
+        let Session { outbox, calls, wire, peer, traffic, .. } = self;
         outbox.advance(count, |line, call| {
             traffic.sent += 1;
             if let Some(call) = call.and_then(|id| calls.get_mut(&id)) {
                 call.stage = Stage::Sent;
             }
             if let Some(wire) = wire {
-                wire.line(&WireLine::new(server, Direction::Sent, line));
+                wire.line(&WireLine::new(peer, Direction::Sent, line));
             }
         });
         self.admit();
@@ -282,6 +418,7 @@ impl Session {
         self.waiting_bytes = 0;
         self.on_wire = 0;
         self.outbox = Outbox::default();
+        self.served.abandon();
         let mut unanswered = 0;
         for (_, call) in calls {
             if !call.reply.is_gone() {
@@ -370,7 +507,7 @@ impl Drop for Session {
 impl std::fmt::Debug for Session {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session")
-            .field("server", &self.server)
+            .field("peer", &self.peer)
             .field("calls", &self.calls.len())
             .field("on_wire", &self.on_wire)
             .field("waiting", &self.waiting_count)

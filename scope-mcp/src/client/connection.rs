@@ -9,14 +9,16 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use scope_core::rt;
-use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError};
+use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError, Spawner, nursery};
 use scope_process::Budgets;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
+use crate::jsonrpc::Rejection;
 use crate::model::{Capabilities, InitializeParams, InitializeResult};
-use crate::session::{Abandoned, Answer, NewCall, Session, pair};
+use crate::peer::{Desk, Peer, Work};
+use crate::session::{Abandoned, Answer, Arrived, NewCall, Session, pair};
 use crate::transport::{CLOSING, Ended, Link, Target};
 use crate::{Era, Revision};
 
@@ -88,6 +90,17 @@ impl Shared {
         OpenError::new(&self.server, self.command.as_deref(), kind, None)
     }
 
+    /// Why the connection is not open any more, if it was lost.
+    pub(super) fn lost(&self) -> Option<OpenError> {
+        match self.fate.get() {
+            Some(Fate::Lost(gone)) => {
+                let kind = OpenKind::Lost(gone.clone());
+                Some(OpenError::new(&self.server, self.command.as_deref(), kind, None))
+            }
+            _ => None,
+        }
+    }
+
     /// Why a call did not even reach the connection.
     pub(super) fn not_sent(&self, name: &CallName, error: &ServiceError) -> CallError {
         if self.fate.get().is_some() || error.is_closed() || error.is_cancelled() {
@@ -112,7 +125,7 @@ pub struct Connection {
     target: Option<Target>,
     cleanup_budget: Duration,
     shared: Arc<Shared>,
-    session: Session,
+    peer: Peer,
     link: Option<Link>,
     ending: Option<Ending>,
 }
@@ -127,14 +140,10 @@ impl Request {
     }
 }
 
-enum Step {
-    Request(Option<Request>),
-    Gone(Gone),
-}
-
 impl Connection {
     pub(super) fn new(target: Target, shared: Arc<Shared>) -> Connection {
-        let session = Session::new(&shared.server, &shared.options, &shared.subscribers);
+        let session = Session::new(&shared.server, shared.options.settings(), &shared.subscribers);
+        let peer = Peer::new(session, Desk::new(), Arc::clone(&shared.abandoned));
         let ending = match &target {
             Target::Program(spec) => {
                 let Budgets { after_eof, after_term, after_kill, .. } = spec.budgets;
@@ -144,7 +153,7 @@ impl Connection {
             Target::Stream(_) => CLOSING,
         };
         let cleanup_budget = ending.saturating_add(MARGIN);
-        Connection { target: Some(target), cleanup_budget, shared, session, link: None, ending: None }
+        Connection { target: Some(target), cleanup_budget, shared, peer, link: None, ending: None }
     }
 
     async fn begin(&mut self) -> Result<ServerInfo, OpenError> {
@@ -168,8 +177,8 @@ impl Connection {
         let Some(revision) = Revision::from_name(&answer.protocol_version).filter(|it| it.era() == Era::Legacy) else {
             return Err(self.failed(OpenKind::Revision(answer.protocol_version)));
         };
-        self.session.agreed(revision);
-        self.session.notify("notifications/initialized", None);
+        self.peer.session.agreed(revision);
+        self.peer.session.notify("notifications/initialized", None);
         tracing::debug!(server = &*self.shared.server, %revision, pid, "opened");
         Ok(ServerInfo {
             server: answer.server_info,
@@ -194,9 +203,9 @@ impl Connection {
         let name = CallName { server: Arc::clone(&self.shared.server), method: "initialize".into(), subject: None };
         let (reply, mut pending) = pair(id, &name, &self.shared.abandoned);
         let timeout = options.open_timeout;
-        self.session.call(now, NewCall { id, name, params: Some(params), timeout, reply });
+        self.peer.session.call(now, NewCall::new(id, name, Some(params), timeout, reply));
 
-        let Connection { session, link, shared, .. } = self;
+        let Connection { peer: Peer { session, .. }, link, shared, .. } = self;
         let Some(link) = link else { return Err(OpenKind::Closed) };
         let answer: Answer = poll_fn(|cx| {
             // Calls given up before they were taken over: nothing is known of them here, and nothing is to be kept.
@@ -215,32 +224,58 @@ impl Connection {
     }
 
     fn failed(&self, kind: OpenKind) -> OpenError {
-        let noise = self.session.noise().first().map(str::to_owned);
+        let noise = self.peer.session.noise().first().map(str::to_owned);
         OpenError::new(&self.shared.server, self.shared.command.as_deref(), kind, noise)
     }
 
     /// Waits for a request or for the server's end, and moves what there is to move meanwhile.
-    async fn step(&mut self, inbox: &mut Inbox<Request>) -> Step {
-        let Connection { shared, session, link, .. } = self;
+    async fn step(&mut self, inbox: &mut Inbox<Request>, children: &Spawner<Failure>) -> Result<Option<Request>, Gone> {
+        let Connection { shared, peer, link, .. } = self;
         let mut next = pin!(inbox.next());
+        let mut respond =
+            |_: &mut Session, request: &Arrived| Work::Now(Err(Rejection::method_not_found(&request.method)));
         poll_fn(|cx| {
-            for id in shared.abandoned.poll_take(cx) {
-                session.abandon(id);
-            }
-            if let Some(link) = link
-                && let Poll::Ready(gone) = link.poll(session, cx)
+            if let Some((link, rt)) = link.as_mut().zip(shared.clock.get())
+                && let Poll::Ready(gone) = peer.poll(link, rt, children, &mut respond, cx)
             {
-                return Poll::Ready(Step::Gone(gone));
+                return Poll::Ready(Err(gone));
             }
-            next.as_mut().poll(cx).map(Step::Request)
+            next.as_mut().poll(cx).map(Ok)
         })
         .await
+    }
+
+    /// Speaks with the server until it is to be closed, or is gone.
+    async fn talk(&mut self, inbox: &mut Inbox<Request>, children: &Spawner<Failure>) -> Result<(), Gone> {
+        loop {
+            match self.step(inbox, children).await {
+                Ok(Some(request)) => {
+                    self.take_over(request);
+                    // All that wait, so that they are written together; but not for ever.
+                    for _ in 0..BURST {
+                        let Some(request) = inbox.try_next() else { break };
+                        self.take_over(request);
+                    }
+                }
+                Ok(None) => return Ok(()),
+                Err(gone) => {
+                    self.peer.session.lost(&gone);
+                    let _ = self.shared.fate.set(Fate::Lost(gone.clone()));
+                    // Those who have just asked are told the same.
+                    while let Some(request) = inbox.try_next() {
+                        self.take_over(request);
+                    }
+                    self.ending = Some(Ending::Lost(gone.clone()));
+                    return Err(gone);
+                }
+            }
+        }
     }
 
     fn take_over(&mut self, Request(call): Request) {
         // There is a clock: the connection has been opened.
         if let Some(now) = self.shared.now() {
-            self.session.call(now, call);
+            self.peer.session.call(now, call);
         }
     }
 }
@@ -290,34 +325,18 @@ impl Service for Connection {
     }
 
     async fn serve(&mut self, inbox: &mut Inbox<Request>) -> Result<(), Failure> {
-        loop {
-            match self.step(inbox).await {
-                Step::Request(Some(request)) => {
-                    self.take_over(request);
-                    // All that wait, so that they are written together; but not for ever.
-                    for _ in 0..BURST {
-                        let Some(request) = inbox.try_next() else { break };
-                        self.take_over(request);
-                    }
-                }
-                Step::Request(None) => return Ok(()),
-                Step::Gone(gone) => {
-                    self.session.lost(&gone);
-                    let _ = self.shared.fate.set(Fate::Lost(gone.clone()));
-                    // Those who have just asked are told the same.
-                    while let Some(request) = inbox.try_next() {
-                        self.take_over(request);
-                    }
-                    self.ending = Some(Ending::Lost(gone.clone()));
-                    return Err(gone.into());
-                }
-            }
-        }
+        // What answers the server's requests ends with this.
+        let talked = nursery(async |n| {
+            let talked = self.talk(inbox, &n.spawner()).await;
+            self.peer.cancel_requests("the connection is over");
+            Ok(talked)
+        })
+        .await?;
+        Ok(talked?)
     }
 
     async fn end(&mut self, exit: Exit) -> CloseReport {
-        let unanswered = self.session.close();
-        self.shared.abandoned.close();
+        let unanswered = self.peer.close();
         let Ended { process, stderr_tail, stderr_dropped } = match &mut self.link {
             Some(link) => link.end().await,
             None => Ended::default(),
@@ -334,13 +353,13 @@ impl Service for Connection {
             stderr_tail,
             stderr_dropped,
             unanswered,
-            traffic: self.session.traffic(),
+            traffic: self.peer.session.traffic(),
         }
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("link", &self.link).field("session", &self.session).finish_non_exhaustive()
+        f.debug_struct("Connection").field("link", &self.link).field("peer", &self.peer).finish_non_exhaustive()
     }
 }

@@ -23,6 +23,37 @@ struct State {
 }
 
 impl Queue {
+    fn new(max: usize, ended: bool) -> Queue {
+        Queue(Mutex::new(State { waiting: VecDeque::new(), max: max.max(1), missed: 0, ended, waker: None }))
+    }
+
+    fn push(&self, notification: Arc<Notification>) {
+        let mut state = self.state();
+        let oldest = if state.waiting.len() >= state.max {
+            state.missed += 1;
+            state.waiting.pop_front()
+        } else {
+            None
+        };
+        state.waiting.push_back(notification);
+        let waker = state.waker.take();
+        drop(state);
+        drop(oldest);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    fn end(&self) {
+        let mut state = self.state();
+        state.ended = true;
+        let waker = state.waker.take();
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -77,6 +108,37 @@ impl fmt::Debug for Notifications {
     }
 }
 
+/// The other end of a queue that belongs to one call. When it is dropped, nothing more will come.
+pub(crate) struct Subscriber(Weak<Queue>);
+
+impl Subscriber {
+    /// Both ends.
+    pub(crate) fn pair(max: usize) -> (Subscriber, Notifications) {
+        let queue = Arc::new(Queue::new(max, false));
+        (Subscriber(Arc::downgrade(&queue)), Notifications(queue))
+    }
+
+    pub(crate) fn push(&self, notification: Arc<Notification>) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.push(notification);
+        }
+    }
+}
+
+impl Drop for Subscriber {
+    fn drop(&mut self) {
+        if let Some(queue) = self.0.upgrade() {
+            queue.end();
+        }
+    }
+}
+
+impl fmt::Debug for Subscriber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subscriber").field("heard", &(self.0.strong_count() > 0)).finish()
+    }
+}
+
 /// All who want to hear what a server says.
 #[derive(Default)]
 pub(crate) struct Subscribers(Mutex<List>);
@@ -90,13 +152,7 @@ struct List {
 impl Subscribers {
     pub(crate) fn subscribe(&self, max: usize) -> Notifications {
         let mut list = self.list();
-        let queue = Arc::new(Queue(Mutex::new(State {
-            waiting: VecDeque::new(),
-            max: max.max(1),
-            missed: 0,
-            ended: list.ended,
-            waker: None,
-        })));
+        let queue = Arc::new(Queue::new(max, list.ended));
         list.queues.retain(|queue| queue.strong_count() > 0);
         list.queues.push(Arc::downgrade(&queue));
         Notifications(queue)
@@ -110,20 +166,7 @@ impl Subscribers {
     pub(crate) fn push(&self, notification: Notification) {
         let notification = Arc::new(notification);
         for queue in self.living() {
-            let mut state = queue.state();
-            let oldest = if state.waiting.len() >= state.max {
-                state.missed += 1;
-                state.waiting.pop_front()
-            } else {
-                None
-            };
-            state.waiting.push_back(Arc::clone(&notification));
-            let waker = state.waker.take();
-            drop(state);
-            drop(oldest);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            queue.push(Arc::clone(&notification));
         }
     }
 
@@ -131,13 +174,7 @@ impl Subscribers {
     pub(crate) fn end(&self) {
         self.list().ended = true;
         for queue in self.living() {
-            let mut state = queue.state();
-            state.ended = true;
-            let waker = state.waker.take();
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            queue.end();
         }
     }
 

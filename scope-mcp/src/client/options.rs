@@ -1,8 +1,12 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::model::Implementation;
+use serde_json::Value;
+
+use super::{Notifications, Subscriber};
+use crate::model::{Implementation, Object};
+use crate::session::{LONGEST, ServedBounds, Settings, Side};
 use crate::wire::Wire;
 
 /// How a [`Client`](crate::Client) behaves: times, bounds, and who may watch.
@@ -22,6 +26,9 @@ pub struct ClientOptions {
     /// [`list_tools`](crate::Client::list_tools) and its kind, all pages together. Unless set: 60 s. No more than
     /// [a year](ClientOptions::LONGEST) counts.
     pub call_timeout: Duration,
+    /// The longest that a call can take whose [progress](CallOptions::with_progress) is heard of: progress starts the
+    /// call's time-out anew, but does not go beyond this. Unless set: 10 minutes. Never less than the time-out itself.
+    pub max_call_timeout: Duration,
     /// The longest line that is read, in bytes. A longer one is dropped, and the call it answers fails with
     /// [`CallError::is_too_long`](crate::CallError::is_too_long). Unless set: 64 MiB.
     pub max_line: usize,
@@ -32,6 +39,10 @@ pub struct ClientOptions {
     pub max_waiting: usize,
     /// How many bytes of parameters may wait in those calls. Unless set: 256 MiB.
     pub max_waiting_bytes: usize,
+    /// How many requests of the server are answered at a time. Further ones wait. Unless set: 64. At least 1.
+    pub max_requests: usize,
+    /// How many requests of the server may wait for that. Further ones are refused (-32000). Unless set: 1024.
+    pub max_requests_waiting: usize,
     /// How many notifications are kept for each [subscriber](crate::Client::notifications). When there are more, the
     /// oldest go. Unless set: 1024. At least 1.
     pub max_notifications: usize,
@@ -48,7 +59,7 @@ pub struct ClientOptions {
 
 impl ClientOptions {
     /// No time-out is longer than this: 365 days.
-    pub const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    pub const LONGEST: Duration = LONGEST;
 
     /// Sets [`open_timeout`](ClientOptions::open_timeout).
     #[must_use]
@@ -61,6 +72,27 @@ impl ClientOptions {
     #[must_use]
     pub fn call_timeout(mut self, timeout: Duration) -> Self {
         self.call_timeout = timeout;
+        self
+    }
+
+    /// Sets [`max_call_timeout`](ClientOptions::max_call_timeout).
+    #[must_use]
+    pub fn max_call_timeout(mut self, timeout: Duration) -> Self {
+        self.max_call_timeout = timeout;
+        self
+    }
+
+    /// Sets [`max_requests`](ClientOptions::max_requests).
+    #[must_use]
+    pub fn max_requests(mut self, requests: usize) -> Self {
+        self.max_requests = requests;
+        self
+    }
+
+    /// Sets [`max_requests_waiting`](ClientOptions::max_requests_waiting).
+    #[must_use]
+    pub fn max_requests_waiting(mut self, requests: usize) -> Self {
+        self.max_requests_waiting = requests;
         self
     }
 
@@ -120,6 +152,22 @@ impl ClientOptions {
         self
     }
 
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            side: Side::Client,
+            max_in_flight: self.max_in_flight,
+            max_waiting: self.max_waiting,
+            max_waiting_bytes: self.max_waiting_bytes,
+            max_line: self.max_line,
+            served: ServedBounds {
+                max_running: self.max_requests.max(1),
+                max_arrived: self.max_requests_waiting,
+                max_bytes: self.max_waiting_bytes,
+            },
+            wire: self.wire.clone(),
+        }
+    }
+
     /// Sets [`wire`](ClientOptions::wire).
     #[must_use]
     pub fn wire(mut self, wire: Arc<dyn Wire>) -> Self {
@@ -133,7 +181,10 @@ impl Default for ClientOptions {
         ClientOptions {
             open_timeout: Duration::from_secs(10),
             call_timeout: Duration::from_secs(60),
+            max_call_timeout: Duration::from_secs(600),
             max_line: 64 * 1024 * 1024,
+            max_requests: 64,
+            max_requests_waiting: 1024,
             max_in_flight: 1024,
             max_waiting: 65_536,
             max_waiting_bytes: 256 * 1024 * 1024,
@@ -166,6 +217,13 @@ impl fmt::Debug for ClientOptions {
 pub struct CallOptions {
     /// Instead of [`ClientOptions::call_timeout`].
     pub timeout: Option<Duration>,
+    /// Instead of [`ClientOptions::max_call_timeout`].
+    pub max_timeout: Option<Duration>,
+    /// More entries for the request's `_meta`, such as a trace context (`traceparent`, `tracestate`, `baggage`). What the
+    /// protocol itself has there stands over them.
+    pub meta: Object,
+    /// See [`with_progress`](CallOptions::with_progress).
+    progress: Option<Arc<Mutex<Option<Subscriber>>>>,
 }
 
 impl CallOptions {
@@ -179,5 +237,35 @@ impl CallOptions {
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
+    }
+
+    /// Sets [`max_timeout`](CallOptions::max_timeout).
+    #[must_use]
+    pub fn max_timeout(mut self, timeout: Duration) -> Self {
+        self.max_timeout = Some(timeout);
+        self
+    }
+
+    /// Adds an entry to [`meta`](CallOptions::meta).
+    #[must_use]
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.meta.insert(key.into(), value.into());
+        self
+    }
+
+    /// Asks the server to report the call's progress, which is to be heard of in what comes back, and there only: in order,
+    /// before the answer is there, and until the call is over. It keeps the latest `max`. Progress starts the call's
+    /// time-out anew.
+    ///
+    /// For one call: of several that are made with these options, or a copy, the first has it.
+    #[must_use]
+    pub fn with_progress(mut self, max: usize) -> (Self, Notifications) {
+        let (subscriber, notifications) = Subscriber::pair(max);
+        self.progress = Some(Arc::new(Mutex::new(Some(subscriber))));
+        (self, notifications)
+    }
+
+    pub(super) fn take_progress(&self) -> Option<Subscriber> {
+        self.progress.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }

@@ -4,7 +4,6 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::call::{read, write};
-use super::paging::Listed;
 use super::{CallOptions, Client, Page};
 use crate::error::CallError;
 use crate::model::{CallToolResult, Tool};
@@ -13,13 +12,6 @@ use crate::model::{CallToolResult, Tool};
 struct CallToolParams<'a> {
     name: &'a str,
     arguments: &'a RawValue,
-}
-
-impl Listed for Tool {
-    const METHOD: &'static str = "tools/list";
-    const CAPABILITY: &'static str = "tools";
-    const FIELD: &'static str = "tools";
-    const NOUN: [&'static str; 2] = ["tool", "tools"];
 }
 
 impl Client {

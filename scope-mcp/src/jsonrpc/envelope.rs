@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 /// A message, borrowed from the line it came in.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
-    Request { id: &'a RawValue, method: Cow<'a, str> },
+    Request { id: &'a RawValue, method: Cow<'a, str>, params: Option<&'a RawValue> },
     Notification { method: Cow<'a, str>, params: Option<&'a RawValue> },
     Answer { id: &'a RawValue, outcome: Outcome<'a> },
 }
@@ -79,7 +79,7 @@ pub(crate) fn parse(line: &[u8]) -> Result<Message<'_>, Malformed<'_>> {
         (Some(method), id) => {
             let method = text(method).ok_or(Malformed::NotAMessage)?;
             Ok(match id {
-                Some(id) => Message::Request { id, method },
+                Some(id) => Message::Request { id, method, params: envelope.params },
                 None => Message::Notification { method, params: envelope.params },
             })
         }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn requests_and_notifications_are_told_apart_by_the_id() {
         match parse(br#" {"jsonrpc":"2.0","method":"ping","id":7}"#) {
-            Ok(Message::Request { id, method }) => {
+            Ok(Message::Request { id, method, params: None }) => {
                 assert_eq!((id.get(), &*method), ("7", "ping"));
                 assert!(matches!(method, Cow::Borrowed(_)));
             }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::{INTERNAL_ERROR, INVALID_PARAMS};
+use super::{INTERNAL_ERROR, INVALID_PARAMS, METHOD_NOT_FOUND};
 use crate::redact::redact;
 use crate::visible::Visible;
 
@@ -52,6 +52,11 @@ impl Rejection {
         // A number, a string and a value cannot fail to be written.
         let raw = to_raw_value(&written).unwrap_or_default();
         Rejection { code: Some(code), message: Some(message), data, raw }
+    }
+
+    /// That method is not offered (-32601).
+    pub fn method_not_found(method: &str) -> Rejection {
+        Rejection::new(METHOD_NOT_FOUND, format!("the method {} is not offered", Visible::new(method, 100)))
     }
 
     /// Reads what can be read of an error object. A peer that sends something else has rejected the request all the

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::Id;
+use super::{Id, Rejection};
 
 /// A request of ours. Our ids are whole numbers.
 pub(crate) fn request(id: u64, method: &str, params: Option<&RawValue>) -> Vec<u8> {
@@ -30,16 +30,16 @@ pub(crate) fn result_answer(id: &Id, result: &str) -> Vec<u8> {
     end(line)
 }
 
-/// The refusal of a request of the peer.
-pub(crate) fn error_answer(id: &Id, code: i64, message: &str) -> Vec<u8> {
-    let mut line = begin(id.as_json().len() + message.len());
-    line.extend_from_slice(b",\"id\":");
-    raw(&mut line, id.as_json());
-    line.extend_from_slice(b",\"error\":{\"code\":");
-    line.extend_from_slice(code.to_string().as_bytes());
-    line.extend_from_slice(b",\"message\":");
-    string(&mut line, message);
-    line.push(b'}');
+/// The refusal of a request of the peer. `id` is JSON; there is none for a line of which none is known.
+pub(crate) fn rejection_answer(id: Option<&str>, rejection: &Rejection) -> Vec<u8> {
+    let error = rejection.raw().get();
+    let mut line = begin(id.map_or(0, str::len) + error.len());
+    if let Some(id) = id {
+        line.extend_from_slice(b",\"id\":");
+        raw(&mut line, id);
+    }
+    line.extend_from_slice(b",\"error\":");
+    raw(&mut line, error);
     end(line)
 }
 
@@ -101,8 +101,12 @@ mod tests {
         let id = Id::from_json(b"\"x\\n\"").unwrap();
         assert_eq!(text(result_answer(&id, "{}")), "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"result\":{}}\n");
         assert_eq!(
-            text(error_answer(&id, -32601, "no\n")),
+            text(rejection_answer(Some(id.as_json()), &Rejection::new(-32601, "no\n"))),
             "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"error\":{\"code\":-32601,\"message\":\"no\\n\"}}\n"
+        );
+        assert_eq!(
+            text(rejection_answer(None, &Rejection::new(-32700, "no"))),
+            "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"no\"}}\n"
         );
     }
 
@@ -111,7 +115,7 @@ mod tests {
         use super::super::{Message, parse};
         let line = request(u64::MAX, "m", None);
         match parse(&line[..line.len() - 1]) {
-            Ok(Message::Request { id, method }) => {
+            Ok(Message::Request { id, method, params: None }) => {
                 assert_eq!((id.get(), &*method), ("18446744073709551615", "m"));
             }
             other => panic!("{other:?}"),

@@ -1,16 +1,36 @@
-//! What the server says.
+//! What the peer says.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Answer, Session, Stage};
+use super::served::Refused;
+use super::{Answer, Session, Side, Stage};
 use crate::codec::{self, About, Frame, TooLong};
+use crate::era;
 use crate::error::{CallError, parse_error};
-use crate::jsonrpc::{self, Id, METHOD_NOT_FOUND, Malformed, Message, Outcome, Rejection};
+use crate::jsonrpc::{self, BUSY, INVALID_REQUEST, Id, Malformed, Message, Outcome, PARSE_ERROR, Rejection};
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
 
 /// A server that prints text all the time is not worth more lines of a log.
 const NOISE_LOGGED: u64 = 100;
+
+#[derive(Deserialize)]
+struct Cancelled<'a> {
+    #[serde(borrow, rename = "requestId")]
+    request_id: &'a RawValue,
+    #[serde(borrow)]
+    reason: Option<Cow<'a, str>>,
+}
+
+#[derive(Deserialize)]
+struct Token<'a> {
+    #[serde(borrow, rename = "progressToken")]
+    progress_token: &'a RawValue,
+}
 
 impl Session {
     /// Takes what the framer gave.
@@ -18,7 +38,7 @@ impl Session {
         match frame {
             Frame::Line(line) => {
                 self.tell_wire(line);
-                self.message(line, true);
+                self.message(line, None);
             }
             Frame::TooLong(what) => self.too_long(&what),
         }
@@ -39,34 +59,29 @@ impl Session {
 
     fn tell_wire(&self, line: &[u8]) {
         if let Some(wire) = &self.wire {
-            wire.line(&WireLine::new(&self.server, Direction::Received, line));
+            wire.line(&WireLine::new(&self.peer, Direction::Received, line));
         }
     }
 
-    fn message(&mut self, line: &[u8], batch_allowed: bool) {
+    /// `batch` is the one that it came in.
+    fn message(&mut self, line: &[u8], batch: Option<u64>) {
         let malformed = match jsonrpc::parse(line) {
             Ok(message) => {
                 self.traffic.received += 1;
                 return match message {
                     Message::Answer { id, outcome } => self.answer(id, outcome),
-                    Message::Request { id, method } => self.request(id, &method),
-                    Message::Notification { method, params } => {
-                        tracing::trace!(server = &*self.server, method = &*method, "notification");
-                        if !self.subscribers.is_empty() {
-                            self.subscribers.push(Notification::new(method, params));
-                        }
-                    }
+                    Message::Request { id, method, params } => self.request(id, &method, params, batch),
+                    Message::Notification { method, params } => self.notification(method, params),
                 };
             }
             Err(malformed) => malformed,
         };
-        match malformed {
-            Malformed::Batch if batch_allowed && self.revision.is_some_and(crate::Revision::has_batches) => {
-                if let Ok(messages) = jsonrpc::parse_batch(line) {
-                    for message in messages {
-                        self.message(message.get().as_bytes(), false);
-                    }
-                    return;
+        match &malformed {
+            Malformed::Batch if batch.is_none() && self.revision.is_some_and(crate::Revision::has_batches) => {
+                if let Ok(messages) = jsonrpc::parse_batch(line)
+                    && !messages.is_empty()
+                {
+                    return self.batch(&messages);
                 }
             }
             Malformed::Both(id) | Malformed::Neither(id) => {
@@ -85,16 +100,75 @@ impl Session {
                     && let Some(call) = self.take_sent(id)
                 {
                     let error =
-                        CallError::malformed(&call.name, format!("it is not proper JSON: {}", parse_error(&error)));
+                        CallError::malformed(&call.name, format!("it is not proper JSON: {}", parse_error(error)));
                     return call.reply.send(Err(error));
                 }
             }
             Malformed::Batch | Malformed::ByteOrderMark | Malformed::NotAMessage => {}
         }
         if self.noise.count() < NOISE_LOGGED {
-            tracing::debug!(server = &*self.server, "a line on standard output that is no message");
+            tracing::debug!(peer = &*self.peer, "a line that is no message");
         }
         self.noise.heard(line);
+        if self.side == Side::Server {
+            self.refuse_malformed(line, &malformed, batch);
+        }
+    }
+
+    fn batch(&mut self, messages: &[&RawValue]) {
+        let key = self.served.begin_batch();
+        for message in messages {
+            self.message(message.get().as_bytes(), Some(key));
+        }
+        if let Some(answers) = self.served.end_batch(key) {
+            self.send(answers);
+        }
+    }
+
+    /// Says what is wrong with a line. A peer that does not read is not told.
+    fn refuse_malformed(&mut self, line: &[u8], malformed: &Malformed<'_>, batch: Option<u64>) {
+        let (code, why) = match malformed {
+            Malformed::NotJson(error) => (PARSE_ERROR, format!("that line is not proper JSON: {}", parse_error(error))),
+            Malformed::ByteOrderMark => {
+                (PARSE_ERROR, "that line begins with a byte order mark, which JSON does not allow".to_owned())
+            }
+            Malformed::Batch => (
+                INVALID_REQUEST,
+                "an array of messages is only allowed in revision 2025-03-26, if not empty".to_owned(),
+            ),
+            Malformed::NotAMessage => (INVALID_REQUEST, "that line is no JSON-RPC 2.0 message".to_owned()),
+            // An answer, if not a good one: it is not for us to answer it.
+            Malformed::Both(_) | Malformed::Neither(_) => return,
+        };
+        // So that it can tell which request it was, where that can be seen.
+        let about = codec::about(line);
+        let id = about.as_ref().and_then(About::asked);
+        self.refuse(id, &Rejection::new(code, why), batch);
+    }
+
+    /// Refuses a line, or a request that is not taken in.
+    fn refuse(&mut self, id: Option<&Id>, rejection: &Rejection, batch: Option<u64>) {
+        if self.over.is_some() {
+            return;
+        }
+        // JSON-RPC has `null` for an id that is not known. MCP leaves it out from 2025-11-25 on.
+        let unknown = match self.revision {
+            Some(revision) if revision >= crate::Revision::V2025_11_25 => None,
+            _ => Some("null"),
+        };
+        let line = jsonrpc::rejection_answer(id.map(Id::as_json).or(unknown), rejection);
+        self.answer_at_once(&line, batch);
+    }
+
+    fn answer_at_once(&mut self, line: &[u8], batch: Option<u64>) {
+        if self.outbox.bytes() > super::ANSWERS_MAX {
+            self.traffic.unanswered_requests += 1;
+            return;
+        }
+        match batch {
+            Some(batch) => self.served.add_to_batch(batch, line),
+            None => self.send(line.to_vec()),
+        }
     }
 
     fn answer(&mut self, id: &RawValue, outcome: Outcome<'_>) {
@@ -102,7 +176,7 @@ impl Session {
         let Some(call) = call else {
             // Late, or made up: nobody waits for it.
             self.traffic.strays += 1;
-            tracing::debug!(server = &*self.server, "an answer that nobody waits for");
+            tracing::debug!(peer = &*self.peer, "an answer that nobody waits for");
             return;
         };
         let answer: Answer = match outcome {
@@ -112,29 +186,86 @@ impl Session {
         call.reply.send(answer);
     }
 
-    /// We offer nothing to a server but a sign of life.
-    fn request(&mut self, id: &RawValue, method: &str) {
-        let Some(id) = Id::from_raw(id) else {
+    fn request(&mut self, raw: &RawValue, method: &str, params: Option<&RawValue>, batch: Option<u64>) {
+        let Some(id) = Id::from_raw(raw) else {
             // It could not tell our answer from another.
-            return self.noise.heard(id.get().as_bytes());
+            self.noise.heard(raw.get().as_bytes());
+            if self.side == Side::Server {
+                let why = "the id of a request is a number or a string";
+                self.refuse(None, &Rejection::new(INVALID_REQUEST, why), batch);
+            }
+            return;
         };
         if self.over.is_some() {
             return;
         }
-        if self.outbox.bytes() > super::ANSWERS_MAX {
-            self.traffic.unanswered_requests += 1;
-            return;
+        // A sign of life is given also when all handlers are busy. The modern era has no such request.
+        if method == "ping" && !params.is_some_and(era::is_modern) {
+            return self.answer_at_once(&jsonrpc::result_answer(&id, "{}"), batch);
         }
-        let line = if method == "ping" {
-            jsonrpc::result_answer(&id, "{}")
-        } else {
-            jsonrpc::error_answer(&id, METHOD_NOT_FOUND, "this client does not offer that method")
+        let rejection = match self.served.arrive(id.clone(), method, params, batch) {
+            Ok(()) => return,
+            Err(Refused::InUse) => {
+                Rejection::new(INVALID_REQUEST, "a request of that id has not been answered yet: use another id")
+            }
+            Err(Refused::Busy(waiting)) => {
+                Rejection::new(BUSY, format!("{waiting} requests wait already: ask less at a time"))
+            }
         };
-        self.outbox.push(line, None);
+        self.refuse(Some(&id), &rejection, batch);
+    }
+
+    fn notification(&mut self, method: Cow<'_, str>, params: Option<&RawValue>) {
+        tracing::trace!(peer = &*self.peer, method = &*method, "notification");
+        match &*method {
+            "notifications/cancelled" => self.cancelled(params),
+            "notifications/progress" if self.progress(&method, params) => return,
+            _ => {}
+        }
+        if !self.subscribers.is_empty() {
+            self.subscribers.push(Notification::new(method, params));
+        }
+    }
+
+    /// The peer does not want an answer any more, or, of a subscription of ours, ends it.
+    fn cancelled(&mut self, params: Option<&RawValue>) {
+        let Some(cancelled) = params.and_then(|params| serde_json::from_str::<Cancelled<'_>>(params.get()).ok()) else {
+            return;
+        };
+        let Some(id) = Id::from_raw(cancelled.request_id) else { return };
+        if let Some(rest_of_batch) = self.served.cancel(&id) {
+            return self.send(rest_of_batch);
+        }
+        if let Some(number) = id.as_u64()
+            && self.calls.get(&number).is_some_and(|call| &*call.name.method == "subscriptions/listen")
+            && let Some(call) = self.take_sent(number)
+        {
+            let reason = cancelled.reason.unwrap_or_default();
+            call.reply.send(Err(CallError::ended(&call.name, &reason)));
+        }
+    }
+
+    /// Tells whoever waits for this call. Returns whether it was told there, and to nobody else.
+    fn progress(&mut self, method: &str, params: Option<&RawValue>) -> bool {
+        let Some(token) = params.and_then(|params| serde_json::from_str::<Token<'_>>(params.get()).ok()) else {
+            return false;
+        };
+        let Some(id) = jsonrpc::whole_number(token.progress_token.get()) else { return false };
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(subscriber) = &call.progress else { return false };
+        subscriber.push(Arc::new(Notification::new(Cow::Borrowed(method), params)));
+        if let Some(now) = self.now {
+            // It is alive: it gets its time anew, within the limit.
+            let deadline = (now + call.timeout).min(call.latest);
+            self.deadlines.remove(&(call.deadline, id));
+            self.deadlines.insert((deadline, id));
+            call.deadline = deadline;
+        }
+        true
     }
 
     fn too_long(&mut self, what: &TooLong) {
-        tracing::debug!(server = &*self.server, bytes = what.len, "a line that is too long");
+        tracing::debug!(peer = &*self.peer, bytes = what.len, "a line that is too long");
         let (limit, len) = (self.max_line, what.len);
         let note = format!("(a line of {len} bytes, over the limit of {limit}: dropped)");
         self.tell_wire(note.as_bytes());
@@ -144,7 +275,14 @@ impl Session {
                 let error = CallError::too_long(&call.name, limit, len);
                 call.reply.send(Err(error));
             }
-            None => self.noise.heard(note.as_bytes()),
+            None => {
+                self.noise.heard(note.as_bytes());
+                if self.side == Side::Server {
+                    let id = what.about.as_ref().and_then(About::asked);
+                    let why = format!("that line has {len} bytes, and no more than {limit} are read");
+                    self.refuse(id, &Rejection::new(INVALID_REQUEST, why), None);
+                }
+            }
         }
     }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::reply::Pending;
 use super::*;
+use crate::client::ClientOptions;
 use crate::codec::Framer;
 use crate::error::HowGone;
 use crate::testing::Random;
@@ -23,7 +24,7 @@ impl Talk {
     fn new(options: ClientOptions) -> Talk {
         let subscribers = Arc::new(Subscribers::default());
         Talk {
-            session: Session::new(&"s".into(), &options, &subscribers),
+            session: Session::new(&"s".into(), options.settings(), &subscribers),
             subscribers,
             abandoned: Arc::default(),
             now: Instant::now(),
@@ -42,7 +43,7 @@ impl Talk {
         let name = CallName { server: "s".into(), method: method.into(), subject: None };
         let (reply, pending) = pair(id, &name, &self.abandoned);
         let params = params.map(|text| serde_json::from_str(text).unwrap());
-        self.session.call(self.now, NewCall { id, name, params, timeout: Duration::from_secs(10), reply });
+        self.session.call(self.now, NewCall::new(id, name, params, Duration::from_secs(10), reply));
         pending
     }
 
@@ -238,7 +239,7 @@ fn a_batch_is_taken_where_the_revision_has_them() {
     );
     assert_eq!((ready(a).unwrap().get(), ready(b).unwrap().get()), ("1", "2"));
     assert_eq!(talk.session.traffic().noise, 2);
-    assert_eq!(talk.messages(), [serde_json::json!({"jsonrpc":"2.0","id":9,"result":{}})]);
+    assert_eq!(talk.messages(), [serde_json::json!([{"jsonrpc":"2.0","id":9,"result":{}}])], "answered as it came");
 }
 
 #[test]
@@ -311,7 +312,7 @@ fn a_call_dropped_on_its_way_to_the_session_leaves_no_trace() {
     let (reply, pending) = pair(1, &name, &talk.abandoned);
     drop(pending);
     talk.hear_of_drops();
-    let call = NewCall { id: 1, name, params: None, timeout: Duration::from_secs(1), reply };
+    let call = NewCall::new(1, name, None, Duration::from_secs(1), reply);
     talk.session.call(talk.now, call);
     assert!(talk.messages().is_empty());
     talk.assert_idle();
@@ -380,6 +381,10 @@ fn requests_of_the_server_are_answered_with_the_id_they_came_with() {
     talk.hear(b"{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0062\",\"method\":\"ping\"}\n");
     talk.hear(b"{\"jsonrpc\":\"2.0\",\"id\":1.50,\"method\":\"roots/list\",\"params\":{}}\n");
     talk.hear(b"{\"jsonrpc\":\"2.0\",\"id\":{},\"method\":\"ping\"}\n");
+    let asked = talk.session.next_request().unwrap();
+    assert_eq!((&*asked.method, asked.params.unwrap().get()), ("roots/list", "{}"));
+    talk.session.respond(asked.key, Err(&Rejection::method_not_found(&asked.method)));
+    assert!(talk.session.next_request().is_none());
     let out = String::from_utf8(talk.write(usize::MAX)).unwrap();
     let mut lines = out.lines();
     assert_eq!(lines.next(), Some("{\"jsonrpc\":\"2.0\",\"id\":\"a\\u0062\",\"result\":{}}"));
@@ -438,7 +443,7 @@ fn a_call_without_any_time_is_not_sent() {
     let mut talk = talk();
     let name = CallName { server: "s".into(), method: "m".into(), subject: None };
     let (reply, pending) = pair(1, &name, &talk.abandoned);
-    talk.session.call(talk.now, NewCall { id: 1, name, params: None, timeout: Duration::ZERO, reply });
+    talk.session.call(talk.now, NewCall::new(1, name, None, Duration::ZERO, reply));
     let error = error(pending);
     assert!(error.is_timeout() && error.is_not_sent() && !talk.session.has_output());
     talk.assert_idle();

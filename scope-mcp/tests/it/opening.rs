@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use scope_mcp::{Client, Ending, OpenError, Revision};
+use scope_mcp::{Client, Ending, Era, OpenError, Revision};
 
 use crate::support::{Clock, assert_says, on_every_runtime, open, options};
 
@@ -11,7 +11,7 @@ on_every_runtime! {
         let info = client.info().unwrap();
         assert_eq!((info.server.name.as_str(), info.server.version.as_str()), ("peer", "1.0"));
         assert_eq!(info.server.title.as_deref(), Some("A peer"));
-        assert_eq!(info.revision, Revision::LATEST);
+        assert_eq!(info.revision, Revision::LATEST_LEGACY);
         assert_eq!(info.instructions.as_deref(), Some("Be nice."));
         assert!(info.capabilities.has("tools") && !info.capabilities.has("prompts"));
         assert_eq!(TEST.left(), [info.pid.unwrap()]);
@@ -27,7 +27,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn every_known_revision_is_taken_and_no_other(n, TEST) {
-        for revision in Revision::ALL {
+        for revision in Revision::of(Era::Legacy) {
             let client = open(n, TEST.peer("speaks-only").arg(revision.as_str())).await?;
             assert_eq!(client.info().unwrap().revision, revision);
             client.close().await?;

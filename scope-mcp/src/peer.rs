@@ -1,0 +1,144 @@
+//! Speaking with a peer: what both sides of a connection do alike.
+//!
+//! One task reads, writes, and keeps the session. The peer's requests run beside it, each a child of the connection's
+//! nursery in a cancel scope of its own; what they have to say goes through the [`Desk`].
+
+mod desk;
+mod request;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use scope_core::rt::Handle;
+use scope_core::{Failure, Spawner, Spawns};
+use serde_json::value::RawValue;
+
+use crate::error::Gone;
+use crate::jsonrpc::Rejection;
+use crate::session::{Abandoned, Arrived, Session};
+use crate::transport::Link;
+pub(crate) use desk::{Ask, Desk};
+use request::Cancel;
+
+/// What a request of the peer is answered with.
+pub(crate) type Outcome = Result<Box<RawValue>, Rejection>;
+
+/// What there is to do for a request.
+pub(crate) enum Work {
+    /// Nothing: this is the answer.
+    Now(Outcome),
+    /// To be run, and may take its time.
+    Later(BoxFuture<'static, Outcome>),
+}
+
+/// Requests begun before the wire gets its turn.
+const BURST: usize = 256;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) session: Session,
+    pub(crate) desk: Arc<Desk>,
+    abandoned: Arc<Abandoned>,
+    running: HashMap<u64, Arc<Cancel>>,
+}
+
+impl Peer {
+    pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
+        Peer { session, desk, abandoned, running: HashMap::new() }
+    }
+
+    /// Moves whatever there is to move. Ready when the peer is gone.
+    ///
+    /// `respond` says what is to be done for a request of the peer; it is called in the order in which they came.
+    pub(crate) fn poll(
+        &mut self,
+        link: &mut Link,
+        rt: &Handle,
+        children: &Spawner<Failure>,
+        respond: &mut dyn FnMut(&mut Session, &Arrived) -> Work,
+        cx: &mut Context<'_>,
+    ) -> Poll<Gone> {
+        self.take(rt, cx);
+        self.session.observe(rt.now());
+        let gone = link.poll(&mut self.session, cx);
+        let mut begun = 0;
+        while begun < BURST
+            && let Some(arrived) = self.session.next_request()
+        {
+            begun += 1;
+            self.begin(arrived, children, respond);
+        }
+        for key in self.session.cancelled_requests() {
+            if let Some(cancel) = self.running.get(&key) {
+                cancel.cancel("cancelled by the peer");
+            }
+        }
+        self.desk.unsent(self.session.unsent());
+        if gone.is_pending() && (begun == BURST || (begun > 0 && self.session.has_output())) {
+            // Answers that were known at once, and more to begin.
+            cx.waker().wake_by_ref();
+        }
+        gone
+    }
+
+    /// Takes over what handlers, and callers who gave up, have left.
+    fn take(&mut self, rt: &Handle, cx: &mut Context<'_>) {
+        for id in self.abandoned.poll_take(cx) {
+            self.session.abandon(id);
+        }
+        for ask in self.desk.take(cx) {
+            match ask {
+                Ask::Line(line) => self.session.send(line),
+                Ask::Over { key, line } => {
+                    self.running.remove(&key);
+                    self.session.respond_line(key, line);
+                }
+                Ask::Call(call) => self.session.call(rt.now(), *call),
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        arrived: Arrived,
+        children: &Spawner<Failure>,
+        respond: &mut dyn FnMut(&mut Session, &Arrived) -> Work,
+    ) {
+        let key = arrived.key;
+        let work = match respond(&mut self.session, &arrived) {
+            Work::Now(outcome) => {
+                return self.session.respond(key, outcome.as_ref().map(|result| result.get()));
+            }
+            Work::Later(work) => work,
+        };
+        let cancel = Arc::<Cancel>::default();
+        let child = request::run(Arc::clone(&self.desk), &arrived, Arc::clone(&cancel), work);
+        match children.run_erased(child) {
+            Ok(()) => {
+                self.running.insert(key, cancel);
+            }
+            Err(error) => {
+                let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
+                self.session.respond(key, Err(&rejection));
+            }
+        }
+    }
+
+    /// Cancels the requests that run: nobody will hear their answers.
+    pub(crate) fn cancel_requests(&mut self, reason: &'static str) {
+        for (_, cancel) in self.running.drain() {
+            cancel.cancel(reason);
+        }
+    }
+
+    /// Nothing more is said: whoever waits is told. Returns how many of our calls had no answer.
+    pub(crate) fn close(&mut self) -> usize {
+        let unanswered = self.session.close();
+        self.abandoned.close();
+        self.desk.end();
+        unanswered
+    }
+}

@@ -1,0 +1,205 @@
+//! The mailbox from those who run the peer's requests to the one who speaks with the peer.
+//!
+//! What is in it goes out in order. It is bounded by the bytes that have not been written: whoever wants to say more waits,
+//! and nobody else does.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Context;
+
+use event_listener::Event;
+use futures_util::task::AtomicWaker;
+
+use crate::session::NewCall;
+
+/// Unsent bytes from which on nobody may say more. One line may go beyond.
+const HIGH_WATER: usize = 1024 * 1024;
+
+/// What is asked of the one who speaks with the peer.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    /// To be written as it is.
+    Line(Vec<u8>),
+    /// A request of the peer is over; `None` where it is not to be answered.
+    Over { key: u64, line: Option<Vec<u8>> },
+    /// A request to the peer. Its time runs from when it is taken up.
+    Call(Box<NewCall>),
+}
+
+impl Ask {
+    fn weight(&self) -> usize {
+        match self {
+            Ask::Line(line) | Ask::Over { line: Some(line), .. } => line.len(),
+            Ask::Over { line: None, .. } => 0,
+            Ask::Call(call) => call.params.as_ref().map_or(0, |raw| raw.get().len()),
+        }
+    }
+}
+
+/// The connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended;
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Desk {
+    state: Mutex<State>,
+    /// Of the one who takes.
+    waker: AtomicWaker,
+    /// There is room again, or it is over.
+    room: Event,
+}
+
+#[derive(Default)]
+struct State {
+    asks: Vec<Ask>,
+    /// Bytes here, and those that were taken and have not been written.
+    unsent: usize,
+    ended: bool,
+}
+
+impl Desk {
+    pub(crate) fn new() -> Arc<Desk> {
+        Arc::default()
+    }
+
+    /// Waits for room, and leaves `ask` here.
+    ///
+    /// # Cancel safety
+    /// Dropped before it is ready, nothing was left.
+    pub(crate) async fn leave(&self, ask: Ask) -> Result<(), Ended> {
+        let mut ask = Some(ask);
+        loop {
+            if self.try_leave(&mut ask)? {
+                return Ok(());
+            }
+            let room = self.room.listen();
+            if self.try_leave(&mut ask)? {
+                return Ok(());
+            }
+            room.await;
+        }
+    }
+
+    /// A request is over, without an answer. There is always room for that: so many requests run, and no more.
+    pub(crate) fn over(&self, key: u64) {
+        {
+            let mut state = self.state();
+            if state.ended {
+                return;
+            }
+            state.asks.push(Ask::Over { key, line: None });
+        }
+        self.waker.wake();
+    }
+
+    /// Whatever has been left since the last time. Registers to be woken by the next.
+    pub(crate) fn take(&self, cx: &Context<'_>) -> Vec<Ask> {
+        self.waker.register(cx.waker());
+        std::mem::take(&mut self.state().asks)
+    }
+
+    /// Says how much of what was taken has not been written yet.
+    pub(crate) fn unsent(&self, bytes: usize) {
+        let room = {
+            let mut state = self.state();
+            let before = state.unsent;
+            state.unsent = bytes + state.asks.iter().map(Ask::weight).sum::<usize>();
+            before >= HIGH_WATER && state.unsent < HIGH_WATER
+        };
+        if room {
+            self.room.notify(usize::MAX);
+        }
+    }
+
+    /// Nobody takes anything any more.
+    pub(crate) fn end(&self) {
+        let asks = {
+            let mut state = self.state();
+            state.ended = true;
+            std::mem::take(&mut state.asks)
+        };
+        // A call that is dropped tells its caller.
+        drop(asks);
+        self.room.notify(usize::MAX);
+    }
+
+    fn try_leave(&self, ask: &mut Option<Ask>) -> Result<bool, Ended> {
+        {
+            let mut state = self.state();
+            if state.ended {
+                return Err(Ended);
+            }
+            if state.unsent >= HIGH_WATER {
+                return Ok(false);
+            }
+            if let Some(ask) = ask.take() {
+                state.unsent += ask.weight();
+                state.asks.push(ask);
+            }
+        }
+        self.waker.wake();
+        Ok(true)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Desk").field("asks", &state.asks.len()).field("unsent", &state.unsent).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Context;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+    use crate::testing::Wakes;
+
+    fn line(len: usize) -> Ask {
+        Ask::Line(vec![b'x'; len])
+    }
+
+    #[test]
+    fn who_says_too_much_waits_until_it_is_written_and_nobody_else_is_lost() {
+        let desk = Desk::new();
+        let wakes = Wakes::new();
+        let waker = wakes.waker();
+        let cx = Context::from_waker(&waker);
+        assert!(desk.take(&cx).is_empty());
+        desk.leave(line(HIGH_WATER)).now_or_never().unwrap().unwrap();
+        assert_eq!(wakes.count(), 1);
+        let mut waiting = pin!(desk.leave(line(1)));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert!(desk.leave(line(7)).now_or_never().is_none(), "dropped: nothing was left");
+        desk.over(3);
+        let taken = desk.take(&cx);
+        assert!(matches!(&taken[..], [Ask::Line(_), Ask::Over { key: 3, line: None }]), "{taken:?}");
+        desk.unsent(HIGH_WATER);
+        assert!(waiting.as_mut().now_or_never().is_none(), "taken is not written");
+        desk.unsent(HIGH_WATER - 1);
+        waiting.now_or_never().unwrap().unwrap();
+        assert_eq!(desk.take(&cx).len(), 1);
+    }
+
+    #[test]
+    fn when_it_is_over_everybody_is_told() {
+        let desk = Desk::new();
+        desk.leave(line(HIGH_WATER)).now_or_never().unwrap().unwrap();
+        let mut waiting = pin!(desk.leave(line(1)));
+        assert!(waiting.as_mut().now_or_never().is_none());
+        desk.end();
+        assert_eq!(waiting.now_or_never(), Some(Err(Ended)));
+        assert_eq!(desk.leave(line(1)).now_or_never(), Some(Err(Ended)));
+        desk.over(1);
+        assert!(desk.take(&Context::from_waker(std::task::Waker::noop())).is_empty());
+    }
+}
