@@ -16,7 +16,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
 use crate::jsonrpc::Rejection;
-use crate::model::{Capabilities, InitializeParams, InitializeResult};
+use crate::model::{ClientCapabilities, InitializeParams, InitializeResult};
 use crate::peer::{Desk, Peer, Work};
 use crate::session::{Abandoned, Answer, Arrived, NewCall, Session, pair};
 use crate::transport::{CLOSING, Ended, Link, Target};
@@ -193,11 +193,8 @@ impl Connection {
     /// Sends `initialize` and waits for the answer.
     async fn initialize(&mut self, now: Instant) -> Result<Box<RawValue>, OpenKind> {
         let options = &self.shared.options;
-        let params = InitializeParams {
-            protocol_version: Revision::LATEST_LEGACY.as_str(),
-            capabilities: &Capabilities::default(),
-            client_info: &options.client_info,
-        };
+        let revision = Revision::LATEST_LEGACY.as_str();
+        let params = InitializeParams::new(revision, ClientCapabilities::new(), options.client_info.clone());
         let params = to_raw_value(&params).map_err(|error| OpenKind::Other(error.to_string()))?;
         let id = self.shared.next_id();
         let name = CallName { server: Arc::clone(&self.shared.server), method: "initialize".into(), subject: None };

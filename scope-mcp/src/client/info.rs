@@ -2,7 +2,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::Revision;
-use crate::model::{Capabilities, Implementation};
+use crate::model::{Implementation, ServerCapabilities};
 
 /// What opening a server found out.
 #[derive(Clone, Debug)]
@@ -13,7 +13,7 @@ pub struct ServerInfo {
     /// The revision both sides speak.
     pub revision: Revision,
     /// What it can do.
-    pub capabilities: Capabilities,
+    pub capabilities: ServerCapabilities,
     /// What it tells a model about itself.
     pub instructions: Option<String>,
     /// The number of its process, if that was started here.

@@ -1,4 +1,8 @@
-use serde::{Deserialize, Serialize};
+use std::fmt;
+
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Object;
 use super::number::{no_float, write_maybe_float};
@@ -73,8 +77,8 @@ pub struct Icon {
     /// Its media type, where `src` does not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime_type: Option<String>,
-    /// The sizes it is made for: `48x48`, or `any`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// The sizes it is made for: `48x48`, or `any`. Some servers, of a draft, send one text of them; it is taken apart.
+    #[serde(default, deserialize_with = "read_sizes", skip_serializing_if = "Option::is_none")]
     pub sizes: Option<Vec<String>>,
     /// What background it is made for: `light` or `dark`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -109,5 +113,55 @@ impl Icon {
     pub fn theme(mut self, theme: impl Into<String>) -> Self {
         self.theme = Some(theme.into());
         self
+    }
+}
+
+fn read_sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    struct Sizes;
+
+    impl<'de> Visitor<'de> for Sizes {
+        type Value = Option<Vec<String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of sizes")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E>(self, sizes: &str) -> Result<Self::Value, E> {
+            Ok(Some(sizes.split_ascii_whitespace().map(str::to_owned).collect()))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, sizes: A) -> Result<Self::Value, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(sizes)).map(Some)
+        }
+    }
+
+    deserializer.deserialize_any(Sizes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_a_list_and_as_a_text() {
+        for (json, sizes) in [
+            (r#"{"src":"a"}"#, None),
+            (r#"{"src":"a","sizes":null}"#, None),
+            (r#"{"src":"a","sizes":["48x48","any"]}"#, Some(vec!["48x48", "any"])),
+            (r#"{"src":"a","sizes":"48x48 any"}"#, Some(vec!["48x48", "any"])),
+        ] {
+            let icon: Icon = serde_json::from_str(json).unwrap();
+            assert_eq!(
+                icon.sizes.as_deref(),
+                sizes.map(|it| it.into_iter().map(str::to_owned).collect::<Vec<_>>()).as_deref()
+            );
+        }
+        let error = crate::decode::decode::<Icon>(r#"{"src":"a","sizes":["48x48",7]}"#).unwrap_err();
+        assert!(error.starts_with("sizes[1]: "), "{error}");
+        assert!(crate::decode::decode::<Icon>(r#"{"src":"a","sizes":7}"#).unwrap_err().contains("a list of sizes"));
     }
 }
