@@ -1,13 +1,17 @@
 //! A client: the handle of a connection that has one owner.
 
 mod call;
+mod completion;
 mod connection;
 mod home;
 mod info;
+mod legacy;
 mod notifications;
 mod options;
 mod paging;
+mod prompts;
 mod report;
+mod resources;
 mod spec;
 mod tools;
 

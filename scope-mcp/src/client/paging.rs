@@ -14,7 +14,7 @@ use super::call::write;
 use super::{CallOptions, Client};
 use crate::decode::decode;
 use crate::error::{CallError, CallName, Delivery, parse_error};
-use crate::model::{Object, Tool};
+use crate::model::Object;
 use crate::visible::Visible;
 
 /// One page of a list, as the server gave it.
@@ -41,13 +41,6 @@ pub(super) trait Listed: DeserializeOwned {
     const FIELD: &'static str;
     /// One and several of them, in messages.
     const NOUN: [&'static str; 2];
-}
-
-impl Listed for Tool {
-    const METHOD: &'static str = "tools/list";
-    const CAPABILITY: &'static str = "tools";
-    const FIELD: &'static str = "tools";
-    const NOUN: [&'static str; 2] = ["tool", "tools"];
 }
 
 impl Client {
@@ -228,6 +221,7 @@ fn name_of(item: &RawValue) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Tool;
 
     fn page(json: &str, before: usize, max: usize) -> Result<Page<Tool>, CallError> {
         let name = CallName { server: "s".into(), method: "tools/list".into(), subject: None };

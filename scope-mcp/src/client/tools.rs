@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::call::{read, write};
+use super::paging::Listed;
 use super::{CallOptions, Client, Page};
 use crate::error::CallError;
 use crate::model::{CallToolResult, Tool};
@@ -12,6 +13,13 @@ use crate::model::{CallToolResult, Tool};
 struct CallToolParams<'a> {
     name: &'a str,
     arguments: &'a RawValue,
+}
+
+impl Listed for Tool {
+    const METHOD: &'static str = "tools/list";
+    const CAPABILITY: &'static str = "tools";
+    const FIELD: &'static str = "tools";
+    const NOUN: [&'static str; 2] = ["tool", "tools"];
 }
 
 impl Client {

@@ -2,15 +2,17 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Gone, OpenError, Quoted, Spoken};
+use super::{Gone, OpenError, Quoted, SHOWN, Spoken};
 use crate::jsonrpc::Rejection;
+use crate::redact::redact;
+use crate::visible::Visible;
 
 /// Which call, for messages.
 #[derive(Clone, Debug)]
 pub(crate) struct CallName {
     pub(crate) server: Arc<str>,
     pub(crate) method: Arc<str>,
-    /// The tool, where it is about one.
+    /// What it is about: a tool, a prompt, the address of a resource.
     pub(crate) subject: Option<Arc<str>>,
 }
 
@@ -18,7 +20,11 @@ impl fmt::Display for CallName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.method)?;
         match &self.subject {
-            Some(subject) => write!(f, " {subject:?} at the server {:?}", &*self.server),
+            // An address may be long, and hold a key.
+            Some(subject) => {
+                let subject = format!("{:?}", redact(subject));
+                write!(f, " {} at the server {:?}", Visible::new(&subject, SHOWN), &*self.server)
+            }
             None => write!(f, " at the server {:?}", &*self.server),
         }
     }
@@ -62,6 +68,7 @@ enum Kind {
     NotJson(String),
     Ended(String),
     Endless(String),
+    Unsupported(String),
     Other(String),
 }
 
@@ -114,6 +121,11 @@ impl CallError {
 
     pub(crate) fn endless(name: &CallName, why: impl Into<String>) -> Self {
         CallError::new(name, Delivery::Answered, Kind::Endless(why.into()))
+    }
+
+    /// Ours, not the server's: it is not sent.
+    pub(crate) fn unsupported(name: &CallName, why: impl Into<String>) -> Self {
+        CallError::new(name, Delivery::NotSent, Kind::Unsupported(why.into()))
     }
 
     pub(crate) fn other(name: &CallName, delivery: Delivery, why: impl Into<String>) -> Self {
@@ -218,6 +230,11 @@ impl CallError {
         matches!(self.0.kind, Kind::Busy { .. })
     }
 
+    /// The revision that is spoken with the server has no such call; nothing was sent.
+    pub fn is_unsupported(&self) -> bool {
+        matches!(self.0.kind, Kind::Unsupported(_))
+    }
+
     /// The parameters cannot be written as JSON, or are not an object or an array.
     pub fn is_invalid_params(&self) -> bool {
         matches!(self.0.kind, Kind::NotJson(_))
@@ -254,6 +271,7 @@ impl fmt::Display for CallError {
                 write!(f, "not sent, for {waiting} calls wait for this server already; call less at a time")
             }
             Kind::NotJson(why) => write!(f, "not sent, for the parameters are not right: {why}"),
+            Kind::Unsupported(why) => write!(f, "not sent, for {why}"),
             Kind::Ended(reason) if reason.is_empty() => f.write_str("the server ended it, and did not say why"),
             Kind::Ended(reason) => write!(f, "the server ended it: {}", Quoted(reason)),
             Kind::Endless(why) | Kind::Other(why) => f.write_str(why),
@@ -289,5 +307,20 @@ impl std::error::Error for CallError {
             Kind::Gone(gone) => gone.source(),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_is_about_is_quoted_cut_and_without_secrets() {
+        let shown = |subject: &str| {
+            CallName { server: "s".into(), method: "m".into(), subject: Some(subject.into()) }.to_string()
+        };
+        assert_eq!(shown("a \"b\"\u{1b}\u{202e}"), r#"m "a \"b\"\u{1b}\u{202e}" at the server "s""#);
+        assert!(!shown("https://host/?token=hush").contains("hush"));
+        assert!(shown(&"x".repeat(100_000)).len() < 400);
     }
 }

@@ -1,11 +1,12 @@
-//! Real servers, as people install and start them: three from npm, which `npx` runs as our grandchildren, and one from
-//! PyPI. Each on each runtime: everything that a host does in a session's life, and then nothing may be left running.
+//! Real servers, as people install and start them: from npm, which `npx` runs as our grandchildren, from PyPI, and one on
+//! rmcp. Each on each runtime: everything that a host does in a session's life, and then nothing may be left running.
 //!
 //! A harness of its own, so that a skip is seen: where a server is not installed, a line says so and how to install it.
 //! `SCOPE_REQUIRE_PEERS=1` turns that into a failure. See CONTRIBUTING.md.
 
 mod peers;
 mod processes;
+mod site;
 mod visit;
 mod wire;
 
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use peers::Peer;
+use peers::{PEERS, Peer};
 use processes::kill_marked;
 use visit::Runtime;
 use wire::Wire;
@@ -26,10 +27,15 @@ use wire::Wire;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
+    // The server on rmcp is this program, too.
+    if env::args_os().nth(1).is_some_and(|first| first == peers::SERVES_RMCP) {
+        peers::serve_rmcp();
+        return ExitCode::SUCCESS;
+    }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();
-    for peer in Peer::ALL {
-        let missing = peer.find().err();
+    for peer in PEERS {
+        let missing = peer.origin().find().err();
         for runtime in Runtime::ALL {
             let name = format!("{}::{}", runtime.name(), peer.name());
             let trial = match &missing {
@@ -66,7 +72,7 @@ fn without(name: String, reason: &str) -> Trial {
 
 /// Runs the visit in a thread of its own, so that one that hangs fails, and shows how far it came. A visit that failed
 /// may have left its server, whose end was under test: that is ended here.
-fn visit(peer: Peer, runtime: Runtime) -> Result<(), Failed> {
+fn visit(peer: &'static dyn Peer, runtime: Runtime) -> Result<(), Failed> {
     let wire = Wire::default();
     let (done, ended) = mpsc::channel();
     let thread = thread::Builder::new().name(format!("{}-{}", runtime.name(), peer.name())).spawn({

@@ -36,15 +36,15 @@ impl Runtime {
 }
 
 /// The name of an environment variable that only the server of this visit has, and whatever it starts.
-pub(crate) fn mark(peer: Peer, runtime: Runtime) -> String {
-    format!("SCOPE_REAL_PEER_{}_{}_{}", std::process::id(), runtime.name(), peer.name())
+pub(crate) fn mark(peer: &dyn Peer, runtime: Runtime) -> String {
+    format!("SCOPE_REAL_PEER_{}_{}_{}", std::process::id(), runtime.name(), peer.name().replace('-', "_"))
 }
 
 /// The whole visit.
 ///
 /// # Panics
 /// If anything is not as it should be; the text says what.
-pub(crate) fn run(peer: Peer, runtime: Runtime, wire: &Wire) {
+pub(crate) fn run(peer: &'static dyn Peer, runtime: Runtime, wire: &Wire) {
     let visit = Arc::new(Visit::new(peer, runtime, wire.clone()));
     let result = match runtime {
         Runtime::Tokio => scope_tokio::run(async |n| visit.from_open_to_close(&n.spawner()).await),
@@ -56,14 +56,14 @@ pub(crate) fn run(peer: Peer, runtime: Runtime, wire: &Wire) {
 }
 
 struct Visit {
-    peer: Peer,
+    peer: &'static dyn Peer,
     wire: Wire,
     mark: String,
     scratch: Scratch,
 }
 
 impl Visit {
-    fn new(peer: Peer, runtime: Runtime, wire: Wire) -> Self {
+    fn new(peer: &'static dyn Peer, runtime: Runtime, wire: Wire) -> Self {
         let mark = mark(peer, runtime);
         let scratch = Scratch::new(&mark);
         peer.prepare(&scratch.0);
@@ -83,7 +83,7 @@ impl Visit {
 
     /// The task that opens the server has ended before anybody uses it.
     async fn opens_in_another_task(&self, home: &Spawner) -> Result<(Client, TaskId), Failure> {
-        let start = self.peer.start(&self.scratch.0).unwrap_or_else(|reason| panic!("{reason}"));
+        let start = self.peer.start(&self.scratch.0);
         let mut spec = ServerSpec::new(self.peer.name(), start.command).args(start.args).cwd(start.cwd);
         for (name, value) in start.env {
             spec = spec.env(name, value);
@@ -99,13 +99,12 @@ impl Visit {
         Ok(opener?.await?)
     }
 
-    /// Its processes, as the system shows them: the one we started, and with `npx` the real server two below it.
+    /// Its processes, as the system shows them: the one we started, and what is between it and the real server.
     fn runs(&self, client: &Client) -> Vec<Process> {
         let pid = client.info().and_then(|info| info.pid).expect("it is open, and a process");
         let mut processes = tree(pid.try_into().expect("a number that the system has"));
         let deepest = processes.iter().map(|one| depth(one, &processes)).max();
-        let expected = if self.peer.is_grandchild() { 2 } else { 0 };
-        assert_eq!(deepest, Some(expected), "{}", list(&processes));
+        assert_eq!(deepest, Some(self.peer.origin().depth()), "{}", list(&processes));
         // As a rule these are the same; but whatever else carries the mark has to go too.
         for one in marked(&self.mark) {
             if !processes.iter().any(|known| known.same(&one)) {
@@ -135,7 +134,7 @@ impl Visit {
     }
 
     async fn is_told_of_a_tool_s_own_error(&self, client: &Client) {
-        let call = self.peer.fails();
+        let call = self.peer.fails(&self.scratch.0);
         let result = self.answer(client, &call).await;
         assert!(result.is_error(), "{} says it succeeded: {}", call.tool, text(&result));
     }
@@ -222,12 +221,12 @@ impl Visit {
         assert!(matches!(report.ending, Ending::Closed), "{report}");
         assert!(report.is_complete() && process.survivors().is_empty(), "{report:#}");
         assert_eq!(report.unanswered, 0, "{report}");
-        if self.peer.slow().is_some() {
-            // It does not stop what it was told to stop, so it does not leave at the end of its input.
-            assert_eq!((process.ended(), process.signals()), (Ended::AtTerm, &[Sent::Term][..]), "{report:#}");
+        assert_eq!(process.ended(), self.peer.ends(), "{report:#}");
+        if self.peer.ends() == Ended::AtTerm {
+            assert_eq!(process.signals(), &[Sent::Term][..], "{report:#}");
             assert_eq!(status.signal(), Some(15), "{report:#}");
         } else {
-            assert_eq!((process.ended(), process.signals()), (Ended::AtEndOfInput, &[][..]), "{report:#}");
+            assert_eq!(process.signals(), &[][..], "{report:#}");
             assert_eq!(status.code(), Some(0), "{report:#}");
             assert!(report.is_polite(), "{report:#}");
         }

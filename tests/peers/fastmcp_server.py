@@ -1,0 +1,71 @@
+"""A server on fastmcp, with a little of everything: pages of three, a tool that fails, one that never answers and says
+so when it is stopped, resources, a template, prompts, completion.
+"""
+
+import sys
+
+import anyio
+from fastmcp import FastMCP
+from fastmcp.exceptions import ToolError
+
+server = FastMCP("fastmcp-peer", version="1.2.3", instructions="Ask away.", list_page_size=3)
+
+
+@server.tool
+def add(a: int, b: int) -> int:
+    """Adds two numbers."""
+    return a + b
+
+
+@server.tool
+def divide(a: float, b: float) -> float:
+    """Divides the first by the second."""
+    if b == 0:
+        raise ToolError("nothing can be divided by zero")
+    return a / b
+
+
+@server.tool
+async def wait() -> str:
+    """Waits until it is cancelled."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        print("wait was cancelled", file=sys.stderr, flush=True)
+    return "never"
+
+
+def echo(text: str) -> str:
+    """Says what it was told."""
+    return text
+
+
+def list_number(number):
+    return lambda: f"the list number {number}"
+
+
+# So that there are pages.
+for number in range(7):
+    server.tool(echo, name=f"echo_{number}")
+    server.resource(f"list://{number}", name=f"list {number}")(list_number(number))
+
+
+@server.resource("greeting://{name}")
+def greeting(name: str) -> str:
+    """A greeting for somebody."""
+    return f"Hello, {name}."
+
+
+@server.prompt
+def review(code: str) -> str:
+    """Asks for a review."""
+    return f"Please review: {code}"
+
+
+@server.completion
+async def complete(ref, argument, context=None):
+    names = ["ada", "alan", "grace"]
+    return [name for name in names if name.startswith(argument.value)]
+
+
+server.run(transport="stdio", show_banner=False)

@@ -1,0 +1,205 @@
+//! A server on rmcp, the official SDK: this program, started anew. With a little of everything: pages of two, a tool
+//! that fails, one that never answers and says so when it is stopped, resources, a template, prompts, completion.
+
+use std::env;
+use std::path::Path;
+
+use rmcp::model::{
+    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, CompletionInfo,
+    ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, Prompt, PromptArgument,
+    PromptMessage, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents,
+    ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
+};
+use rmcp::service::RequestContext;
+use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+use serde_json::json;
+
+use super::{Call, Origin, Peer, Start, call};
+
+pub(crate) struct Rmcp;
+
+/// The argument that makes a server of this program.
+pub(crate) const SERVES: &str = "serve-rmcp";
+
+impl Peer for Rmcp {
+    fn name(&self) -> &'static str {
+        "rmcp"
+    }
+
+    fn origin(&self) -> Origin {
+        Origin::Here
+    }
+
+    fn start(&self, scratch: &Path) -> Start {
+        let here = env::current_exe().expect("this program should know where it is");
+        Start { command: here.display().to_string(), args: vec![SERVES.to_owned()], env: vec![], cwd: scratch.into() }
+    }
+
+    fn tools(&self) -> &'static [&'static str] {
+        &["add", "divide", "wait"]
+    }
+
+    fn fails(&self, _scratch: &Path) -> Call {
+        call("divide", json!({"a": 1, "b": 0}), "nothing can be divided by zero")
+    }
+
+    fn one_of_many(&self, i: usize, _scratch: &Path) -> Call {
+        call("add", json!({"a": 1000, "b": i}), (1000 + i).to_string())
+    }
+
+    fn slow(&self) -> Option<Call> {
+        Some(call("wait", json!({}), "never"))
+    }
+
+    fn says_on_stderr(&self) -> &'static str {
+        "wait was cancelled"
+    }
+}
+
+/// Serves whoever started this program, on standard input and output, until that one leaves.
+pub(crate) fn serve() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let running = Sums.serve(rmcp::transport::stdio()).await.expect("the client should begin as it has to");
+        running.waiting().await.expect("nothing should panic");
+    });
+}
+
+struct Sums;
+
+/// Item number `i` of a list of seven, in pages of two; the cursor is the number that comes first.
+fn page<T>(request: Option<PaginatedRequestParams>, all: Vec<T>) -> Result<(Vec<T>, Option<String>), ErrorData> {
+    const SIZE: usize = 2;
+    let first = match request.and_then(|request| request.cursor) {
+        Some(cursor) => cursor.parse().map_err(|_| ErrorData::invalid_params("that is no cursor of mine", None))?,
+        None => 0,
+    };
+    let next = (first + SIZE < all.len()).then(|| (first + SIZE).to_string());
+    Ok((all.into_iter().skip(first).take(SIZE).collect(), next))
+}
+
+fn schema(properties: serde_json::Value) -> JsonObject {
+    let required: Vec<&String> = properties.as_object().into_iter().flatten().map(|(name, _)| name).collect();
+    match json!({"type": "object", "required": required, "properties": properties}) {
+        serde_json::Value::Object(schema) => schema,
+        _ => unreachable!("it is written as an object"),
+    }
+}
+
+impl ServerHandler for Sums {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities =
+            ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().enable_completions();
+        ServerConfig::new(capabilities.build())
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let numbers = || schema(json!({"a": {"type": "number"}, "b": {"type": "number"}}));
+        let all = vec![
+            Tool::new("add", "Adds two numbers.", numbers()),
+            Tool::new("divide", "Divides the first by the second.", numbers()),
+            Tool::new("wait", "Waits until it is cancelled.", schema(json!({}))),
+        ];
+        let (tools, next_cursor) = page(request, all)?;
+        Ok(ListToolsResult { next_cursor, ..ListToolsResult::with_all_items(tools) })
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        let number = |name: &str| {
+            let wrong = || ErrorData::invalid_params(format!("{name} has to be a number"), None);
+            arguments.get(name).and_then(serde_json::Value::as_f64).ok_or_else(wrong)
+        };
+        let text = |text: String| vec![ContentBlock::text(text)];
+        let result = match &*request.name {
+            "add" => CallToolResult::success(text((number("a")? + number("b")?).to_string())),
+            "divide" if number("b")? == 0.0 => CallToolResult::error(text("nothing can be divided by zero".to_owned())),
+            "divide" => CallToolResult::success(text((number("a")? / number("b")?).to_string())),
+            "wait" => {
+                context.ct.cancelled().await;
+                eprintln!("wait was cancelled");
+                CallToolResult::error(text("cancelled".to_owned()))
+            }
+            other => return Err(ErrorData::invalid_params(format!("no tool {other}"), None)),
+        };
+        Ok(result.into())
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let all = (0..7).map(|i| Resource::new(format!("list://{i}"), format!("list {i}"))).collect();
+        let (resources, next_cursor) = page(request, all)?;
+        Ok(ListResourcesResult { next_cursor, ..ListResourcesResult::with_all_items(resources) })
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let (templates, next_cursor) = page(request, vec![ResourceTemplate::new("greeting://{name}", "greeting")])?;
+        Ok(ListResourceTemplatesResult { next_cursor, ..ListResourceTemplatesResult::with_all_items(templates) })
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let text = match request.uri.split_once("://") {
+            Some(("list", number)) => format!("the list number {number}"),
+            Some(("greeting", name)) => format!("Hello, {name}."),
+            _ => return Err(ErrorData::resource_not_found(format!("no resource {}", request.uri), None)),
+        };
+        Ok(ReadResourceResult::new(vec![ResourceContents::text(text, request.uri)]).into())
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let code = PromptArgument::new("code").with_required(true);
+        let (prompts, next_cursor) =
+            page(request, vec![Prompt::new("review", Some("Asks for a review."), Some(vec![code]))])?;
+        Ok(ListPromptsResult { next_cursor, ..ListPromptsResult::with_all_items(prompts) })
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let arguments = request.arguments.unwrap_or_default();
+        match (&*request.name, arguments.get("code")) {
+            ("review", Some(code)) => {
+                let text = format!("Please review: {}", code.as_str().unwrap_or_default());
+                Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, text)]).into())
+            }
+            (name, _) => Err(ErrorData::invalid_params(format!("no prompt {name} with these arguments"), None)),
+        }
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        let begun = &request.argument.value;
+        let names = ["ada", "alan", "grace"].into_iter().filter(|name| name.starts_with(begun)).map(str::to_owned);
+        let completion = CompletionInfo::with_all_values(names.collect());
+        Ok(CompleteResult::new(completion.map_err(|why| ErrorData::internal_error(why, None))?))
+    }
+}
