@@ -4,8 +4,10 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use futures_io::{AsyncRead, AsyncWrite};
 use scope_core::rt::{Handle, Interest, Io};
 
 /// The reading end of a child's standard output or standard error. Dropping it closes it; a child that goes on writing
@@ -118,6 +120,36 @@ impl PipeWriter {
             }
         }
         Ok(())
+    }
+}
+
+impl AsyncRead for PipeReader {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        PipeReader::poll_read(&mut self, cx, buf)
+    }
+}
+
+/// Nothing is kept back, so that flushing does nothing. Nor does closing: it is dropping the writer that closes the
+/// pipe.
+impl AsyncWrite for PipeWriter {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        PipeWriter::poll_write(&mut self, cx, buf)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        PipeWriter::poll_write_vectored(&mut self, cx, bufs)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,10 +1,11 @@
 //! Lines between a session and whatever carries bytes.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::ControlFlow;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use scope_process::{PipeReader, PipeWriter};
+use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::codec::Framer;
 use crate::session::Session;
@@ -14,21 +15,6 @@ pub(super) const TURNS: usize = 16;
 
 /// So many lines go into one write.
 const LINES: usize = 64;
-
-/// Where bytes come from.
-pub(super) trait Source {
-    /// Reads what is there; 0 is the end.
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
-}
-
-/// Where bytes go.
-pub(super) trait Sink {
-    /// Writes some of `bufs`.
-    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>>;
-
-    /// Passes on what it may have kept back.
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
-}
 
 /// Both directions. Each ends for itself.
 #[derive(Debug)]
@@ -40,7 +26,7 @@ pub(super) struct Lines<R, W> {
     unflushed: bool,
 }
 
-impl<R: Source, W: Sink> Lines<R, W> {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
     /// Lines of up to `max_line` bytes are read.
     pub(super) fn new(source: Option<R>, sink: Option<W>, max_line: usize) -> Self {
         Lines { source, sink, framer: Framer::new(max_line), unflushed: false }
@@ -55,12 +41,12 @@ impl<R: Source, W: Sink> Lines<R, W> {
             let Some(sink) = &mut self.sink else { return Ok(false) };
             let moved = if session.has_output() {
                 self.unflushed = true;
-                sink.poll_write(cx, &session.output(LINES)).map(|written| match written {
+                Pin::new(sink).poll_write_vectored(cx, &session.output(LINES)).map(|written| match written {
                     Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                     written => written,
                 })
             } else if self.unflushed {
-                sink.poll_flush(cx).map_ok(|()| 0)
+                Pin::new(sink).poll_flush(cx).map_ok(|()| 0)
             } else {
                 return Ok(false);
             };
@@ -86,7 +72,7 @@ impl<R: Source, W: Sink> Lines<R, W> {
     ) -> ControlFlow<Option<io::Error>, bool> {
         for _ in 0..TURNS {
             let Some(source) = &mut self.source else { return ControlFlow::Continue(false) };
-            match source.poll_read(cx, self.framer.room()) {
+            match Pin::new(source).poll_read(cx, self.framer.room()) {
                 Poll::Pending => return ControlFlow::Continue(false),
                 Poll::Ready(Ok(0)) => {
                     if let Some(frame) = self.framer.finish() {
@@ -118,21 +104,5 @@ impl<R: Source, W: Sink> Lines<R, W> {
     /// Both ends, for ending the connection.
     pub(super) fn ends(&mut self) -> (&mut Option<R>, &mut Option<W>) {
         (&mut self.source, &mut self.sink)
-    }
-}
-
-impl Source for PipeReader {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        PipeReader::poll_read(self, cx, buf)
-    }
-}
-
-impl Sink for PipeWriter {
-    fn poll_write(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        self.poll_write_vectored(cx, bufs)
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
     }
 }
