@@ -1,24 +1,23 @@
 //! This process's own standard input and output, as a transport of rmcp.
 
-mod pump;
-mod streams;
-
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rmcp::service::{RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use scope_core::rt::Handle;
-use scope_process::PipeReader;
+use scope_mcp::transport;
 use scope_tokio::TokioRuntime;
 
 use crate::fault::{Fault, Faults};
 use crate::incoming::{Around, End, Incoming};
 use crate::outgoing::Outgoing;
 use crate::queue::Receiving;
+use crate::stream::{Input, Output};
 use crate::{DEFAULT_MAX_LINE, TransportError};
 
 /// How long `close` waits for what was sent to be read, where a thread of ours writes it.
@@ -35,11 +34,8 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 ///
-/// Messages go through tokio's reactor: no thread is woken for one. The two streams may be shared with other processes,
-/// a terminal with the shell, and what is set on a shared stream is set for all: so none is made non-blocking. A pipe and
-/// a terminal are opened anew; on a socket, which is what hosts in Node use, each operation is made not to block. What
-/// allows neither (a file, `/dev/null`, a terminal of another user's) gets a thread of its own, which moves bytes to and
-/// from a pipe.
+/// Messages go through tokio's reactor: no thread is woken for one, and neither stream is changed for those who share it:
+/// [`scope_mcp::transport::stdio`] says how that is done.
 ///
 /// Nothing else may read the standard input or write to the standard output: `println!` breaks a message in two. Log to
 /// standard error.
@@ -58,8 +54,7 @@ pub struct Stdio {
     incoming: Incoming,
     outgoing: Outgoing,
     has_ended: bool,
-    /// Closed by the thread that writes, if there is one, when it has written all.
-    written: Option<PipeReader>,
+    closing: Option<Output>,
 }
 
 impl Stdio {
@@ -85,15 +80,14 @@ impl Stdio {
             )
         })?;
         let rt = Handle::new(rt);
-        let input = streams::input(&rt, rustix::stdio::stdin())?;
-        let (output, written) = streams::output(&rt, rustix::stdio::stdout())?;
+        let (reader, writer) = transport::stdio_parts(&rt)?;
         Ok(Stdio {
             rt,
             faults: Faults::default(),
-            incoming: Incoming::new(input, max_line),
-            outgoing: Outgoing::new(output, None),
+            incoming: Incoming::new(Input::Stdin(reader), max_line),
+            outgoing: Outgoing::new(Output::Stdout(writer), None),
             has_ended: false,
-            written,
+            closing: None,
         })
     }
 
@@ -124,18 +118,16 @@ impl Stdio {
     async fn end(&mut self) -> Result<(), TransportError> {
         let shared = self.outgoing.shared();
         shared.finish(TransportError::closed(), true);
-        drop(shared.take_output());
-        let Some(written) = &mut self.written else { return Ok(()) };
+        self.closing = self.closing.take().or(shared.take_output());
+        let Some(output) = &mut self.closing else { return Ok(()) };
         let mut late = self.rt.sleep(FLUSH);
-        let done = poll_fn(|cx| {
-            // The end of this pipe is all that ever comes from it.
-            if written.poll_read(cx, &mut [0]).is_ready() {
-                return Poll::Ready(true);
-            }
-            std::pin::Pin::new(&mut late).poll(cx).map(|()| false)
+        let done = poll_fn(|cx| match output.poll_close(cx) {
+            // An error: nobody reads, so that there is nothing to wait for.
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending => Pin::new(&mut late).poll(cx).map(|()| false),
         })
         .await;
-        self.written = None;
+        self.closing = None;
         if done { Ok(()) } else { Err(TransportError::unread()) }
     }
 }

@@ -8,6 +8,7 @@ mod child;
 mod clock;
 mod lines;
 pub mod memory;
+mod stdio;
 mod stream;
 mod streams;
 
@@ -23,6 +24,7 @@ use crate::session::Session;
 use child::ChildLink;
 use streams::StreamLink;
 
+pub use stdio::{StdioReader, StdioWriter, stdio, stdio_parts};
 pub use stream::Stream;
 pub(crate) use streams::CLOSING;
 
