@@ -80,8 +80,7 @@ fn main() -> ExitCode {
             standard_input_and_output_of_a_pipe
             standard_input_and_output_of_a_socket
             standard_input_from_a_file
-            our_own_client_speaks_to_it
-            the_streams_stay_as_they_were;
+            our_own_client_speaks_to_it;
         outside:
             no_secret_is_shown;
         swap:

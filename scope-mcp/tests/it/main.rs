@@ -12,6 +12,7 @@ mod closing;
 mod opening;
 mod peer;
 mod sending;
+mod stdio;
 mod streams;
 mod support;
 mod telling;
@@ -70,6 +71,15 @@ fn main() {
         sending {
             handles_errors_and_reports_go_anywhere
             a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_threads
+        }
+        stdio {
+            a_pipe_is_opened_anew_and_stays_as_it_was
+            a_socket_is_used_without_a_change_to_it
+            a_terminal_is_opened_anew_and_stays_as_it_was
+            a_file_is_read_and_written_by_threads_to_its_end
+            an_input_that_is_empty_ends_at_once
+            a_host_that_does_not_read_is_an_error_not_a_signal
+            outside_a_runtime_it_says_what_to_do
         }
         streams {
             a_server_at_the_other_end_of_a_stream_is_opened_asked_and_closed

@@ -51,6 +51,8 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
             }
         },
         "silent" => wait_for_end(),
+        // On our own transport.
+        "echo" => std::process::exit(crate::stdio::echo(&rest[0])),
         "exits" => {
             eprintln!("first words\nlast \u{1b}[1mwords");
             std::process::exit(number(0).unwrap_or(0) as i32);

@@ -56,6 +56,11 @@ impl Test {
         ServerSpec::new("peer", command).env(TAG, self.tag()).budgets(budgets)
     }
 
+    /// Has its process found by [`left`](Test::left).
+    pub(crate) fn tag_command(self, command: &mut std::process::Command) {
+        command.env(TAG, self.tag());
+    }
+
     pub(crate) fn run(self, runtime: &'static str, test: impl FnOnce() -> Result<(), ScopeError> + Send + 'static) {
         let (done, wait) = mpsc::channel();
         let thread = std::thread::spawn(move || {
