@@ -1,11 +1,11 @@
-"""A server on fastmcp, with a little of everything: pages of three, a tool that fails, one that never answers and says
-so when it is stopped, resources, a template, prompts, completion.
+"""A server on fastmcp, with a little of everything: pages of three, a tool that fails, a slow one that says so when
+it is stopped, resources, a template, prompts, completion.
 """
 
 import sys
 
 import anyio
-from fastmcp import FastMCP
+from fastmcp import Context, FastMCP
 from fastmcp.exceptions import ToolError
 
 server = FastMCP("fastmcp-peer", version="1.2.3", instructions="Ask away.", list_page_size=3)
@@ -26,13 +26,16 @@ def divide(a: float, b: float) -> float:
 
 
 @server.tool
-async def wait() -> str:
-    """Waits until it is cancelled."""
+async def wait(seconds: int, context: Context) -> str:
+    """Waits, and says every second how far it is."""
     try:
-        await anyio.sleep_forever()
-    finally:
+        for second in range(seconds):
+            await context.report_progress(second, seconds)
+            await anyio.sleep(1)
+    except anyio.get_cancelled_exc_class():
         print("wait was cancelled", file=sys.stderr, flush=True)
-    return "never"
+        raise
+    return f"waited for {seconds} seconds"
 
 
 def echo(text: str) -> str:

@@ -7,8 +7,9 @@ mod rmcp;
 use std::env;
 use std::path::{Path, PathBuf};
 
+use scope_mcp::model::{CompleteParams, CompletionReference};
 use scope_process::Ended;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub(crate) use rmcp::{SERVES as SERVES_RMCP, serve as serve_rmcp};
 
@@ -52,6 +53,11 @@ pub(crate) trait Peer: Sync {
     /// caller is seen.
     fn one_of_many(&self, i: usize, scratch: &Path) -> Call;
 
+    /// What it has besides tools.
+    fn offers(&self) -> Offers {
+        Offers::default()
+    }
+
     /// A call that takes far longer than the test, where there is a tool that slow.
     fn slow(&self) -> Option<Call> {
         None
@@ -75,6 +81,36 @@ pub(crate) struct Call {
 
 fn call(tool: &'static str, arguments: Value, says: impl Into<String>) -> Call {
     Call { tool, arguments, says: says.into() }
+}
+
+/// What a server may have besides tools, and what is known of it.
+#[derive(Default)]
+pub(crate) struct Offers {
+    /// URIs of resources that must be in its list.
+    pub(crate) resources: Vec<&'static str>,
+    /// Those of templates.
+    pub(crate) templates: Vec<&'static str>,
+    /// Names of prompts that must be in its list.
+    pub(crate) prompts: Vec<&'static str>,
+    /// A URI that can be read, and a piece of the text.
+    pub(crate) reads: Vec<(&'static str, &'static str)>,
+    /// A prompt, its arguments, and a piece of the text.
+    pub(crate) gets: Vec<(&'static str, Value, String)>,
+    /// A beginning, and all that it can become.
+    pub(crate) completes: Vec<(CompleteParams, Vec<&'static str>)>,
+}
+
+/// What our own servers have, on whatever they stand.
+fn a_little_of_everything() -> Offers {
+    let name = CompletionReference::resource("greeting://{name}");
+    Offers {
+        resources: vec!["list://0", "list://6"],
+        templates: vec!["greeting://{name}"],
+        prompts: vec!["review"],
+        reads: vec![("list://5", "the list number 5"), ("greeting://Ada", "Hello, Ada.")],
+        gets: vec![("review", json!({"code": "1 + 1"}), "Please review: 1 + 1".to_owned())],
+        completes: vec![(CompleteParams::new(name, "name", "a"), vec!["ada", "alan"])],
+    }
 }
 
 /// Where a server comes from.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use scope_core::{Failure, Spawner, Spawns, TaskId, nursery, task};
-use scope_mcp::model::{CallToolResult, ContentKind};
+use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind};
 use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, ServerSpec};
 use scope_process::{Ended, Sent};
 
@@ -76,6 +76,7 @@ impl Visit {
         self.lists_all_pages(&client).await;
         self.asks(&client, self.peer.succeeds(&self.scratch.0)).await;
         self.is_told_of_a_tool_s_own_error(&client).await;
+        self.uses_what_else_there_is(&client).await;
         self.asks_from_many_tasks_at_once(&client).await?;
         self.cancels_a_call(&client).await;
         self.closes_in_another_task(home, client, opener, &processes).await
@@ -115,34 +116,65 @@ impl Visit {
     }
 
     async fn lists_all_pages(&self, client: &Client) {
+        let offers = self.peer.offers();
         let since = self.wire.position();
         let tools = client.list_tools().await.unwrap_or_else(|error| panic!("{error}"));
-        let names: HashSet<&str> = tools.iter().map(|tool| tool.name.as_str()).collect();
-        for tool in self.peer.tools() {
-            assert!(names.contains(tool), "no tool {tool} among {names:?}");
+        let resources = client.list_resources().await.unwrap_or_else(|error| panic!("{error}"));
+        let templates = client.list_resource_templates().await.unwrap_or_else(|error| panic!("{error}"));
+        let prompts = client.list_prompts().await.unwrap_or_else(|error| panic!("{error}"));
+        self.all_of(since, "tools", tools.iter().map(|tool| &tool.name), self.peer.tools());
+        self.all_of(since, "resources", resources.iter().map(|resource| &resource.uri), &offers.resources);
+        self.all_of(since, "resourceTemplates", templates.iter().map(|one| &one.uri_template), &offers.templates);
+        self.all_of(since, "prompts", prompts.iter().map(|prompt| &prompt.name), &offers.prompts);
+    }
+
+    /// Against what the server really said: every item of every page, and no page left.
+    fn all_of<'a>(&self, since: usize, list: &str, found: impl Iterator<Item = &'a String>, wanted: &[&str]) {
+        let found: Vec<&str> = found.map(String::as_str).collect();
+        let names: HashSet<&str> = found.iter().copied().collect();
+        for one in wanted {
+            assert!(names.contains(one), "no {one} among the {list}: {names:?}");
         }
-        // Against what the server really said: every tool of every page, and no page left.
-        let pages = self.wire.find(since, Direction::Received, |message| message["result"]["tools"].is_array());
-        let said: usize = pages.iter().map(|page| page["result"]["tools"].as_array().map_or(0, Vec::len)).sum();
-        assert_eq!((names.len(), tools.len()), (said, said), "in {} pages", pages.len());
-        assert!(pages.last().is_some_and(|page| page["result"]["nextCursor"].is_null()));
+        let pages = self.wire.find(since, Direction::Received, |message| message["result"][list].is_array());
+        let said: usize = pages.iter().map(|page| page["result"][list].as_array().map_or(0, Vec::len)).sum();
+        assert_eq!((names.len(), found.len()), (said, said), "{list}, in {} pages", pages.len());
+        assert!(pages.last().is_none_or(|page| page["result"]["nextCursor"].is_null()), "{list} go on");
+    }
+
+    /// What it has besides tools.
+    async fn uses_what_else_there_is(&self, client: &Client) {
+        let offers = self.peer.offers();
+        for (uri, says) in offers.reads {
+            let read = client.read_resource(uri).await.unwrap_or_else(|error| panic!("{error}"));
+            let text: String = read.contents.iter().filter_map(|one| one.text.as_deref()).collect();
+            assert!(text.contains(says), "{uri} does not say {says:?}, but: {text}");
+        }
+        for (prompt, arguments, says) in offers.gets {
+            let got = client.get_prompt(prompt, &arguments).await.unwrap_or_else(|error| panic!("{error}"));
+            let text = text(got.messages.iter().map(|message| &message.content));
+            assert!(text.contains(&says), "{prompt} does not say {says:?}, but: {text}");
+        }
+        for (begun, wanted) in offers.completes {
+            let completed = client.complete(&begun).await.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(completed.completion.values, wanted);
+        }
     }
 
     async fn asks(&self, client: &Client, call: Call) {
         let result = self.answer(client, &call).await;
-        assert!(!result.is_error(), "{} says it failed: {}", call.tool, text(&result));
+        assert!(!result.is_error(), "{} says it failed: {}", call.tool, text(&result.content));
     }
 
     async fn is_told_of_a_tool_s_own_error(&self, client: &Client) {
         let call = self.peer.fails(&self.scratch.0);
         let result = self.answer(client, &call).await;
-        assert!(result.is_error(), "{} says it succeeded: {}", call.tool, text(&result));
+        assert!(result.is_error(), "{} says it succeeded: {}", call.tool, text(&result.content));
     }
 
     async fn answer(&self, client: &Client, call: &Call) -> CallToolResult {
         let result = client.call_tool(call.tool, &call.arguments).await;
         let result = result.unwrap_or_else(|error| panic!("{}: {error}", call.tool));
-        let text = text(&result);
+        let text = text(&result.content);
         assert!(text.contains(&call.says), "{} does not say {:?}, but: {text}", call.tool, call.says);
         result
     }
@@ -235,8 +267,8 @@ impl Visit {
     }
 }
 
-fn text(result: &CallToolResult) -> String {
-    let pieces = result.content.iter().filter_map(|block| match block.kind() {
+fn text<'a>(content: impl IntoIterator<Item = &'a ContentBlock>) -> String {
+    let pieces = content.into_iter().filter_map(|block| match block.kind() {
         ContentKind::Text(text) => Some(text),
         _ => None,
     });

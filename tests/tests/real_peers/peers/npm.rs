@@ -3,10 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use scope_mcp::model::{CompleteParams, CompletionReference};
 use scope_process::Ended;
 use serde_json::{Value, json};
 
-use super::{Call, MANY, Origin, Peer, Start, call, installed};
+use super::{Call, MANY, Offers, Origin, Peer, Start, call, installed};
 
 fn npx(args: &[&str], env: Vec<(&'static str, String)>) -> Start {
     Start {
@@ -47,6 +48,28 @@ impl Peer for Everything {
 
     fn one_of_many(&self, i: usize, _scratch: &Path) -> Call {
         call("echo", json!({"message": format!("<{i}>")}), format!("Echo: <{i}>"))
+    }
+
+    fn offers(&self) -> Offers {
+        let completion = |reference, name, begun| CompleteParams::new(reference, name, begun);
+        Offers {
+            resources: vec!["demo://resource/static/document/features.md"],
+            templates: vec!["demo://resource/dynamic/text/{resourceId}", "demo://resource/dynamic/blob/{resourceId}"],
+            prompts: vec!["simple-prompt", "args-prompt"],
+            reads: vec![("demo://resource/dynamic/text/7", "Resource 7")],
+            gets: vec![("args-prompt", json!({"city": "Oslo"}), "What's weather in Oslo?".to_owned())],
+            completes: vec![
+                (completion(CompletionReference::prompt("completable-prompt"), "department", "E"), vec!["Engineering"]),
+                (
+                    completion(
+                        CompletionReference::resource("demo://resource/dynamic/text/{resourceId}"),
+                        "resourceId",
+                        "12",
+                    ),
+                    vec!["12"],
+                ),
+            ],
+        }
     }
 
     fn slow(&self) -> Option<Call> {

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use super::{Call, MANY, Origin, Peer, Start, call, installed, ours};
+use super::{Call, MANY, Offers, Origin, Peer, Start, a_little_of_everything, call, installed, ours};
 use crate::site;
 
 fn python(args: &[&str], scratch: &Path) -> Start {
@@ -171,6 +171,14 @@ impl Peer for Fetch {
         call("fetch", json!({"url": site::page(i)}), site::content(i))
     }
 
+    fn offers(&self) -> Offers {
+        Offers {
+            prompts: vec!["fetch"],
+            gets: vec![("fetch", json!({"url": site::page(3)}), site::content(3))],
+            ..Offers::default()
+        }
+    }
+
     fn slow(&self) -> Option<Call> {
         Some(call("fetch", json!({"url": site::silent()}), "never"))
     }
@@ -212,8 +220,12 @@ impl Peer for FastMcp {
         call("add", json!({"a": 1000, "b": i}), (1000 + i).to_string())
     }
 
+    fn offers(&self) -> Offers {
+        a_little_of_everything()
+    }
+
     fn slow(&self) -> Option<Call> {
-        Some(call("wait", json!({}), "never"))
+        Some(call("wait", json!({"seconds": 600}), "never"))
     }
 
     fn says_on_stderr(&self) -> &'static str {

@@ -1,21 +1,22 @@
 //! A server on rmcp, the official SDK: this program, started anew. With a little of everything: pages of two, a tool
-//! that fails, one that never answers and says so when it is stopped, resources, a template, prompts, completion.
+//! that fails, a slow one that says so when it is stopped, resources, a template, prompts, completion.
 
 use std::env;
 use std::path::Path;
+use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, CompletionInfo,
     ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, Prompt, PromptArgument,
-    PromptMessage, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents,
-    ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ProgressNotificationParam, Prompt, PromptArgument, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
 use serde_json::json;
 
-use super::{Call, Origin, Peer, Start, call};
+use super::{Call, Offers, Origin, Peer, Start, a_little_of_everything, call};
 
 pub(crate) struct Rmcp;
 
@@ -48,8 +49,12 @@ impl Peer for Rmcp {
         call("add", json!({"a": 1000, "b": i}), (1000 + i).to_string())
     }
 
+    fn offers(&self) -> Offers {
+        a_little_of_everything()
+    }
+
     fn slow(&self) -> Option<Call> {
-        Some(call("wait", json!({}), "never"))
+        Some(call("wait", json!({"seconds": 600}), "never"))
     }
 
     fn says_on_stderr(&self) -> &'static str {
@@ -79,6 +84,20 @@ fn page<T>(request: Option<PaginatedRequestParams>, all: Vec<T>) -> Result<(Vec<
     Ok((all.into_iter().skip(first).take(SIZE).collect(), next))
 }
 
+async fn wait(seconds: f64, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+    let mut second = 0.0;
+    while second < seconds {
+        if let Some(token) = context.meta.get_progress_token() {
+            let progress = ProgressNotificationParam::new(token, second).with_total(seconds);
+            let told = context.peer.notify_progress(progress).await;
+            told.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        second += 1.0;
+    }
+    Ok(format!("waited for {seconds} seconds"))
+}
+
 fn schema(properties: serde_json::Value) -> JsonObject {
     let required: Vec<&String> = properties.as_object().into_iter().flatten().map(|(name, _)| name).collect();
     match json!({"type": "object", "required": required, "properties": properties}) {
@@ -103,7 +122,11 @@ impl ServerHandler for Sums {
         let all = vec![
             Tool::new("add", "Adds two numbers.", numbers()),
             Tool::new("divide", "Divides the first by the second.", numbers()),
-            Tool::new("wait", "Waits until it is cancelled.", schema(json!({}))),
+            Tool::new(
+                "wait",
+                "Waits, and says every second how far it is.",
+                schema(json!({"seconds": {"type": "number"}})),
+            ),
         ];
         let (tools, next_cursor) = page(request, all)?;
         Ok(ListToolsResult { next_cursor, ..ListToolsResult::with_all_items(tools) })
@@ -125,9 +148,14 @@ impl ServerHandler for Sums {
             "divide" if number("b")? == 0.0 => CallToolResult::error(text("nothing can be divided by zero".to_owned())),
             "divide" => CallToolResult::success(text((number("a")? / number("b")?).to_string())),
             "wait" => {
-                context.ct.cancelled().await;
-                eprintln!("wait was cancelled");
-                CallToolResult::error(text("cancelled".to_owned()))
+                let waiting = wait(number("seconds")?, &context);
+                match context.ct.run_until_cancelled(waiting).await {
+                    Some(waited) => CallToolResult::success(text(waited?)),
+                    None => {
+                        eprintln!("wait was cancelled");
+                        CallToolResult::error(text("cancelled".to_owned()))
+                    }
+                }
             }
             other => return Err(ErrorData::invalid_params(format!("no tool {other}"), None)),
         };
