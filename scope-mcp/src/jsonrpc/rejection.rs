@@ -10,7 +10,10 @@ use crate::visible::Visible;
 
 /// The error that a request was, or is to be, answered with.
 #[derive(Clone)]
-pub struct Rejection {
+pub struct Rejection(Box<Parts>);
+
+#[derive(Clone)]
+struct Parts {
     code: Option<i64>,
     message: Option<String>,
     data: Option<Value>,
@@ -34,7 +37,8 @@ impl Rejection {
     /// With more about it, for programs.
     #[must_use]
     pub fn with_data(self, data: Value) -> Rejection {
-        Rejection::of(self.code.unwrap_or(INTERNAL_ERROR), self.message.unwrap_or_default(), Some(data))
+        let Parts { code, message, .. } = *self.0;
+        Rejection::of(code.unwrap_or(INTERNAL_ERROR), message.unwrap_or_default(), Some(data))
     }
 
     /// The parameters are not what the method asks for (-32602).
@@ -51,7 +55,7 @@ impl Rejection {
         let written = Written { code, message: &message, data: data.as_ref() };
         // A number, a string and a value cannot fail to be written.
         let raw = to_raw_value(&written).unwrap_or_default();
-        Rejection { code: Some(code), message: Some(message), data, raw }
+        Rejection(Box::new(Parts { code: Some(code), message: Some(message), data, raw }))
     }
 
     /// That method is not offered (-32601).
@@ -64,41 +68,41 @@ impl Rejection {
     pub(crate) fn from_raw(raw: &RawValue) -> Rejection {
         let mut value: Value = serde_json::from_str(raw.get()).unwrap_or(Value::Null);
         let data = value.get_mut("data").map(Value::take);
-        Rejection {
+        Rejection(Box::new(Parts {
             code: value.get("code").and_then(Value::as_i64),
             message: value.get("message").and_then(Value::as_str).map(str::to_owned),
             data,
             raw: raw.to_owned(),
-        }
+        }))
     }
 
     /// JSON-RPC's number for the error; `None` if the peer sent none, or something other than a whole number.
     pub fn code(&self) -> Option<i64> {
-        self.code
+        self.0.code
     }
 
     /// What the peer says, as it says it: look at control characters before showing it.
     pub fn message(&self) -> Option<&str> {
-        self.message.as_deref()
+        self.0.message.as_deref()
     }
 
     /// Whatever else came with it.
     pub fn data(&self) -> Option<&Value> {
-        self.data.as_ref()
+        self.0.data.as_ref()
     }
 
     /// The whole error, exactly as it stood on the wire.
     pub fn raw(&self) -> &RawValue {
-        &self.raw
+        &self.0.raw
     }
 }
 
 /// What the peer says, escaped, cut, and without what looks like a secret; and the code.
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let text = self.message.as_deref().unwrap_or(self.raw.get());
+        let text = self.0.message.as_deref().unwrap_or(self.0.raw.get());
         Visible::new(&redact(text), 1000).fmt(f)?;
-        match self.code {
+        match self.0.code {
             Some(code) => write!(f, " (error {code})"),
             None => Ok(()),
         }
