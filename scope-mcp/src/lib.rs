@@ -52,6 +52,9 @@ pub mod model;
 #[allow(dead_code, reason = "for the server, which is being built")]
 mod peer;
 pub mod redact;
+mod schema;
+#[allow(dead_code, reason = "until connections serve it")]
+mod server;
 mod session;
 pub mod transport;
 pub mod visible;
@@ -64,6 +67,12 @@ pub use client::{
 pub use era::{Era, Revision};
 pub use error::{CallError, Gone, HowGone, OpenError};
 pub use jsonrpc::{Id, Rejection};
+pub use schemars;
+pub use server::{
+    BuildError, Completing, CompletionOutput, Context, HandlerError, Json, NoArguments, PromptArguments, PromptOutput,
+    ResourceOutput, ResourceUri, Server, ServerBuilder, ServerPrompt, ServerResource, ServerTemplate, ServerTool,
+    ToolOutput,
+};
 pub use wire::{Direction, Wire, WireLine};
 
 #[cfg(test)]

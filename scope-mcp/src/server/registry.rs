@@ -1,0 +1,354 @@
+//! What a server offers, and how a request for it is answered.
+//!
+//! Requests are read here and nowhere else: parameters are decoded by the method, and what does not fit is refused before
+//! a handler sees it. Handlers run in the future that is given out, so their panics and their time are those of its task.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use super::changes::{Change, Changes, Watchers};
+use super::complete::Completing;
+use super::error::{Offered, Wrong};
+use super::page::{BadCursor, Listed, Page, Taken};
+use super::prompt::CheckedPrompt;
+use super::resource::{CheckedResource, CheckedTemplate};
+use super::state::StateKey;
+use super::tool::CheckedTool;
+use super::uri_template::MAX_URI;
+use super::{BuildError, Context};
+use crate::decode::decode;
+use crate::era::{Era, Revision};
+use crate::error::Quoted;
+use crate::jsonrpc::{INVALID_PARAMS, Rejection};
+use crate::model::{
+    CallToolParams, CallToolResult, CompleteParams, CompletionReference, GetPromptParams, Implementation, ListParams,
+    ResourceParams, ServerCapabilities,
+};
+
+/// A resource that is not there, before 2026-07-28.
+const RESOURCE_NOT_FOUND: i64 = -32002;
+
+/// An answer, without what the era adds.
+pub(crate) type Reply = Box<RawValue>;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub(super) info: Implementation,
+    pub(super) instructions: Option<String>,
+    pub(super) switches: Switches,
+    /// Of lists.
+    pub(super) page_size: usize,
+    pub(super) state_key: StateKey,
+    lists: RwLock<Lists>,
+    watchers: Watchers,
+}
+
+/// What a server does besides answering.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Switches {
+    pub(super) dynamic_tools: bool,
+    pub(super) dynamic_resources: bool,
+    pub(super) dynamic_prompts: bool,
+    pub(super) resource_updates: bool,
+    pub(super) logging: bool,
+}
+
+#[derive(Debug)]
+pub(super) struct Lists {
+    pub(super) tools: Listed<CheckedTool>,
+    pub(super) resources: Listed<CheckedResource>,
+    pub(super) templates: Listed<CheckedTemplate>,
+    pub(super) prompts: Listed<CheckedPrompt>,
+}
+
+impl Lists {
+    pub(super) fn new() -> Lists {
+        Lists {
+            tools: Listed::new(b't'),
+            resources: Listed::new(b'r'),
+            templates: Listed::new(b'm'),
+            prompts: Listed::new(b'p'),
+        }
+    }
+
+    pub(super) fn add_tool(&mut self, tool: &Arc<CheckedTool>) -> Result<(), BuildError> {
+        let twice = |Taken| BuildError::new(Offered::Tool(tool.name().to_owned()), Wrong::Twice);
+        self.tools.add(tool.name(), tool).map_err(twice)
+    }
+
+    pub(super) fn add_resource(&mut self, resource: &Arc<CheckedResource>) -> Result<(), BuildError> {
+        let twice = |Taken| BuildError::new(Offered::Resource(resource.uri().to_owned()), Wrong::Twice);
+        self.resources.add(resource.uri(), resource).map_err(twice)
+    }
+
+    pub(super) fn add_template(&mut self, template: &Arc<CheckedTemplate>) -> Result<(), BuildError> {
+        let twice = |Taken| BuildError::new(Offered::Template(template.uri_template().to_owned()), Wrong::Twice);
+        self.templates.add(template.uri_template(), template).map_err(twice)
+    }
+
+    pub(super) fn add_prompt(&mut self, prompt: &Arc<CheckedPrompt>) -> Result<(), BuildError> {
+        let twice = |Taken| BuildError::new(Offered::Prompt(prompt.name().to_owned()), Wrong::Twice);
+        self.prompts.add(prompt.name(), prompt).map_err(twice)
+    }
+
+    fn complete(&self) -> bool {
+        self.prompts.iter().any(|prompt| prompt.completes())
+            || self.templates.iter().any(|template| template.completes())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Method {
+    ListTools,
+    CallTool,
+    ListResources,
+    ListTemplates,
+    ReadResource,
+    ListPrompts,
+    GetPrompt,
+    Complete,
+}
+
+impl Registry {
+    pub(super) fn new(
+        info: Implementation,
+        instructions: Option<String>,
+        switches: Switches,
+        page_size: usize,
+        state_key: StateKey,
+        lists: Lists,
+    ) -> Registry {
+        let (lists, watchers) = (RwLock::new(lists), Watchers::default());
+        Registry { info, instructions, switches, page_size, state_key, lists, watchers }
+    }
+
+    /// How it introduces itself.
+    pub(crate) fn info(&self) -> &Implementation {
+        &self.info
+    }
+
+    /// What a model should know about it.
+    pub(crate) fn instructions(&self) -> Option<&str> {
+        self.instructions.as_deref()
+    }
+
+    /// For the `requestState` of its calls.
+    pub(crate) fn state_key(&self) -> &StateKey {
+        &self.state_key
+    }
+
+    /// What has changed, from now on.
+    pub(crate) fn watch(&self) -> Changes {
+        self.watchers.watch()
+    }
+
+    pub(super) fn tell(&self, change: &Change) {
+        self.watchers.tell(change);
+    }
+
+    /// What it can do, for those who speak `revision`.
+    pub(crate) fn capabilities(&self, revision: Revision) -> ServerCapabilities {
+        let Switches { dynamic_tools, dynamic_resources, dynamic_prompts, resource_updates, logging } = self.switches;
+        let lists = self.read();
+        let mut all = ServerCapabilities::new();
+        if dynamic_tools || !lists.tools.is_empty() {
+            all = all.tools(dynamic_tools);
+        }
+        if dynamic_resources || !lists.resources.is_empty() || !lists.templates.is_empty() {
+            all = all.resources(resource_updates, dynamic_resources);
+        }
+        if dynamic_prompts || !lists.prompts.is_empty() {
+            all = all.prompts(dynamic_prompts);
+        }
+        // The first revision completes without saying so.
+        if lists.complete() && revision > Revision::V2024_11_05 {
+            all = all.completions();
+        }
+        if logging { all.logging() } else { all }
+    }
+
+    /// Answers a request; `None` if nothing of the kind is offered.
+    pub(crate) fn dispatch(
+        self: &Arc<Self>,
+        method: &str,
+        params: Option<Box<RawValue>>,
+        cx: Context,
+    ) -> Option<BoxFuture<'static, Result<Reply, Rejection>>> {
+        let method = self.method(method)?;
+        let registry = Arc::clone(self);
+        Some(Box::pin(async move { registry.answer(method, params.as_deref(), cx).await }))
+    }
+
+    fn method(&self, method: &str) -> Option<Method> {
+        let method = match method {
+            "tools/list" => Method::ListTools,
+            "tools/call" => Method::CallTool,
+            "resources/list" => Method::ListResources,
+            "resources/templates/list" => Method::ListTemplates,
+            "resources/read" => Method::ReadResource,
+            "prompts/list" => Method::ListPrompts,
+            "prompts/get" => Method::GetPrompt,
+            "completion/complete" => Method::Complete,
+            _ => return None,
+        };
+        let (lists, switches) = (self.read(), &self.switches);
+        let offered = match method {
+            Method::ListTools | Method::CallTool => switches.dynamic_tools || !lists.tools.is_empty(),
+            Method::ListResources | Method::ListTemplates | Method::ReadResource => {
+                switches.dynamic_resources || !lists.resources.is_empty() || !lists.templates.is_empty()
+            }
+            Method::ListPrompts | Method::GetPrompt => switches.dynamic_prompts || !lists.prompts.is_empty(),
+            Method::Complete => lists.complete(),
+        };
+        offered.then_some(method)
+    }
+
+    async fn answer(&self, method: Method, params: Option<&RawValue>, cx: Context) -> Result<Reply, Rejection> {
+        match method {
+            Method::ListTools => {
+                self.list(params, "tools", |lists| &lists.tools, |tool| to_raw_value(&tool.listed(cx.revision())))
+            }
+            Method::ListResources => {
+                self.list(params, "resources", |lists| &lists.resources, |it| to_raw_value(it.listed()))
+            }
+            Method::ListTemplates => {
+                self.list(params, "resourceTemplates", |lists| &lists.templates, |it| to_raw_value(it.listed()))
+            }
+            Method::ListPrompts => self.list(params, "prompts", |lists| &lists.prompts, |it| to_raw_value(it.listed())),
+            Method::CallTool => self.call_tool(read(params)?, cx).await,
+            Method::ReadResource => self.read_resource(read(params)?, cx).await,
+            Method::GetPrompt => self.get_prompt(read(params)?, cx).await,
+            Method::Complete => self.complete(read(params)?, cx).await,
+        }
+    }
+
+    fn list<T>(
+        &self,
+        params: Option<&RawValue>,
+        key: &str,
+        list: impl FnOnce(&Lists) -> &Listed<T>,
+        entry: impl Fn(&T) -> serde_json::Result<Box<RawValue>>,
+    ) -> Result<Reply, Rejection> {
+        let ListParams { cursor, .. } = read(params)?;
+        let page = list(&self.read()).page(cursor.as_deref(), self.page_size);
+        let Page { entries, next_cursor } = page.map_err(|BadCursor| {
+            Rejection::invalid_params("the cursor is none that this list has given out: begin again without one")
+        })?;
+        let entries: Result<Vec<_>, _> = entries.iter().map(|it| entry(it)).collect();
+        let mut result = BTreeMap::from([(key, write(&entries.map_err(|error| unwritable(&error))?)?)]);
+        if let Some(cursor) = next_cursor {
+            result.insert("nextCursor", write(&cursor)?);
+        }
+        write(&result)
+    }
+
+    async fn call_tool(&self, params: CallToolParams, cx: Context) -> Result<Reply, Rejection> {
+        let CallToolParams { name, arguments, .. } = params;
+        let tool = self.read().tools.get(&name);
+        let tool =
+            tool.ok_or_else(|| Rejection::invalid_params(format!("there is no tool of the name {}", Quoted(&name))))?;
+        let arguments = arguments.as_deref().map(|raw| read(Some(raw))).transpose()?;
+        match tool.call(arguments, cx).await {
+            Ok(result) => write(&result),
+            Err(error) => write(&CallToolResult::failure(error.for_tool()?)),
+        }
+    }
+
+    async fn read_resource(&self, params: ResourceParams, cx: Context) -> Result<Reply, Rejection> {
+        let ResourceParams { uri, .. } = params;
+        if uri.len() > MAX_URI {
+            return Err(Rejection::invalid_params(format!(
+                "the address has {} bytes, over the limit of {MAX_URI}",
+                uri.len()
+            )));
+        }
+        let code = match cx.revision().era() {
+            Era::Legacy => RESOURCE_NOT_FOUND,
+            Era::Modern => INVALID_PARAMS,
+        };
+        let asked = uri.clone();
+        let not_found = |message| Rejection::new(code, message).with_data(json!({ "uri": asked }));
+        let resource = self.read().resources.get(&uri);
+        let result = match resource {
+            Some(resource) => resource.read(uri, cx).await,
+            None => match self.template(&uri) {
+                Some((template, variables)) => template.read(uri, variables, cx).await,
+                None => return Err(not_found(format!("there is no resource at {}", Quoted(&uri)))),
+            },
+        };
+        match result {
+            Ok(result) => write(&result),
+            Err(error) => Err(error.rejection(not_found)),
+        }
+    }
+
+    fn template(&self, uri: &str) -> Option<(Arc<CheckedTemplate>, BTreeMap<String, String>)> {
+        let templates: Vec<_> = self.read().templates.iter().cloned().collect();
+        templates.into_iter().find_map(|template| template.fits(uri).map(|variables| (template, variables)))
+    }
+
+    async fn get_prompt(&self, params: GetPromptParams, cx: Context) -> Result<Reply, Rejection> {
+        let GetPromptParams { name, arguments, .. } = params;
+        let prompt = self.prompt(&name)?;
+        match prompt.get(arguments.unwrap_or_default(), cx).await {
+            Ok(result) => write(&result),
+            Err(error) => Err(error.rejection(Rejection::invalid_params)),
+        }
+    }
+
+    fn prompt(&self, name: &str) -> Result<Arc<CheckedPrompt>, Rejection> {
+        let prompt = self.read().prompts.get(name);
+        prompt.ok_or_else(|| Rejection::invalid_params(format!("there is no prompt of the name {}", Quoted(name))))
+    }
+
+    async fn complete(&self, params: CompleteParams, cx: Context) -> Result<Reply, Rejection> {
+        let CompleteParams { reference, argument, context, .. } = params;
+        let arguments = context.and_then(|context| context.arguments).unwrap_or_default();
+        let completing = Completing { value: argument.value, arguments };
+        let result = match reference {
+            CompletionReference::Prompt { name, .. } => {
+                self.prompt(&name)?.complete(&argument.name, completing, cx).await
+            }
+            CompletionReference::Resource { uri, .. } => {
+                let template = self.read().templates.get(&uri);
+                let template = template.ok_or_else(|| {
+                    Rejection::invalid_params(format!("there is no resource template {}", Quoted(&uri)))
+                })?;
+                template.complete(&argument.name, completing, cx).await
+            }
+        };
+        match result {
+            Ok(result) => write(&result),
+            Err(error) => Err(error.rejection(Rejection::invalid_params)),
+        }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Lists> {
+        // Nothing that holds the lock can panic half-way.
+        self.lists.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Lists> {
+        self.lists.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Rejection> {
+    decode(params.map_or("{}", RawValue::get))
+        .map_err(|why| Rejection::invalid_params(format!("the parameters do not fit: {why}")))
+}
+
+fn write<T: Serialize>(result: &T) -> Result<Reply, Rejection> {
+    to_raw_value(result).map_err(|error| unwritable(&error))
+}
+
+fn unwritable(error: &serde_json::Error) -> Rejection {
+    Rejection::internal(format!("the result cannot be written as JSON: {error}"))
+}

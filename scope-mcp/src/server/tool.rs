@@ -1,0 +1,227 @@
+//! Tools: what is said of them, and how a call is checked and run.
+
+use std::fmt;
+use std::future::ready;
+
+use futures_util::future::BoxFuture;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::{Offered, Wrong};
+use super::output::schema_of;
+use super::{BuildError, Context, HandlerError, ToolOutput};
+use crate::era::{Era, Revision};
+use crate::jsonrpc::Rejection;
+use crate::model::{CallToolResult, Object, Tool};
+use crate::schema::Schema;
+
+/// A tool to be offered, with the function that it is.
+///
+/// Its arguments are checked against its schema before the function is called; a call that does not fit is answered with
+/// the place that is wrong, for the model to try again.
+///
+/// ```
+/// use schemars::JsonSchema;
+/// use scope_mcp::model::ToolAnnotations;
+/// use scope_mcp::{Context, HandlerError, ServerTool};
+///
+/// #[derive(serde::Deserialize, JsonSchema)]
+/// struct Divide {
+///     dividend: i64,
+///     /// Not 0.
+///     divisor: i64,
+/// }
+///
+/// let tool = ServerTool::new("divide", "Divides two numbers", |args: Divide, _: Context| async move {
+///     let quotient = args.dividend.checked_div(args.divisor);
+///     quotient.map(|it| it.to_string()).ok_or_else(|| HandlerError::new("that cannot be divided"))
+/// })
+/// .describe(|tool| tool.title("Division").annotations(ToolAnnotations::new().read_only(true)));
+/// # let _ = tool;
+/// ```
+pub struct ServerTool {
+    tool: Tool,
+    run: Run,
+}
+
+type Run = Box<dyn Fn(Object, Context) -> BoxFuture<'static, Result<CallToolResult, Fault>> + Send + Sync>;
+
+/// Why a call has no result of its tool's.
+enum Fault {
+    Arguments(String),
+    Failed(HandlerError),
+}
+
+impl ServerTool {
+    /// The tool `name`. The schemas of its arguments and of its result are those of their types.
+    pub fn new<A, F, R>(name: impl Into<String>, description: impl Into<String>, handler: F) -> Self
+    where
+        A: DeserializeOwned + JsonSchema,
+        F: Fn(A, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: ToolOutput> + Send + 'static,
+    {
+        let mut tool = Tool::new(name, schema_of::<A>(false)).description(description);
+        tool.output_schema = R::Output::output_schema();
+        let run: Run =
+            Box::new(move |arguments, cx| match serde_path_to_error::deserialize(Value::Object(arguments)) {
+                Ok(arguments) => run(handler(arguments, cx)),
+                Err(error) => Box::pin(ready(Err(Fault::Arguments(error.to_string())))),
+            });
+        ServerTool { tool, run }
+    }
+
+    /// A tool as it is described, with schemas as they stand there: for those that come from elsewhere. A result has to
+    /// follow [`Tool::output_schema`], if there is one.
+    pub fn raw<F, R>(tool: Tool, handler: F) -> Self
+    where
+        F: Fn(Object, Context) -> R + Send + Sync + 'static,
+        R: Future<Output: ToolOutput> + Send + 'static,
+    {
+        ServerTool { tool, run: Box::new(move |arguments, cx| run(handler(arguments, cx))) }
+    }
+
+    /// Says more about it: title, annotations, icons, whether it can be called as a task.
+    #[must_use]
+    pub fn describe(mut self, more: impl FnOnce(Tool) -> Tool) -> Self {
+        self.tool = more(self.tool);
+        self
+    }
+
+    pub(super) fn check(self) -> Result<CheckedTool, BuildError> {
+        let ServerTool { tool, run } = self;
+        let wrong = |wrong| BuildError::new(Offered::Tool(tool.name.clone()), wrong);
+        check_name(&tool.name).map_err(|why| wrong(Wrong::Name(why)))?;
+        let schema = |which, schema: &Object| {
+            Schema::compile(&Value::Object(schema.clone()))
+                .map_err(|error| wrong(Wrong::Schema { which, why: format!("cannot be used: {error}") }))
+        };
+        if !is_of_object(&tool.input_schema) {
+            let why = "is not one of an object: the arguments of a tool are always named (\"type\": \"object\")";
+            return Err(wrong(Wrong::Schema { which: "input", why: why.to_owned() }));
+        }
+        let input = schema("input", &tool.input_schema)?;
+        let output = tool.output_schema.as_ref().map(|output| schema("output", output)).transpose()?;
+        Ok(CheckedTool { tool, input, output, run })
+    }
+}
+
+fn run<R>(handler: R) -> BoxFuture<'static, Result<CallToolResult, Fault>>
+where
+    R: Future<Output: ToolOutput> + Send + 'static,
+{
+    Box::pin(async move { handler.await.into_tool_result().map_err(Fault::Failed) })
+}
+
+/// Why that is no name for something.
+pub(super) fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.is_empty() {
+        Err("is empty")
+    } else if name.len() > 128 {
+        Err("is longer than 128 bytes")
+    } else if name.contains(char::is_control) {
+        Err("has a control character in it")
+    } else {
+        Ok(())
+    }
+}
+
+fn is_of_object(schema: &Object) -> bool {
+    schema.get("type").is_some_and(|of| of == "object")
+}
+
+/// A tool that can be offered.
+pub(super) struct CheckedTool {
+    tool: Tool,
+    input: Schema,
+    output: Option<Schema>,
+    run: Run,
+}
+
+impl CheckedTool {
+    pub(super) fn name(&self) -> &str {
+        &self.tool.name
+    }
+
+    /// As it is listed for those who speak `revision`.
+    pub(super) fn listed(&self, revision: Revision) -> Tool {
+        let mut tool = self.tool.clone();
+        if !has_structured(revision) || !tool.output_schema.as_ref().is_some_and(|it| fits(revision, is_of_object(it)))
+        {
+            tool.output_schema = None;
+        }
+        tool
+    }
+
+    /// Checks the arguments, calls the tool, and checks what it gives.
+    pub(super) async fn call(&self, arguments: Option<Value>, cx: Context) -> Result<CallToolResult, HandlerError> {
+        let revision = cx.revision();
+        let arguments = match arguments {
+            None | Some(Value::Null) => Value::Object(Object::new()),
+            Some(arguments) => arguments,
+        };
+        if let Err(violation) = self.input.check(&arguments) {
+            return self.bad_arguments(&violation, revision);
+        }
+        let Value::Object(arguments) = arguments else {
+            return self.bad_arguments(&"they are not an object", revision);
+        };
+        match (self.run)(arguments, cx).await {
+            Ok(result) => self.fit(result, revision),
+            Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
+            Err(Fault::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Since 2025-11-25 that is for the model to read, so that it tries again; before, an error of the protocol.
+    fn bad_arguments(&self, why: &dyn fmt::Display, revision: Revision) -> Result<CallToolResult, HandlerError> {
+        let message = HandlerError::new(format_args!("the arguments of {:?} do not fit: {why}", self.tool.name));
+        if revision >= Revision::V2025_11_25 {
+            return Err(message);
+        }
+        Err(Rejection::invalid_params(message.to_string()).into())
+    }
+
+    fn fit(&self, mut result: CallToolResult, revision: Revision) -> Result<CallToolResult, HandlerError> {
+        if let Some(schema) = &self.output
+            && !result.is_error()
+        {
+            let broken = match &result.structured_content {
+                None => Some("it gave no structured content".to_owned()),
+                Some(content) => schema.check(content).err().map(|violation| violation.to_string()),
+            };
+            if let Some(why) = broken {
+                let name = &self.tool.name;
+                let error = format!("the tool {name:?} does not keep to the output schema it declares: {why}");
+                return Err(Rejection::internal(error).into());
+            }
+        }
+        if !has_structured(revision)
+            || !result.structured_content.as_ref().is_some_and(|content| fits(revision, content.is_object()))
+        {
+            result.structured_content = None;
+        }
+        Ok(result)
+    }
+}
+
+fn has_structured(revision: Revision) -> bool {
+    revision >= Revision::V2025_06_18
+}
+
+/// Before the modern era, structured content is always an object.
+fn fits(revision: Revision, of_object: bool) -> bool {
+    of_object || revision.era() == Era::Modern
+}
+
+impl fmt::Debug for ServerTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerTool").field("name", &self.tool.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for CheckedTool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CheckedTool").field("name", &self.tool.name).finish_non_exhaustive()
+    }
+}
