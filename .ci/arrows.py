@@ -33,7 +33,7 @@ LAYERS = [
 ]
 
 # These stand on top of everything; nothing stands on them.
-TOP = {"conformance", "examples", "scope-tests", "benches"}
+TOP = {"conformance", "examples", "scope-tests", "benches", "fuzz"}
 
 # Crates seen together (as a user would have them in one program), and what their tree may not show.
 NOT_IN_TREE = [

@@ -1,0 +1,263 @@
+//! A client whose server says mutated lines, on the deterministic runtime: time is virtual, and a call that never ends is
+//! a deadlock, which that runtime reports.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use scope_core::{Failure, Nursery, Spawns};
+use scope_mcp::transport::{Stream, memory};
+use scope_mcp::{CallError, CallOptions, Client, ClientOptions, CloseReport, Ending};
+use serde_json::json;
+
+use crate::corpus::{Corpus, with_id};
+use crate::heap::Watch;
+use crate::mutate::mutate;
+use crate::random::Random;
+use crate::written::Written;
+use crate::{Done, LINES};
+
+/// The client's limit on a line; mutated ones go beyond it.
+const MAX_LINE: usize = 20_000;
+
+/// All that a client may hold with these options: a line that is read and what is made of it, what waits to be read and
+/// to be written, the calls, what is kept of noise and notifications.
+const BOUND: usize = 4 * 1024 * 1024;
+
+/// What the server has heard.
+#[derive(Default)]
+struct Heard {
+    /// Requests that it has not taken up: id and method.
+    requests: Mutex<Vec<(String, String)>>,
+    lines: AtomicU64,
+}
+
+/// One conversation.
+///
+/// # Panics
+/// If something does not hold.
+pub fn run(corpus: &Arc<Corpus>, seed: u64) -> Done {
+    scope_test::Config::new(seed).trace_limit(100).block_on(async |_| {
+        let corpus = Arc::clone(corpus);
+        let done = scope_test::nursery(async move |n| converse(n, corpus, seed).await).await;
+        done.unwrap_or_else(|error| panic!("with seed {seed}: {error}"))
+    })
+}
+
+async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: Arc<Corpus>, seed: u64) -> Result<Done, Failure> {
+    let mut random = Random::new(seed);
+    // A byte at a time is slow, so that is rare.
+    let capacity = if random.one_in(64) { 1 } else { *random.one_of(&[1000, 65_536]) };
+    let (ours, theirs) = memory::pair(capacity);
+    let options = ClientOptions::default()
+        .open_timeout(Duration::from_secs(5))
+        .call_timeout(Duration::from_secs(10))
+        .max_line(MAX_LINE)
+        .max_in_flight(*random.one_of(&[1, 4, 1024]))
+        .max_waiting(*random.one_of(&[0, 3, 1000]))
+        .max_notifications(*random.one_of(&[1, 10, 100]))
+        .max_pages(20)
+        .max_items(50);
+    let watch = Watch::new(BOUND);
+    let client = Client::start_stream(n, "peer", ours, options)?;
+    let heard = Arc::new(Heard::default());
+    let (reader, writer) = theirs.split();
+    // One that stops reading some time, or never does.
+    let deaf_after = if random.one_in(4) { random.below(10_000) } else { usize::MAX };
+    let ear = n.task("server's ear").spawn_erased_with_handle(hear(reader, Arc::clone(&heard), deaf_after));
+    let listener = random.one_in(2).then(|| client.notifications());
+    if let Some(mut notifications) = listener {
+        n.task("listener").spawn_erased(async move {
+            while let Some(notification) = notifications.next().await {
+                let _ = (notification.as_progress(), notification.as_log_message());
+            }
+            Ok(())
+        });
+    }
+    let callers: Vec<_> = (0..1 + random.below(4))
+        .map(|_| n.task("caller").spawn_erased_with_handle(call(client.clone(), Random::new(random.number()))))
+        .collect();
+    let said = Mouth { writer, corpus, heard: Arc::clone(&heard), random, watch };
+    let (inputs, most_held) = said.speak().await?;
+    let report = client.close().await?;
+    ear.await?;
+    check_books(&report, &heard, deaf_after == usize::MAX);
+    let mut done = Done { inputs, most_held, ..Done::default() };
+    for caller in callers {
+        done.add(&caller.await?);
+    }
+    let traffic = &report.traffic;
+    for (what, times) in [("messages", traffic.received), ("noise", traffic.noise), ("stray answers", traffic.strays)] {
+        done.count(what, times);
+    }
+    let ending = match report.ending {
+        Ending::NotOpened(_) => "connections not opened",
+        Ending::Lost(_) => "connections lost",
+        Ending::Closed => "connections closed",
+        _ => panic!("it ended otherwise: {report}"),
+    };
+    done.count(ending, 1);
+    Ok(done)
+}
+
+fn check_books(report: &CloseReport, heard: &Heard, hears_all: bool) {
+    let traffic = &report.traffic;
+    let lines = heard.lines.load(Ordering::Relaxed);
+    assert!(traffic.strays <= traffic.received, "more strays than messages: {traffic:?}");
+    // What was begun may have been cut off by the end.
+    assert!(lines <= traffic.sent, "{lines} lines were heard: {traffic:?}");
+    assert!(!hears_all || lines + 1 >= traffic.sent, "{lines} lines were heard: {traffic:?}");
+    let _ = report.to_string();
+}
+
+/// Reads what the client says. Whatever it was told, each line must be a message.
+async fn hear(mut reader: ReadHalf<Stream>, heard: Arc<Heard>, deaf_after: usize) -> Result<(), Failure> {
+    let mut line = Vec::new();
+    let mut buffer = vec![0; 4096];
+    let mut read = 0;
+    while read < deaf_after {
+        let Ok(count @ 1..) = reader.read(&mut buffer).await else { return Ok(()) };
+        read += count;
+        for byte in &buffer[..count] {
+            if *byte != b'\n' {
+                line.push(*byte);
+                continue;
+            }
+            heard.lines.fetch_add(1, Ordering::Relaxed);
+            if let Written { id: Some(id), method: Some(method) } = Written::read(&line) {
+                let mut requests = heard.requests.lock().unwrap_or_else(PoisonError::into_inner);
+                requests.push((id, method));
+            }
+            line.clear();
+        }
+    }
+    // Deaf, and not gone: that would be an error to the writer.
+    scope_core::sleep(Duration::from_secs(3600)).await?;
+    drop(reader);
+    Ok(())
+}
+
+/// What the server says.
+struct Mouth {
+    writer: WriteHalf<Stream>,
+    corpus: Arc<Corpus>,
+    heard: Arc<Heard>,
+    random: Random,
+    watch: Watch,
+}
+
+impl Mouth {
+    /// Says up to [`LINES`] lines, and stops when nobody reads any more. Returns how many, and the most that was held.
+    async fn speak(mut self) -> Result<(u64, usize), Failure> {
+        let lines = 1 + self.random.below(LINES) as u64;
+        for said in 0..lines {
+            let pause = match self.random.below(64) {
+                0 => self.random.below(20_000),
+                1..8 => 1,
+                // More is learned from answers to questions.
+                _ if self.requests().is_empty() => self.random.below(2),
+                _ => 0,
+            };
+            if pause > 0 {
+                // Virtual: for what the client does meanwhile, time-outs included.
+                scope_core::sleep(Duration::from_millis(pause as u64)).await?;
+            } else if self.random.one_in(2) {
+                scope_test::yield_now().await;
+            }
+            let mut line = self.next_line();
+            line.push(b'\n');
+            if said + 1 == lines && self.random.one_in(2) {
+                // Half of it, and the end.
+                line.truncate(self.random.below(line.len()));
+            }
+            let written = self.writer.write_all(&line).await;
+            drop(line);
+            self.watch.look();
+            if written.is_err() {
+                return Ok((said + 1, self.watch.most()));
+            }
+        }
+        if self.random.one_in(2) {
+            // It hangs up, or stays and is hung up upon.
+            let _ = self.writer.close().await;
+            scope_test::yield_now().await;
+        }
+        self.watch.look();
+        Ok((lines, self.watch.most()))
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.heard.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn next_line(&mut self) -> Vec<u8> {
+        let asked = {
+            let mut requests = self.requests();
+            if requests.is_empty() { None } else { Some(requests.remove(0)) }
+        };
+        let (id, method) = asked.unwrap_or_else(|| (self.random.below(20).to_string(), String::new()));
+        let files = self.corpus.files();
+        let (line, harm) = match method.as_str() {
+            // To get any further, these have to be answered well, as a rule.
+            "initialize" => (&files[0][0], 8),
+            "server/discover" => (*self.random.one_of(&[&files[1][0], &files[0][6]]), 8),
+            _ => (self.corpus.line(&mut self.random), 2),
+        };
+        let mut line = with_id(line, &id);
+        if self.random.one_in(harm) {
+            let other = self.corpus.line(&mut self.random);
+            mutate(&mut line, other, &mut self.random);
+        }
+        line
+    }
+}
+
+/// Calls, one after the other; some are dropped in the middle. Each has to end.
+async fn call(client: Client, mut random: Random) -> Result<Done, Failure> {
+    let mut done = Done::default();
+    for _ in 0..random.below(60) {
+        if client.is_closed() {
+            break;
+        }
+        let timeout = Duration::from_millis(*random.one_of(&[0, 100, 5000, 5000, 30_000]));
+        let one = call_once(&client, random.below(5), timeout);
+        let outcome = if random.one_in(8) {
+            let patience = Duration::from_millis(random.below(2000) as u64);
+            scope_core::move_on_after(patience, one).await?.unwrap_or("calls dropped")
+        } else {
+            one.await
+        };
+        done.count(outcome, 1);
+    }
+    Ok(done)
+}
+
+/// What came of it.
+async fn call_once(client: &Client, kind: usize, timeout: Duration) -> &'static str {
+    let options = CallOptions::new().timeout(timeout);
+    let failed = match kind {
+        0 => client.list_tools_with(&options).await.err(),
+        1 => client.request_raw_with("ping", None, &options).await.err(),
+        2 => client.request_raw_with("no/such", serde_json::from_str("[1]").ok(), &options).await.err(),
+        _ => client.call_tool_with("echo", &json!({ "message": "hello" }), &options).await.err(),
+    };
+    failed.map_or("calls answered", |error| outcome(&error))
+}
+
+fn outcome(error: &CallError) -> &'static str {
+    // What it says is made of what the server said.
+    let _ = (error.to_string(), format!("{error:?}"));
+    match error {
+        _ if error.is_rejected() => "calls rejected",
+        _ if error.is_malformed() => "calls answered improperly",
+        _ if error.is_too_long() => "calls answered at too great length",
+        _ if error.is_timeout() => "calls timed out",
+        _ if error.is_busy() => "calls turned away",
+        _ if error.is_endless() => "lists without end",
+        _ if error.is_disconnected() => "calls lost with the server",
+        _ if error.is_closed() => "calls closed",
+        _ if error.open_error().is_some() => "calls of what was not opened",
+        _ => "calls that ended otherwise",
+    }
+}
