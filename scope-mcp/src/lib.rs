@@ -52,7 +52,7 @@ pub mod model;
 #[allow(dead_code, reason = "for the server, which is being built")]
 mod peer;
 pub mod redact;
-mod schema;
+pub mod schema;
 #[allow(dead_code, reason = "until connections serve it")]
 mod server;
 mod session;
@@ -61,8 +61,8 @@ pub mod visible;
 mod wire;
 
 pub use client::{
-    CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, Page, Request,
-    ServerInfo, ServerSpec, Traffic,
+    CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, OutputCheck, Page,
+    Request, ServerInfo, ServerSpec, Traffic,
 };
 pub use era::{Era, Revision};
 pub use error::{CallError, Gone, HowGone, OpenError};

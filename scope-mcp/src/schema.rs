@@ -1,62 +1,183 @@
-//! JSON Schema: whether a value keeps to one, and where it does not.
+//! JSON Schema, where neither the schema nor the value can be trusted.
 //!
-//! Nothing is ever fetched for a `$ref`, and patterns take time in proportion to what they are tried on: look-around and
-//! back-references, which cannot, are refused when the schema is compiled.
+//! A schema comes from a server as often as not, and so may what is checked by it. So a check ends in a bounded time and
+//! within a bounded stack, and reads nothing but what it was given:
+//! * `$ref` is followed to places in the schema itself only (`#/…`, `#anchor`); nothing is fetched, no file is opened;
+//! * patterns are matched in linear time: look-around and back-references are not offered;
+//! * what would take too many steps, as some small schemas do (`allOf` of two references to the same, thirty times), is
+//!   [refused](SchemaViolation::is_too_costly) before it is begun.
+//!
+//! `$schema` names the dialect: 2020-12 if it is missing, or draft 4, 6, 7 or 2019-09. `format` is not checked.
+//!
+//! ```
+//! use scope_mcp::schema::Schema;
+//! use serde_json::json;
+//! let schema = Schema::compile(&json!({ "type": "object", "properties": { "n": { "minimum": 3 } } })).unwrap();
+//! assert!(schema.check(&json!({ "n": 4 })).is_ok());
+//! assert_eq!(schema.check(&json!({ "n": 2 })).unwrap_err().to_string(), "at /n: the value is less than the minimum of 3");
+//! ```
+
+mod cost;
 
 use std::fmt;
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::error::{ValidationError, ValidationErrorKind};
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use crate::error::SHOWN;
 use crate::redact::redact;
 use crate::visible::Visible;
 
-/// How large a compiled pattern may get, in bytes.
-const PATTERN_MAX: usize = 1 << 20;
+/// How many values a schema may have in all, objects, lists and bare ones.
+const MAX_VALUES: usize = 20_000;
 
-/// A schema, ready to be held against values.
-#[derive(Debug)]
-pub(crate) struct Schema(Validator);
+/// How many bytes all its texts and names may have.
+const MAX_TEXT: usize = 4 << 20;
 
-/// Why something is no schema that can be used here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SchemaError(String);
+/// How deep its values may be nested.
+const MAX_DEPTH: usize = 128;
 
-/// Where a value does not keep to its schema, and why; the first place only, and without the value itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SchemaViolation(String);
+/// How many patterns it may have, and how large each may get, in bytes.
+const MAX_PATTERNS: usize = 200;
+const MAX_PATTERN: usize = 1 << 20;
+
+/// Up to so many steps a check is made again for the sake of a better reason.
+const EXPLAINED: u64 = 100_000;
+
+/// A schema, ready to check values by. See the [module](self) for what holds.
+pub struct Schema {
+    /// What the costs are counted by.
+    source: Value,
+    validator: Validator,
+}
 
 impl Schema {
-    pub(crate) fn compile(schema: &Value) -> Result<Schema, SchemaError> {
-        let patterns = PatternOptions::regex().size_limit(PATTERN_MAX).dfa_size_limit(PATTERN_MAX);
-        let options = jsonschema::options().offline().with_pattern_options(patterns);
-        options.build(schema).map(Schema).map_err(|error| {
-            let why = match error.kind() {
-                ValidationErrorKind::Format { format } if format == "regex" => {
-                    "is no regular expression that can be used: not one, too large, or with look-around or \
-                     back-references, which are not supported"
-                        .to_owned()
+    /// Makes a schema ready. Takes some milliseconds for a large one, and no longer for a hostile one.
+    ///
+    /// # Errors
+    /// [`SchemaError`] if it is no schema, refers to something outside itself, or is too large.
+    pub fn compile(schema: &Value) -> Result<Schema, SchemaError> {
+        let mut size = Size::default();
+        size.add(schema, 0)?;
+        let validator = jsonschema::options()
+            .offline()
+            .should_validate_formats(false)
+            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN))
+            .build(schema)
+            .map_err(|error| SchemaError(explain(&error)))?;
+        Ok(Schema { source: schema.clone(), validator })
+    }
+
+    /// Checks a value. Does not wait for anything, but may compute for a second at the worst; where that is too long for
+    /// the thread, do it elsewhere.
+    ///
+    /// # Errors
+    /// [`SchemaViolation`]: the first thing that is wrong, or that the check would be too costly.
+    pub fn check(&self, value: &Value) -> Result<(), SchemaViolation> {
+        let steps = cost::of(&self.source, value).map_err(|refused| SchemaViolation {
+            path: String::new(),
+            why: refused.to_string(),
+            unchecked: true,
+        })?;
+        // A reason can be many times as large as the value: every branch of an `anyOf` has one for every item.
+        if self.validator.is_valid(value) {
+            return Ok(());
+        }
+        let violation = |path: String, why: String| SchemaViolation { path, why, unchecked: false };
+        if steps > EXPLAINED {
+            return Err(violation(
+                String::new(),
+                "it does not follow its schema, and is too large to say where".into(),
+            ));
+        }
+        match self.validator.validate(value) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                Err(violation(error.instance_path().to_string(), shown(&error.masked_with("the value").to_string())))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Size {
+    values: usize,
+    text: usize,
+    patterns: usize,
+}
+
+impl Size {
+    fn add(&mut self, value: &Value, depth: usize) -> Result<(), SchemaError> {
+        let too_large = |what: fmt::Arguments<'_>| Err(SchemaError(format!("it is too large: {what}")));
+        if depth > MAX_DEPTH {
+            return too_large(format_args!("nested deeper than {MAX_DEPTH}"));
+        }
+        self.values += 1;
+        match value {
+            Value::String(text) => self.text += text.len(),
+            Value::Array(items) => items.iter().try_for_each(|item| self.add(item, depth + 1))?,
+            Value::Object(members) => {
+                for (key, value) in members {
+                    self.text += key.len();
+                    self.patterns += match (key.as_str(), value) {
+                        ("pattern", Value::String(_)) => 1,
+                        ("patternProperties", Value::Object(patterns)) => patterns.len(),
+                        _ => 0,
+                    };
+                    self.add(value, depth + 1)?;
                 }
-                _ => error.masked_with("what stands there").to_string(),
-            };
-            SchemaError(at(&error, &why))
-        })
-    }
-
-    pub(crate) fn check(&self, value: &Value) -> Result<(), SchemaViolation> {
-        // The first violation only: to list all of them could take far more memory than the value does.
-        self.0.validate(value).map_err(|error| SchemaViolation(at(&error, &error.masked_with("the value").to_string())))
+            }
+            _ => {}
+        }
+        if self.values > MAX_VALUES {
+            return too_large(format_args!("more than {MAX_VALUES} values"));
+        }
+        if self.text > MAX_TEXT {
+            return too_large(format_args!("more than {MAX_TEXT} bytes of text"));
+        }
+        if self.patterns > MAX_PATTERNS {
+            return too_large(format_args!("more than {MAX_PATTERNS} patterns"));
+        }
+        Ok(())
     }
 }
 
-/// What is wrong, with its place before it, fit for a message.
-fn at(error: &ValidationError<'_>, why: &str) -> String {
-    let place = error.instance_path().as_str();
-    let why = Visible::new(&redact(why), SHOWN).to_string();
-    if place.is_empty() { why } else { format!("at {}: {why}", Visible::new(&redact(place), SHOWN)) }
+/// What is wrong with a schema, and where in it.
+fn explain(error: &ValidationError<'_>) -> String {
+    let why = match error.kind() {
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            "is no regular expression that can be used: not one, too large, or with look-around or back-references, \
+             which are not supported"
+                .to_owned()
+        }
+        ValidationErrorKind::Referencing(_) => {
+            format!("{}; nothing outside the schema itself is looked at", shown(&error.to_string()))
+        }
+        _ => shown(&error.masked_with("what stands there").to_string()),
+    };
+    located(error.instance_path().as_str(), &why)
 }
+
+/// Somebody else's words, in a message.
+fn shown(text: &str) -> String {
+    Visible::new(&redact(text), SHOWN).to_string()
+}
+
+/// A reason, after the path it is about.
+fn located(path: &str, why: &str) -> String {
+    if path.is_empty() { why.to_owned() } else { format!("at {}: {why}", shown(path)) }
+}
+
+/// Why something cannot be used as a schema: where in it (a JSON pointer), and what is wrong there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaError(String);
 
 impl fmt::Display for SchemaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,70 +185,41 @@ impl fmt::Display for SchemaError {
     }
 }
 
-impl fmt::Display for SchemaViolation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+impl std::error::Error for SchemaError {}
+
+/// How a value fails its schema: where (a JSON pointer), and what is wrong there. The value itself is not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaViolation {
+    path: String,
+    why: String,
+    unchecked: bool,
+}
+
+impl SchemaViolation {
+    /// That something is wrong with the value as a whole.
+    pub(crate) fn of_the_whole(why: impl Into<String>) -> Self {
+        SchemaViolation { path: String::new(), why: why.into(), unchecked: false }
+    }
+
+    /// Where in the value it is wrong, as a JSON pointer with the value's own names; empty for all of it.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// It was not checked: that would take too long, or too deep a stack, or follows `$ref` in a way that is not
+    /// offered.
+    pub fn is_too_costly(&self) -> bool {
+        self.unchecked
     }
 }
 
-impl std::error::Error for SchemaError {}
+impl fmt::Display for SchemaViolation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&located(&self.path, &self.why))
+    }
+}
 
 impl std::error::Error for SchemaViolation {}
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn schema() -> Schema {
-        let part = json!({ "type": "object", "required": ["n"], "properties": {
-            "n": { "type": "integer", "maximum": 3 }, "api_key": { "pattern": "^[a-z]+$" } } });
-        let schema = json!({ "type": "object", "additionalProperties": false, "properties": {
-            "parts": { "type": "array", "items": { "$ref": "#/$defs/part" } } }, "$defs": { "part": part } });
-        Schema::compile(&schema).unwrap()
-    }
-
-    fn wrong(value: &Value) -> String {
-        schema().check(value).unwrap_err().to_string()
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named_by_its_place() {
-        assert_eq!(schema().check(&json!({ "parts": [{ "n": 1 }] })), Ok(()));
-        assert_eq!(wrong(&json!([])), "the value is not of type \"object\"");
-        assert_eq!(wrong(&json!({ "parts": [{ "n": 1 }, {}] })), "at /parts/1: \"n\" is a required property");
-        let large = wrong(&json!({ "parts": [{ "n": 4 }] }));
-        assert_eq!(large, "at /parts/0/n: the value is greater than the maximum of 3");
-    }
-
-    #[test]
-    fn the_value_is_not_repeated() {
-        let said = wrong(&json!({ "parts": [{ "n": 1, "api_key": "HUSH" }] }));
-        assert!(said.contains("at /parts/0/api_key") && !said.contains("HUSH"), "{said}");
-        let said = wrong(&json!({ ("\u{1b}".to_owned() + &"x".repeat(10_000)): 1 }));
-        assert!(said.len() < 500 && !said.contains('\u{1b}'), "{said}");
-    }
-
-    #[test]
-    fn what_is_no_schema_is_refused_and_nothing_is_fetched() {
-        for (schema, why) in [
-            (json!({ "properties": { "a": { "type": "objekt" } } }), "at /properties/a/type: what stands there"),
-            (json!({ "properties": { "a": { "pattern": "(?=x)" } } }), "at /properties/a/pattern: is no regular"),
-            (json!({ "pattern": "(a{1000}){1000}" }), "at /pattern: is no regular expression"),
-            (json!({ "$ref": "https://example.com/x" }), "https://example.com/x"),
-            (json!({ "$ref": "file:///etc/hostname" }), "file:///etc/hostname"),
-            (json!({ "$ref": "#/$defs/no" }), "'/$defs/no' does not exist"),
-            (json!(7), "what stands there is not"),
-        ] {
-            let said = Schema::compile(&schema).unwrap_err().to_string();
-            assert!(said.contains(why), "{schema}: {said}");
-        }
-    }
-
-    #[test]
-    fn a_pattern_that_explodes_elsewhere_does_not_here() {
-        let schema = Schema::compile(&json!({ "pattern": "^(a+)+$" })).unwrap();
-        assert!(schema.check(&Value::String("a".repeat(100_000) + "!")).is_err());
-    }
-}
+mod tests;
