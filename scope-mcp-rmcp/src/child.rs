@@ -3,14 +3,13 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use rmcp::service::{RxJsonRpcMessage, ServiceRole, TxJsonRpcMessage};
 use rmcp::transport::Transport;
 use scope_core::rt::Handle;
-use scope_process::{CloseReport, PipeReader, Process};
+use scope_process::{CloseReport, Process};
 
 use crate::TransportError;
 use crate::builder::Builder;
@@ -19,7 +18,7 @@ use crate::incoming::{Around, End, Incoming};
 use crate::launch::Launch;
 use crate::outgoing::Outgoing;
 use crate::queue::{Receiving, lock};
-use crate::server::{Server, hear};
+use crate::server::Server;
 use crate::stream::{Input, Output};
 
 /// A server process to be given to rmcp, in the place of its `TokioChildProcess`: nothing of it is left running.
@@ -65,14 +64,8 @@ pub struct ChildProcess {
     known: Arc<Known>,
     incoming: Incoming,
     outgoing: Outgoing,
-    closing: Option<Closing>,
-}
-
-/// What is left while it is being closed.
-struct Closing {
-    process: Process,
-    stdin: Option<Output>,
-    stderr: Option<PipeReader>,
+    /// While it is being closed, and after.
+    closing: Option<Process>,
 }
 
 impl ChildProcess {
@@ -143,31 +136,19 @@ impl ChildProcess {
         let shared = Arc::clone(self.outgoing.shared());
         shared.finish(TransportError::closed(), true);
         if self.closing.is_none()
-            && let Some((process, stderr)) = shared.server.as_ref().and_then(|server| lock(server).take())
+            && let Some((mut process, stderr)) = shared.server.as_ref().and_then(|server| lock(server).take())
         {
-            self.closing = Some(Closing { process, stdin: shared.take_output(), stderr });
+            let stdin = shared.take_output().and_then(Output::into_pipe);
+            let stdout = self.incoming.take_input().and_then(Input::into_pipe);
+            process.give_back(stdin, stdout, stderr);
+            if let Some(tail) = self.known.tail() {
+                process.keep_stderr(tail);
+            }
+            self.closing = Some(process);
         }
-        let ChildProcess { known, incoming, closing: Some(closing), .. } = self else {
-            unreachable!("the process is taken by nobody else")
-        };
-        let Closing { process, stdin, stderr } = closing;
-        let report = {
-            let mut close = pin!(process.close());
-            poll_fn(|cx| {
-                // Nobody waits for what it still says, but it must not be kept from ending by a full pipe.
-                let more = incoming.discard(cx) | hear(stderr, known, cx);
-                let closed = close.as_mut().poll(cx);
-                // The polite request. Not before `close` has looked: one that follows it at once would seem to have
-                // ended by itself.
-                *stdin = None;
-                if more && closed.is_pending() {
-                    cx.waker().wake_by_ref();
-                }
-                closed
-            })
-            .await
-        };
-        known.closed(&report);
+        let Some(process) = &mut self.closing else { unreachable!("the process is taken by nobody else") };
+        let report = process.close().await;
+        self.known.closed(&report);
         report
     }
 

@@ -84,6 +84,10 @@ impl Known {
         }
     }
 
+    pub(crate) fn tail(&self) -> Option<&Tail> {
+        self.tail.as_ref()
+    }
+
     pub(crate) fn gone(&self, how: HowGone, status: Option<ExitStatus>) -> Gone {
         let gone = self.gone.get_or_init(|| {
             let gone = self.describe(how, status);

@@ -82,18 +82,9 @@ impl Incoming {
         Poll::Pending
     }
 
-    /// Reads what is there, and throws it away. Whether there may be more at once.
-    pub(crate) fn discard(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut buffer = [0; 8192];
-        for _ in 0..TURNS {
-            let Some(input) = &mut self.input else { return false };
-            match input.poll_read(cx, &mut buffer) {
-                Poll::Pending => return false,
-                Poll::Ready(Ok(count)) if count > 0 => {}
-                Poll::Ready(_) => self.input = None,
-            }
-        }
-        true
+    /// Takes away what is read: nothing more comes.
+    pub(crate) fn take_input(&mut self) -> Option<Input> {
+        self.input.take()
     }
 }
 

@@ -159,7 +159,7 @@ impl Server {
 }
 
 /// Reads what it says on its standard error. Whether there may be more at once.
-pub(crate) fn hear(stderr: &mut Option<PipeReader>, known: &Known, cx: &mut Context<'_>) -> bool {
+fn hear(stderr: &mut Option<PipeReader>, known: &Known, cx: &mut Context<'_>) -> bool {
     let mut buffer = [0; 4096];
     for _ in 0..TURNS {
         let Some(reader) = stderr else { return false };

@@ -21,6 +21,13 @@ pub(crate) enum Output {
 }
 
 impl Input {
+    pub(crate) fn into_pipe(self) -> Option<PipeReader> {
+        match self {
+            Input::Pipe(pipe) => Some(pipe),
+            Input::Stdin(_) => None,
+        }
+    }
+
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
             Input::Pipe(pipe) => pipe.poll_read(cx, buf),
@@ -30,6 +37,13 @@ impl Input {
 }
 
 impl Output {
+    pub(crate) fn into_pipe(self) -> Option<PipeWriter> {
+        match self {
+            Output::Pipe(pipe) => Some(pipe),
+            Output::Stdout(_) => None,
+        }
+    }
+
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self {
             Output::Pipe(pipe) => pipe.poll_write(cx, buf),

@@ -11,7 +11,7 @@ use crate::exit::Exited;
 use crate::group::Group;
 use crate::report::{Action, CloseReport, Ended, Log, Sent};
 use crate::sweep::Swept;
-use crate::{Budgets, PipeReader, PipeWriter, ProcessName, Shortfall, keeper, shutdown};
+use crate::{Budgets, PipeReader, PipeWriter, ProcessName, Shortfall, Tail, keeper, shutdown};
 
 /// A process that was started here and is ended here, with everything it started: [`Command::spawn`].
 ///
@@ -35,6 +35,8 @@ pub struct Process {
     pub(crate) stdin: Option<PipeWriter>,
     pub(crate) stdout: Option<PipeReader>,
     pub(crate) stderr: Option<PipeReader>,
+    /// For what `close` reads of it.
+    pub(crate) tail: Option<Tail>,
     pub(crate) log: Log,
     budgets: Budgets,
     report: Option<CloseReport>,
@@ -56,6 +58,7 @@ impl Process {
             stdin: None,
             stdout: None,
             stderr: None,
+            tail: None,
             log: Log { shortfalls, ..Log::default() },
             budgets,
             report: None,
@@ -80,16 +83,16 @@ impl Process {
 
     /// The writing end of its standard input, if that is a pipe and was not taken before.
     ///
-    /// Who takes it must drop it before [`close`](Process::close): it is the end of its input that tells a server to
-    /// end.
+    /// Who takes it must drop it before [`close`](Process::close), or [give it back](Process::give_back): it is the end of
+    /// its input that tells a server to end.
     pub fn take_stdin(&mut self) -> Option<PipeWriter> {
         self.stdin.take()
     }
 
     /// The reading end of its standard output, if that is a pipe and was not taken before.
     ///
-    /// A process whose output nobody reads cannot end politely once the pipe is full. What is not taken is read, and
-    /// thrown away, by [`close`](Process::close).
+    /// A process whose output nobody reads cannot end politely once the pipe is full. What is not taken, or was given
+    /// [back](Process::give_back), is read, and thrown away, by [`close`](Process::close).
     pub fn take_stdout(&mut self) -> Option<PipeReader> {
         self.stdout.take()
     }
@@ -98,6 +101,20 @@ impl Process {
     /// [`take_stdout`](Process::take_stdout).
     pub fn take_stderr(&mut self) -> Option<PipeReader> {
         self.stderr.take()
+    }
+
+    /// Takes pipes back that were taken, for [`close`](Process::close) to treat them like those that were not. With
+    /// `None` nothing changes.
+    pub fn give_back(&mut self, stdin: Option<PipeWriter>, stdout: Option<PipeReader>, stderr: Option<PipeReader>) {
+        self.stdin = stdin.or(self.stdin.take());
+        self.stdout = stdout.or(self.stdout.take());
+        self.stderr = stderr.or(self.stderr.take());
+    }
+
+    /// Keeps what [`close`](Process::close) reads of standard error in `tail`, rather than throw it away: the last words,
+    /// behind what was pushed there before.
+    pub fn keep_stderr(&mut self, tail: &Tail) {
+        self.tail = Some(tail.clone());
     }
 
     /// How it ended, once it has, even before it is closed; `None` while it runs. `None` too if someone else has reaped
@@ -118,13 +135,14 @@ impl Process {
 
     /// Ends it, within the [budgets](crate::Command::budgets) it was started with, and says how that went:
     ///
-    /// 1. its standard input is closed, unless that was taken: then the taker must have dropped it;
+    /// 1. its standard input is closed, unless that was taken and not given back: then the taker must have dropped it;
     /// 2. its end is waited for, for [`Budgets::after_eof`];
     /// 3. whoever is left, in its group or with its marker, gets SIGTERM (and SIGCONT), and [`Budgets::after_term`];
     /// 4. whoever is still left is killed, until nobody is found any more, for [`Budgets::after_kill`] at the most;
     /// 5. it is reaped, last: its number, and the group's, cannot be a stranger's before.
     ///
-    /// Output that was not taken is read and thrown away in the meantime. A second call returns the same report at once.
+    /// Output that was not taken is read in the meantime, and thrown away, unless it is [kept](Process::keep_stderr). A
+    /// second call returns the same report at once.
     ///
     /// # Cancel safety
     /// When the future is dropped, the process stays owned and keeps what was sent to it. Call `close` again, which

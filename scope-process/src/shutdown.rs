@@ -12,7 +12,7 @@ use scope_core::rt::Handle;
 use crate::exit::{ExitWatch, Exited};
 use crate::group::{Group, Survey};
 use crate::report::{Action, Sent};
-use crate::{Budgets, PipeReader, Process, blocking};
+use crate::{Budgets, PipeReader, Process, Tail, blocking};
 
 /// Between two looks at those who were told to end, from the second on: someone who starts others all the time must not
 /// keep us scanning.
@@ -21,6 +21,8 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Ends it and reaps it, last. How it ended, if nobody else has reaped it.
 pub(crate) async fn run(process: &mut Process, budgets: Budgets) -> Option<ExitStatus> {
     end(process, budgets).await;
+    // What it said last.
+    poll_fn(|cx| Poll::Ready(hear(process, cx))).await;
     let group = Arc::clone(&process.group);
     let reaped = blocking::run(&process.rt, move || group.reap()).await;
     reaped.unwrap_or_else(|| process.group.reap())
@@ -123,26 +125,36 @@ async fn wait(process: &mut Process, ends: &mut [Exited], deadline: Instant) -> 
             return Poll::Ready(true);
         }
         // A process that cannot get rid of its last words does not end.
-        discard(&mut process.stdout, cx);
-        discard(&mut process.stderr, cx);
+        if hear(process, cx) {
+            // There is more; but others want their turn.
+            cx.waker().wake_by_ref();
+        }
         Pin::new(&mut timer).poll(cx).map(|()| false)
     })
     .await
 }
 
-/// Reads what is there, and throws it away.
-fn discard(pipe: &mut Option<PipeReader>, cx: &mut Context<'_>) {
+/// Reads what it says. Whether there may be more at once.
+fn hear(process: &mut Process, cx: &mut Context<'_>) -> bool {
+    let Process { stdout, stderr, tail, .. } = process;
+    read(stdout, None, cx) | read(stderr, tail.as_ref(), cx)
+}
+
+fn read(pipe: &mut Option<PipeReader>, tail: Option<&Tail>, cx: &mut Context<'_>) -> bool {
     let mut buf = [0; 4096];
     for _ in 0..16 {
-        let Some(reader) = pipe else { return };
+        let Some(reader) = pipe else { return false };
         match reader.poll_read(cx, &mut buf) {
-            Poll::Pending => return,
-            Poll::Ready(Ok(n)) if n > 0 => {}
+            Poll::Pending => return false,
+            Poll::Ready(Ok(count)) if count > 0 => {
+                if let Some(tail) = tail {
+                    tail.push(&buf[..count]);
+                }
+            }
             Poll::Ready(_) => *pipe = None,
         }
     }
-    // There is more; but others want their turn.
-    cx.waker().wake_by_ref();
+    true
 }
 
 async fn survey(rt: &Handle, group: &Arc<Group>, terminate: bool) -> Survey {

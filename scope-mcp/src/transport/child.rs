@@ -1,9 +1,9 @@
 //! A server that is a child process: its pipes and its end.
 
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io;
 use std::ops::ControlFlow;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -159,35 +159,9 @@ impl ChildLink {
     pub(super) async fn end(&mut self) -> Ended {
         let ChildLink { process, lines, stderr, tail, .. } = self;
         let (stdout, stdin) = lines.ends();
-        let mut close = pin!(process.close());
-        let process = poll_fn(|cx| {
-            let mut more = false;
-            discard(stdout, cx, &mut more, |_| {});
-            discard(stderr, cx, &mut more, |bytes| tail.push(bytes));
-            let closed = close.as_mut().poll(cx);
-            // The polite request. Not before `close` has looked, or one that follows it at once would seem to have ended
-            // by itself.
-            *stdin = None;
-            if more && closed.is_pending() {
-                cx.waker().wake_by_ref();
-            }
-            closed
-        })
-        .await;
+        process.give_back(stdin.take(), stdout.take(), stderr.take());
+        process.keep_stderr(tail);
+        let process = process.close().await;
         Ended { process: Some(process), stderr_tail: tail.lines(), stderr_dropped: tail.dropped() }
     }
-}
-
-/// Reads what is there; `more` is set when there may be more.
-fn discard(pipe: &mut Option<PipeReader>, cx: &mut Context<'_>, more: &mut bool, mut seen: impl FnMut(&[u8])) {
-    let mut buffer = [0; 8192];
-    for _ in 0..TURNS {
-        let Some(reader) = pipe else { return };
-        match reader.poll_read(cx, &mut buffer) {
-            Poll::Pending => return,
-            Poll::Ready(Ok(count)) if count > 0 => seen(&buffer[..count]),
-            Poll::Ready(_) => *pipe = None,
-        }
-    }
-    *more |= pipe.is_some();
 }

@@ -116,12 +116,12 @@ on_every_runtime! {
         let gone = error.disconnect().unwrap();
         assert_eq!(gone.to_string(), "the server \"far\" closed the connection");
         assert!(!gone.has_exited() && gone.exit_status().is_none() && gone.stderr_tail().is_empty());
-        let error = client.ready().await.unwrap_err();
-        assert_eq!(error.to_string(), "the server \"far\" is not open any more: it closed the connection");
-        assert_eq!(error.command(), None);
         let report = client.closed().await.unwrap();
         assert!(matches!(report.ending, Ending::Lost(_)));
         assert_eq!(report.to_string(), "lost: the server \"far\" closed the connection");
+        let error = client.ready().await.unwrap_err();
+        assert_eq!(error.to_string(), "the server \"far\" is not open any more: it closed the connection");
+        assert_eq!(error.command(), None);
     }
 }
 

@@ -3,7 +3,9 @@
 use std::io::{ErrorKind, IoSlice};
 
 use futures_lite::future::{poll_once, zip};
-use scope_process::{Budgets, Stdio, Tail};
+use futures_lite::io::BufReader;
+use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt};
+use scope_process::{Budgets, Ended, Stdio, Tail};
 
 use crate::runtimes::{on_each, within};
 use crate::servers::{self, sh};
@@ -107,5 +109,58 @@ fn the_tail_of_standard_error_is_kept() {
         assert_eq!((lines[0].as_str(), lines[64].as_str()), ("line 36", "last words"));
         assert_eq!(tail.dropped(), 36);
         process.close().await;
+    });
+}
+
+#[test]
+fn what_is_given_back_is_closed_and_read_as_if_it_had_never_been_taken() {
+    // More than a pipe holds, on both.
+    const WORDY: &str = "echo ready; echo first words >&2; cat >/dev/null; head -c 1000000 /dev/zero;
+        yes | head -n 100000 >&2; echo last words >&2";
+    on_each(async |rt| {
+        let mut process = sh(WORDY).stderr(Stdio::Piped).spawn(&rt).unwrap();
+        let (stdin, stdout, stderr) = (process.take_stdin(), process.take_stdout(), process.take_stderr());
+        let mut stdout = stdout.unwrap();
+        let mut ready = [0; 6];
+        within(&rt, "its first line", stdout.read_exact(&mut ready)).await.unwrap();
+        process.give_back(stdin, Some(stdout), None);
+        process.give_back(None, None, stderr);
+        let tail = Tail::new();
+        process.keep_stderr(&tail);
+        let report = process.close().await;
+        assert!(report.is_polite(), "{report:#}");
+        assert_eq!(report.ended(), Ended::AtEndOfInput);
+        assert_eq!(tail.lines().last().unwrap(), "last words");
+        assert!(tail.dropped() > 99_000);
+    });
+}
+
+#[test]
+fn the_last_words_of_one_that_has_ended_are_kept() {
+    on_each(async |rt| {
+        let mut process = sh("echo last words >&2").stderr(Stdio::Piped).spawn(&rt).unwrap();
+        let tail = Tail::new();
+        process.keep_stderr(&tail);
+        within(&rt, "its end", process.exited()).await.unwrap();
+        let report = process.close().await;
+        assert_eq!(report.ended(), Ended::BeforeClose);
+        assert_eq!(tail.lines(), ["last words"]);
+    });
+}
+
+#[test]
+fn the_traits_of_futures_io_read_and_write_it() {
+    on_each(async |rt| {
+        let mut process = sh("cat").spawn(&rt).unwrap();
+        let mut input = process.take_stdin().unwrap();
+        let mut output = BufReader::new(process.take_stdout().unwrap()).lines();
+        AsyncWriteExt::write_all(&mut input, b"one\ntwo\n").await.unwrap();
+        AsyncWriteExt::flush(&mut input).await.unwrap();
+        AsyncWriteExt::close(&mut input).await.unwrap();
+        assert_eq!(within(&rt, "a line", output.try_next()).await.unwrap().unwrap(), "one");
+        assert_eq!(within(&rt, "a line", output.try_next()).await.unwrap().unwrap(), "two");
+        drop(input);
+        assert!(within(&rt, "the end", output.try_next()).await.unwrap().is_none());
+        assert!(process.close().await.is_polite());
     });
 }
