@@ -17,6 +17,7 @@ ARROWS = {
     "scope-smol": {"scope-core"},
     "scope-test": {"scope-core"},
     "scope-process": {"scope-core"},
+    "scope-mcp-judge": set(),
     "scope-mcp": {"scope-core", "scope-process"},
     "scope-mcp-rmcp": {"scope-core", "scope-tokio", "scope-process", "scope-mcp"},
     "scope-mcp-cli": {"scope-core", "scope-tokio", "scope-smol", "scope-process", "scope-mcp"},
@@ -27,7 +28,7 @@ ARROWS = {
 LAYERS = [
     {"scope-core"},
     {"scope-tokio", "scope-smol", "scope-test"},
-    {"scope-process"},
+    {"scope-process", "scope-mcp-judge"},
     {"scope-mcp"},
     {"scope-mcp-rmcp", "scope-mcp-cli"},
 ]

@@ -173,6 +173,18 @@ impl ClientCapabilities {
     }
 }
 
+impl From<Object> for ServerCapabilities {
+    fn from(declared: Object) -> Self {
+        ServerCapabilities(declared)
+    }
+}
+
+impl From<Object> for ClientCapabilities {
+    fn from(declared: Object) -> Self {
+        ClientCapabilities(declared)
+    }
+}
+
 /// What is there at the end of `path`; nothing if it is `null`.
 fn at<'a, const N: usize>(object: &'a Object, path: [&str; N]) -> Option<&'a Value> {
     let (first, rest) = path.split_first()?;

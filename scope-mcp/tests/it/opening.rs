@@ -111,7 +111,7 @@ on_every_runtime! {
     async fn an_improper_answer_to_initialize_is_told_by_what_is_wrong_with_it(n, TEST) {
         let answers = [
             (r#"{"jsonrpc":"2.0","id":ID,"result":{}}"#, "missing field `protocolVersion`"),
-            (r#"{"jsonrpc":"2.0","id":ID,"result":[]}"#, "invalid length 0"),
+            (r#"{"jsonrpc":"2.0","id":ID,"result":[]}"#, "invalid type: sequence"),
             (r#"{"jsonrpc":"2.0","id":ID,"result":null}"#, "invalid type: null"),
             (r#"{"jsonrpc":"2.0","id":ID}"#, "neither a result nor an error"),
             (r#"{"jsonrpc":"2.0","id":ID,"result":{"protocolVersion":"\ud800","capabilities":{}}}"#, "hex escape"),
