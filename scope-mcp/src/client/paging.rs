@@ -50,19 +50,22 @@ impl Client {
         if !self.opened(&name).await?.capabilities.has(T::CAPABILITY) {
             return Ok(Vec::new());
         }
-        let timeout = options.timeout.unwrap_or(self.shared.options.call_timeout);
         let limits = &self.shared.options;
+        let timeout = options.timeout.unwrap_or(limits.call_timeout);
+        let max_timeout = options.max_timeout.unwrap_or(limits.max_call_timeout);
         let start = self.shared.now();
         let mut options = options.clone();
         let mut items: Vec<T> = Vec::new();
         let mut cursors = HashSet::new();
         let mut cursor: Option<String> = None;
         for page_number in 1.. {
-            let left = left(start, self.shared.now(), timeout);
-            if left.is_zero() && page_number > 1 {
+            let now = self.shared.now();
+            let time = left(start, now, timeout);
+            if time.is_zero() && page_number > 1 {
                 return Err(CallError::timed_out(&name, Delivery::Answered, timeout, None));
             }
-            options.timeout = Some(left);
+            options.timeout = Some(time);
+            options.max_timeout = Some(left(start, now, max_timeout));
             let page: Page<T> = self.ask_for_page(&name, cursor.as_deref(), items.len(), &options).await?;
             items.extend(page.items);
             let Some(next) = page.next_cursor else { return Ok(items) };

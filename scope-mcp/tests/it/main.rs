@@ -7,8 +7,10 @@ mod bad_answers;
 mod bad_lines;
 mod bad_peers;
 mod bad_servers;
+mod by_hand;
 mod calls;
 mod closing;
+mod offers;
 mod opening;
 mod peer;
 mod sending;
@@ -56,6 +58,17 @@ fn main() {
             a_cancelled_nursery_ends_its_servers_properly
             a_time_out_around_opening_leaves_nothing
             a_server_lives_where_its_spawner_leads
+        }
+        offers {
+            resources_templates_and_prompts_are_listed_over_all_pages
+            pages_can_be_had_one_by_one
+            a_list_that_changes_between_two_pages_is_what_the_pages_said
+            a_list_without_end_or_with_too_much_is_given_up
+            what_a_server_does_not_declare_is_not_listed_but_can_be_asked_for
+            a_resource_is_read_refused_or_malformed
+            a_prompt_is_filled_in_refused_or_malformed
+            an_argument_is_completed
+            pings_levels_and_subscriptions_are_answered_with_nothing
         }
         opening {
             a_good_server_opens_and_says_who_it_is

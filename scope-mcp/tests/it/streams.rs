@@ -1,4 +1,4 @@
-//! A server at the other end of a stream, played by hand, line by line.
+//! A server at the other end of a stream.
 
 use std::collections::VecDeque;
 use std::io;
@@ -7,63 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use futures_util::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use futures_util::join;
 use scope_mcp::transport::{Stream, memory};
 use scope_mcp::{CallOptions, Client, Ending};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::by_hand::Peer;
 use crate::support::{Clock, assert_says, on_every_runtime, options};
-
-/// The server's end.
-struct Peer {
-    reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
-    writer: Box<dyn AsyncWrite + Send + Unpin>,
-}
-
-impl Peer {
-    fn new(stream: Stream) -> Peer {
-        let (reader, writer) = stream.into_parts();
-        Peer { reader: BufReader::new(reader), writer }
-    }
-
-    /// The next message. Panics at the end.
-    async fn hear(&mut self) -> Value {
-        let mut line = String::new();
-        self.reader.read_line(&mut line).await.expect("a line");
-        serde_json::from_str(&line).expect("JSON")
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.writer.write_all(format!("{message}\n").as_bytes()).await.expect("a reader");
-    }
-
-    async fn answer(&mut self, request: &Value, result: Value) {
-        self.say(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).await;
-    }
-
-    /// Answers the opening of the connection, whatever is tried first.
-    async fn open(&mut self) {
-        loop {
-            let message = self.hear().await;
-            match message["method"].as_str() {
-                Some("initialize") => {
-                    let result = json!({
-                        "protocolVersion": message["params"]["protocolVersion"],
-                        "capabilities": { "tools": {} },
-                        "serverInfo": { "name": "by hand", "version": "1" },
-                    });
-                    self.answer(&message, result).await;
-                }
-                Some("notifications/initialized") => return,
-                _ => {
-                    let error = json!({ "code": -32601, "message": "no such method" });
-                    self.say(json!({ "jsonrpc": "2.0", "id": message["id"], "error": error })).await;
-                }
-            }
-        }
-    }
-}
 
 on_every_runtime! {
     async fn a_server_at_the_other_end_of_a_stream_is_opened_asked_and_closed(n, TEST) {

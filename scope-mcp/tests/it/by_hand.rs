@@ -1,0 +1,113 @@
+//! A server at the other end of a stream, played by hand, line by line.
+
+use futures_util::future::join;
+use futures_util::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use scope_core::{Failure, Nursery};
+use scope_mcp::transport::{Stream, memory};
+use scope_mcp::{Client, ClientOptions};
+use serde_json::{Value, json};
+
+/// The server's end.
+pub(crate) struct Peer {
+    pub(crate) reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+}
+
+impl Peer {
+    pub(crate) fn new(stream: Stream) -> Peer {
+        let (reader, writer) = stream.into_parts();
+        Peer { reader: BufReader::new(reader), writer }
+    }
+
+    /// The next message. Panics at the end.
+    pub(crate) async fn hear(&mut self) -> Value {
+        self.hear_more().await.expect("a line")
+    }
+
+    /// The next message; `None` at the end.
+    pub(crate) async fn hear_more(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        match self.reader.read_line(&mut line).await.expect("a stream that can be read") {
+            0 => None,
+            _ => Some(serde_json::from_str(&line).expect("JSON")),
+        }
+    }
+
+    pub(crate) async fn say(&mut self, message: Value) {
+        self.writer.write_all(format!("{message}\n").as_bytes()).await.expect("a reader");
+    }
+
+    pub(crate) async fn answer(&mut self, request: &Value, result: Value) {
+        self.say(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).await;
+    }
+
+    /// Answers the opening of the connection, whatever is tried first.
+    pub(crate) async fn open(&mut self) {
+        self.open_with(json!({ "tools": {} })).await;
+    }
+
+    /// As [`open`](Peer::open), with other capabilities.
+    pub(crate) async fn open_with(&mut self, capabilities: Value) {
+        loop {
+            let message = self.hear().await;
+            match message["method"].as_str() {
+                Some("initialize") => {
+                    let result = json!({
+                        "protocolVersion": message["params"]["protocolVersion"],
+                        "capabilities": capabilities,
+                        "serverInfo": { "name": "by hand", "version": "1" },
+                    });
+                    self.answer(&message, result).await;
+                }
+                Some("notifications/initialized") => return,
+                _ => {
+                    let error = json!({ "code": -32601, "message": "no such method" });
+                    self.say(json!({ "jsonrpc": "2.0", "id": message["id"], "error": error })).await;
+                }
+            }
+        }
+    }
+}
+
+/// What a server says to a request: a result, or an error.
+pub(crate) type Said = Result<Value, Value>;
+
+/// A refusal.
+pub(crate) fn refused(code: i64, message: &str) -> Said {
+    Err(json!({ "code": code, "message": message }))
+}
+
+/// Has `test` use a server that declares `capabilities` and says what `answer` says, and closes it. Returns the requests
+/// that the server got once it was open: methods and parameters.
+pub(crate) async fn with_server(
+    n: &Nursery<'_, '_>,
+    options: ClientOptions,
+    capabilities: Value,
+    mut answer: impl FnMut(&str, &Value) -> Said,
+    test: impl AsyncFnOnce(&Client) -> Result<(), Failure>,
+) -> Result<Vec<(String, Value)>, Failure> {
+    let (ours, theirs) = memory::pair(4096);
+    let mut peer = Peer::new(theirs);
+    let served = async {
+        peer.open_with(capabilities).await;
+        let mut heard = Vec::new();
+        while let Some(message) = peer.hear_more().await {
+            let (Some(method), Some(_)) = (message["method"].as_str(), message.get("id")) else { continue };
+            let answer = match answer(method, &message["params"]) {
+                Ok(result) => json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }),
+                Err(error) => json!({ "jsonrpc": "2.0", "id": message["id"], "error": error }),
+            };
+            heard.push((method.to_owned(), message["params"].clone()));
+            peer.say(answer).await;
+        }
+        heard
+    };
+    let used = async {
+        let client = Client::open_stream(n, "far", ours, options).await?;
+        let outcome = test(&client).await;
+        client.close().await?;
+        outcome
+    };
+    let (heard, used) = join(served, used).await;
+    used.map(|()| heard)
+}
