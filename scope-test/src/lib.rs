@@ -98,6 +98,7 @@ mod scheduler;
 mod state;
 mod timer;
 mod trace;
+mod traits;
 
 pub use config::{Config, SEED_VARIABLE, block_on};
 pub use error::{Report, RunError};

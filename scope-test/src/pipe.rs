@@ -108,7 +108,7 @@ impl State {
             Some(Cut::End) => return Poll::Ready(Err(self.cause().error(io::ErrorKind::BrokenPipe))),
             Some(Cut::Error(kind)) => return Poll::Ready(Err(self.cause().error(kind))),
             Some(Cut::Stall) if wanted > 0 => return Poll::Pending,
-            None if self.reader_gone => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
+            None if self.reader_gone || self.writer_gone => return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())),
             _ => {}
         }
         match (capacity - self.bytes.len()).min(wanted) {
@@ -250,7 +250,7 @@ impl PipeWriter {
     /// One task waits at a time: a later one replaces it.
     ///
     /// # Errors
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the reader is gone; what the pipe was [cut](Cut) with.
+    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) when the reader is gone, or this was closed; what the pipe was [cut](Cut) with.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         loop {
             let waker = cx.waker().clone();
@@ -293,6 +293,16 @@ impl PipeWriter {
     /// Dropped before it is ready, it has written nothing.
     pub async fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         poll_fn(|cx| self.poll_write(cx, buf)).await
+    }
+
+    /// Ends the stream, after what was written, as dropping it does. Writing is an error from here on.
+    pub fn close(&mut self) {
+        let mut state = self.shared.lock();
+        state.writer_gone = true;
+        let (reader, writer) = (state.reader.take(), state.writer.take());
+        drop(state);
+        drop(writer);
+        reader.into_iter().for_each(Waker::wake);
     }
 
     /// Writes all of `buf`.
@@ -393,12 +403,7 @@ impl Drop for PipeReader {
 
 impl Drop for PipeWriter {
     fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        state.writer_gone = true;
-        let (reader, writer) = (state.reader.take(), state.writer.take());
-        drop(state);
-        drop(writer);
-        reader.into_iter().for_each(Waker::wake);
+        self.close();
     }
 }
 

@@ -1,5 +1,7 @@
 use std::io::ErrorKind;
 
+use futures_lite::io::{BufReader, BufWriter};
+use futures_lite::{AsyncBufReadExt, AsyncWriteExt, StreamExt};
 use scope_test::{Manual, pipe, poll_once, short_pipe};
 
 const TEXT: &[u8] = b"the quick brown fox jumps over the lazy dog";
@@ -87,4 +89,34 @@ fn a_dropped_read_or_write_loses_nothing() {
 fn a_pipe_without_capacity_is_refused() {
     let text = crate::panic_text(|| drop(pipe(0)));
     assert!(text.contains("without capacity"), "{text}");
+}
+
+#[test]
+fn a_closed_writer_ends_the_stream_and_writes_no_more() {
+    scope_test::block_on(0, async |_| {
+        let (mut reader, mut writer) = pipe(4);
+        writer.write_all(b"last").await.unwrap();
+        let mut more = Manual::new(writer.write(b"x"));
+        assert!(more.poll().is_pending());
+        drop(more);
+        writer.close();
+        assert_eq!(writer.write(b"x").await.unwrap_err().kind(), ErrorKind::BrokenPipe);
+        assert_eq!(reader.read_to_end().await.unwrap(), b"last");
+    });
+}
+
+#[test]
+fn the_traits_of_futures_io_read_and_write_it() {
+    scope_test::for_each_seed(0..64, async |rt| {
+        let (reader, writer) = scope_test::short_pipe(7, &rt);
+        let (mut reader, mut writer) = (BufReader::new(reader).lines(), BufWriter::new(writer));
+        let task = async move {
+            writer.write_all(b"one\nand two\n").await.unwrap();
+            AsyncWriteExt::close(&mut writer).await.unwrap();
+        };
+        rt.spawn(task).unwrap();
+        assert_eq!(reader.try_next().await.unwrap().unwrap(), "one");
+        assert_eq!(reader.try_next().await.unwrap().unwrap(), "and two");
+        assert!(reader.try_next().await.unwrap().is_none());
+    });
 }
