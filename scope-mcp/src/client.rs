@@ -26,7 +26,7 @@ pub use connection::{Connection, Request};
 pub use home::Home;
 pub use info::ServerInfo;
 pub use notifications::Notifications;
-pub(crate) use notifications::{Subscriber, Subscribers};
+pub(crate) use notifications::{Bounds as NotificationBounds, Subscriber, Subscribers};
 pub use options::{CallOptions, ClientOptions};
 pub use output::OutputCheck;
 pub use paging::Page;
@@ -193,7 +193,7 @@ impl Client {
 
     /// What the server says without being asked, from now on.
     pub fn notifications(&self) -> Notifications {
-        self.shared.subscribers.subscribe(self.shared.options.max_notifications)
+        self.shared.subscribers.subscribe(self.shared.options.notifications())
     }
 
     /// Closes the connection, ends the server and waits until it has ended. From any task, as often as one likes.

@@ -277,8 +277,12 @@ impl Session {
         }
     }
 
-    /// The next request of the peer that is to be run, if one more may run.
+    /// The next request of the peer that is to be run, if one more may run. None while the peer does not read: its answer
+    /// may be known at once, and could only be kept.
     pub(crate) fn next_request(&mut self) -> Option<Arrived> {
+        if self.outbox.bytes() >= HIGH_WATER {
+            return None;
+        }
         self.served.next()
     }
 

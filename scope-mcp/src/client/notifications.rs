@@ -8,7 +8,7 @@ use crate::model::Notification;
 
 /// What a server says without being asked, from the time this was [made](crate::Client::notifications) on.
 ///
-/// It holds a bounded number. Whoever reads too slowly loses the oldest, and can [tell](Notifications::missed); reading
+/// It holds a bounded number, and a bounded size. Whoever reads too slowly loses the oldest, and can [tell](Notifications::missed); reading
 /// from the server never waits for it. A notification that came before an answer is here before the answer is there.
 pub struct Notifications(Arc<Queue>);
 
@@ -16,29 +16,49 @@ struct Queue(Mutex<State>);
 
 struct State {
     waiting: VecDeque<Arc<Notification>>,
-    max: usize,
+    /// What those weigh.
+    bytes: usize,
+    bounds: Bounds,
     missed: u64,
     ended: bool,
     waker: Option<Waker>,
 }
 
+/// How much is kept for one who listens. The newest is always kept.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) count: usize,
+    pub(crate) bytes: usize,
+}
+
+impl State {
+    fn pop(&mut self) -> Option<Arc<Notification>> {
+        let next = self.waiting.pop_front()?;
+        self.bytes -= next.weight();
+        Some(next)
+    }
+}
+
 impl Queue {
-    fn new(max: usize, ended: bool) -> Queue {
-        Queue(Mutex::new(State { waiting: VecDeque::new(), max: max.max(1), missed: 0, ended, waker: None }))
+    fn new(bounds: Bounds, ended: bool) -> Queue {
+        let waiting = VecDeque::new();
+        Queue(Mutex::new(State { waiting, bytes: 0, bounds, missed: 0, ended, waker: None }))
     }
 
     fn push(&self, notification: Arc<Notification>) {
         let mut state = self.state();
-        let oldest = if state.waiting.len() >= state.max {
+        let weight = notification.weight();
+        let Bounds { count, bytes } = state.bounds;
+        while state.waiting.len() >= count || state.bytes.saturating_add(weight) > bytes {
+            if state.pop().is_none() {
+                break;
+            }
             state.missed += 1;
-            state.waiting.pop_front()
-        } else {
-            None
-        };
+        }
+        state.bytes += weight;
         state.waiting.push_back(notification);
         let waker = state.waker.take();
         drop(state);
-        drop(oldest);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -71,7 +91,7 @@ impl Notifications {
     /// As [`next`](Notifications::next), for those who poll.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Notification>>> {
         let mut state = self.0.state();
-        if let Some(next) = state.waiting.pop_front() {
+        if let Some(next) = state.pop() {
             return Poll::Ready(Some(next));
         }
         if state.ended {
@@ -88,7 +108,7 @@ impl Notifications {
 
     /// The next one, if there is one already.
     pub fn try_next(&mut self) -> Option<Arc<Notification>> {
-        self.0.state().waiting.pop_front()
+        self.0.state().pop()
     }
 
     /// How many were lost so far because nobody took them in time.
@@ -113,8 +133,8 @@ pub(crate) struct Subscriber(Weak<Queue>);
 
 impl Subscriber {
     /// Both ends.
-    pub(crate) fn pair(max: usize) -> (Subscriber, Notifications) {
-        let queue = Arc::new(Queue::new(max, false));
+    pub(crate) fn pair(bounds: Bounds) -> (Subscriber, Notifications) {
+        let queue = Arc::new(Queue::new(bounds, false));
         (Subscriber(Arc::downgrade(&queue)), Notifications(queue))
     }
 
@@ -150,9 +170,9 @@ struct List {
 }
 
 impl Subscribers {
-    pub(crate) fn subscribe(&self, max: usize) -> Notifications {
+    pub(crate) fn subscribe(&self, bounds: Bounds) -> Notifications {
         let mut list = self.list();
-        let queue = Arc::new(Queue::new(max, list.ended));
+        let queue = Arc::new(Queue::new(bounds, list.ended));
         list.queues.retain(|queue| queue.strong_count() > 0);
         list.queues.push(Arc::downgrade(&queue));
         Notifications(queue)
@@ -208,13 +228,17 @@ mod tests {
         notifications.next().now_or_never().map(|next| next.map(|it| it.method().to_owned()))
     }
 
+    fn count(count: usize) -> Bounds {
+        Bounds { count, bytes: usize::MAX }
+    }
+
     #[test]
     fn everybody_hears_everything_in_order_from_when_they_listen_on() {
         let subscribers = Subscribers::default();
         assert!(subscribers.is_empty());
-        let mut first = subscribers.subscribe(10);
+        let mut first = subscribers.subscribe(count(10));
         say(&subscribers, "a");
-        let mut second = subscribers.subscribe(10);
+        let mut second = subscribers.subscribe(count(10));
         say(&subscribers, "b");
         assert_eq!(heard(&mut first), Some(Some("a".into())));
         assert_eq!(heard(&mut first), Some(Some("b".into())));
@@ -222,7 +246,7 @@ mod tests {
         assert_eq!(heard(&mut second), None);
         subscribers.end();
         assert_eq!(heard(&mut second), Some(None));
-        assert_eq!(heard(&mut subscribers.subscribe(1)), Some(None));
+        assert_eq!(heard(&mut subscribers.subscribe(count(1))), Some(None));
         drop((first, second));
         assert!(subscribers.is_empty());
     }
@@ -230,7 +254,7 @@ mod tests {
     #[test]
     fn who_does_not_listen_loses_the_oldest_and_can_tell() {
         let subscribers = Subscribers::default();
-        let mut slow = subscribers.subscribe(2);
+        let mut slow = subscribers.subscribe(count(2));
         for method in ["a", "b", "c", "d"] {
             say(&subscribers, method);
         }
@@ -242,9 +266,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_has_a_bounded_size_and_the_newest_is_always_kept() {
+        let subscribers = Subscribers::default();
+        let one = Notification::new("abcd".into(), None).weight();
+        let mut slow = subscribers.subscribe(Bounds { count: 100, bytes: 2 * one });
+        for method in ["aaaa", "bbbb", "cccc", "dddd"] {
+            say(&subscribers, method);
+        }
+        assert_eq!((heard(&mut slow), slow.missed()), (Some(Some("cccc".into())), 2));
+        let long = "x".repeat(3 * one);
+        say(&subscribers, &long);
+        assert_eq!((heard(&mut slow), slow.missed()), (Some(Some(long)), 3));
+        for method in ["eeee", "ffff"] {
+            say(&subscribers, method);
+        }
+        assert_eq!((heard(&mut slow), slow.missed()), (Some(Some("eeee".into())), 3));
+        let mut nothing = subscribers.subscribe(Bounds { count: 0, bytes: 0 });
+        say(&subscribers, "a");
+        say(&subscribers, "b");
+        assert_eq!((heard(&mut nothing), nothing.missed()), (Some(Some("b".into())), 1));
+    }
+
+    #[test]
     fn who_waits_is_woken() {
         let subscribers = Subscribers::default();
-        let mut it = subscribers.subscribe(2);
+        let mut it = subscribers.subscribe(count(2));
         let wakes = crate::testing::Wakes::new();
         assert!(it.poll_next(&mut Context::from_waker(&wakes.waker())).is_pending());
         say(&subscribers, "a");

@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Notifications, Subscriber};
+use super::{NotificationBounds, Notifications, Subscriber};
 use crate::model::{Implementation, Object};
 use crate::session::{LONGEST, ServedBounds, Settings, Side};
 use crate::wire::Wire;
+
+/// What is kept for one who listens, unless set otherwise.
+const NOTIFICATION_BYTES: usize = 16 * 1024 * 1024;
 
 /// How a [`Client`](crate::Client) behaves: times, bounds, and who may watch.
 ///
@@ -46,6 +49,8 @@ pub struct ClientOptions {
     /// How many notifications are kept for each [subscriber](crate::Client::notifications). When there are more, the
     /// oldest go. Unless set: 1024. At least 1.
     pub max_notifications: usize,
+    /// How many bytes those may have, likewise; a single one may have more. Unless set: 16 MiB.
+    pub max_notification_bytes: usize,
     /// How many items a list may have: tools, resources, templates or prompts, over all pages. A longer one is
     /// [endless](crate::CallError::is_endless). Unless set: 100 000.
     pub max_items: usize,
@@ -131,6 +136,13 @@ impl ClientOptions {
         self
     }
 
+    /// Sets [`max_notification_bytes`](ClientOptions::max_notification_bytes).
+    #[must_use]
+    pub fn max_notification_bytes(mut self, bytes: usize) -> Self {
+        self.max_notification_bytes = bytes;
+        self
+    }
+
     /// Sets [`max_items`](ClientOptions::max_items).
     #[must_use]
     pub fn max_items(mut self, items: usize) -> Self {
@@ -150,6 +162,10 @@ impl ClientOptions {
     pub fn client_info(mut self, info: Implementation) -> Self {
         self.client_info = info;
         self
+    }
+
+    pub(crate) fn notifications(&self) -> NotificationBounds {
+        NotificationBounds { count: self.max_notifications, bytes: self.max_notification_bytes }
     }
 
     pub(crate) fn settings(&self) -> Settings {
@@ -189,6 +205,7 @@ impl Default for ClientOptions {
             max_waiting: 65_536,
             max_waiting_bytes: 256 * 1024 * 1024,
             max_notifications: 1024,
+            max_notification_bytes: NOTIFICATION_BYTES,
             max_items: 100_000,
             max_pages: 1000,
             client_info: Implementation::new("scope-mcp", env!("CARGO_PKG_VERSION")),
@@ -254,13 +271,14 @@ impl CallOptions {
     }
 
     /// Asks the server to report the call's progress, which is to be heard of in what comes back, and there only: in order,
-    /// before the answer is there, and until the call is over. It keeps the latest `max`. Progress starts the call's
+    /// before the answer is there, and until the call is over. It keeps the latest `max`, of 16 MiB. Progress starts the call's
     /// time-out anew.
     ///
     /// For one call: of several that are made with these options, or a copy, the first has it.
     #[must_use]
     pub fn with_progress(mut self, max: usize) -> (Self, Notifications) {
-        let (subscriber, notifications) = Subscriber::pair(max);
+        let (subscriber, notifications) =
+            Subscriber::pair(NotificationBounds { count: max, bytes: NOTIFICATION_BYTES });
         self.progress = Some(Arc::new(Mutex::new(Some(subscriber))));
         (self, notifications)
     }

@@ -3,9 +3,6 @@ use memchr::memchr2;
 use super::About;
 use crate::jsonrpc::Id;
 
-/// Longest id that is looked at. Ours are short.
-const MAX_ID: usize = 256;
-
 /// Finds the `id` of a message whose text goes by and is not kept.
 ///
 /// Some peers write the id first, some last, so the whole text is followed: how deep in objects and arrays it is, and
@@ -140,8 +137,8 @@ impl IdProbe {
     }
 
     fn keep(&mut self, byte: u8) {
-        // Too long to be one of ours: cut, so that it matches nothing.
-        if self.text.len() < MAX_ID {
+        // Too long to be an id: cut, and still too long.
+        if self.text.len() <= Id::LONGEST {
             self.text.push(byte);
         }
     }

@@ -1,5 +1,7 @@
 use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -62,7 +64,12 @@ pub(crate) fn parse(line: &[u8]) -> Result<Message<'_>, Malformed<'_>> {
     // A struct could be read from an array as well, field by field; so look first.
     match line.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
         Some(b'{') => {}
-        Some(b'[') => return Err(Malformed::Batch),
+        Some(b'[') => {
+            return Err(match serde_json::from_slice::<&RawValue>(line) {
+                Ok(_) => Malformed::Batch,
+                Err(error) => Malformed::NotJson(error),
+            });
+        }
         Some(_) if line.starts_with(b"\xef\xbb\xbf") => return Err(Malformed::ByteOrderMark),
         _ => {
             return Err(match serde_json::from_slice::<&RawValue>(line) {
@@ -100,9 +107,34 @@ pub(crate) fn parse(line: &[u8]) -> Result<Message<'_>, Malformed<'_>> {
     }
 }
 
-/// Splits a batch into its messages, each raw.
-pub(crate) fn parse_batch(line: &[u8]) -> Result<Vec<&RawValue>, serde_json::Error> {
-    serde_json::from_slice(line)
+/// A batch of more messages is not taken: two bytes are enough for one that is answered with a hundred.
+const MAX_BATCH: usize = 1024;
+
+/// Splits a batch into its messages, each raw. `None` if it has none, or too many.
+pub(crate) fn parse_batch(line: &[u8]) -> Option<Vec<&RawValue>> {
+    struct Messages;
+
+    impl<'de> Visitor<'de> for Messages {
+        type Value = Vec<&'de RawValue>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "1 to {MAX_BATCH} messages")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut messages = Vec::new();
+            while let Some(message) = seq.next_element()? {
+                if messages.len() == MAX_BATCH {
+                    return Err(A::Error::invalid_length(MAX_BATCH + 1, &self));
+                }
+                messages.push(message);
+            }
+            Ok(messages)
+        }
+    }
+
+    let messages = serde_json::Deserializer::from_slice(line).deserialize_seq(Messages).ok()?;
+    (!messages.is_empty()).then_some(messages)
 }
 
 /// A JSON string's text, borrowed where nothing in it is escaped.
@@ -171,12 +203,23 @@ mod tests {
         assert!(matches!(parse(b"{\"jsonrpc\":\"2.0\""), Err(Malformed::NotJson(_))));
         assert!(matches!(parse(b"\xef\xbb\xbf{}"), Err(Malformed::ByteOrderMark)));
         assert!(matches!(parse(b"[{}]"), Err(Malformed::Batch)));
+        assert!(matches!(parse(b"[{}"), Err(Malformed::NotJson(_))));
         assert!(matches!(parse(b"42"), Err(Malformed::NotAMessage)));
         assert!(matches!(parse(br#"{"level":"info","id":1}"#), Err(Malformed::NotAMessage)));
         assert!(matches!(parse(br#"{"jsonrpc":"1.0","id":1,"result":1}"#), Err(Malformed::NotAMessage)));
         assert!(matches!(parse(br#"{"jsonrpc":"2.0","method":5}"#), Err(Malformed::NotAMessage)));
         assert!(matches!(parse(br#"{"jsonrpc":"2.0","id":1,"id":2,"result":1}"#), Err(Malformed::NotJson(_))));
         assert!(matches!(parse(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"\xff\"}"), Err(Malformed::NotJson(_))));
+    }
+
+    #[test]
+    fn a_batch_is_split_if_it_has_some_messages_and_not_too_many() {
+        let messages = parse_batch(b"[{\"a\" : 1}, 7]").unwrap();
+        assert_eq!(messages.iter().map(|raw| raw.get()).collect::<Vec<_>>(), ["{\"a\" : 1}", "7"]);
+        let many = |count: usize| format!("[{}0]", "0,".repeat(count - 1));
+        assert_eq!(parse_batch(many(MAX_BATCH).as_bytes()).unwrap().len(), MAX_BATCH);
+        assert!(parse_batch(many(MAX_BATCH + 1).as_bytes()).is_none());
+        assert!(parse_batch(b"[]").is_none() && parse_batch(b"[1").is_none());
     }
 
     #[test]

@@ -9,10 +9,13 @@ use serde_json::value::RawValue;
 pub struct Id(Box<str>);
 
 impl Id {
-    /// Takes over `raw` if it can be an id, which an object, an array, a boolean and `null` cannot.
+    /// In bytes of JSON. A longer one is none: each is kept as long as its request, and nobody needs that much.
+    pub(crate) const LONGEST: usize = 1024;
+
+    /// Takes over `raw` if it can be an id, which an object, an array, a boolean, `null` and what is too long cannot.
     pub(crate) fn from_raw(raw: &RawValue) -> Option<Id> {
         match raw.get().as_bytes().first()? {
-            b'"' | b'-' | b'0'..=b'9' => Some(Id(raw.get().into())),
+            b'"' | b'-' | b'0'..=b'9' if raw.get().len() <= Id::LONGEST => Some(Id(raw.get().into())),
             _ => None,
         }
     }
@@ -79,6 +82,8 @@ mod tests {
         for no in ["null", "true", "{}", "[1]", "", "1 2", "nan", "\"open"] {
             assert!(id(no).is_none(), "{no} was taken for an id");
         }
+        let long = format!("\"{}\"", "x".repeat(Id::LONGEST - 2));
+        assert!(id(&long).is_some() && id(&format!("1{}", "0".repeat(Id::LONGEST))).is_none());
     }
 
     #[test]

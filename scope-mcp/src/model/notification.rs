@@ -24,6 +24,11 @@ impl Notification {
         &self.method
     }
 
+    /// Bytes that it takes up, about.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Self>() + self.method.len() + self.params.as_ref().map_or(0, |raw| raw.get().len())
+    }
+
     /// Its parameters, as they stood on the wire.
     pub fn params(&self) -> Option<&RawValue> {
         self.params.as_deref()

@@ -78,9 +78,7 @@ impl Session {
         };
         match &malformed {
             Malformed::Batch if batch.is_none() && self.revision.is_some_and(crate::Revision::has_batches) => {
-                if let Ok(messages) = jsonrpc::parse_batch(line)
-                    && !messages.is_empty()
-                {
+                if let Some(messages) = jsonrpc::parse_batch(line) {
                     return self.batch(&messages);
                 }
             }
@@ -134,7 +132,7 @@ impl Session {
             }
             Malformed::Batch => (
                 INVALID_REQUEST,
-                "an array of messages is only allowed in revision 2025-03-26, if not empty".to_owned(),
+                "an array of messages is only taken in revision 2025-03-26, with 1 to 1024 in it".to_owned(),
             ),
             Malformed::NotAMessage => (INVALID_REQUEST, "that line is no JSON-RPC 2.0 message".to_owned()),
             // An answer, if not a good one: it is not for us to answer it.
@@ -191,7 +189,7 @@ impl Session {
             // It could not tell our answer from another.
             self.noise.heard(raw.get().as_bytes());
             if self.side == Side::Server {
-                let why = "the id of a request is a number or a string";
+                let why = "the id of a request is a number or a string, of no more than 1024 bytes";
                 self.refuse(None, &Rejection::new(INVALID_REQUEST, why), batch);
             }
             return;

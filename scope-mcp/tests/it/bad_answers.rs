@@ -93,6 +93,55 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn one_that_asks_without_reading_the_answers_gets_a_bounded_number_of_them(n, TEST) {
+        for method in ["ping", "roots/list", "no/such"] {
+            let client = Client::start(n, TEST.peer("asks-without-reading").arg("100000").arg(method), options())?;
+            let mut notifications = client.notifications();
+            assert_eq!(notifications.next().await.unwrap().method(), "asked");
+            let report = client.close().await?;
+            // The pipe, and what is kept, hold the answers to some of them.
+            let unanswered = report.traffic.unanswered_requests;
+            assert!((1000..100_000).contains(&unanswered), "{method}: {unanswered} of 100000");
+            assert!(report.is_complete(), "{report:#}");
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn an_id_that_is_too_long_is_none(n, TEST) {
+        let client = open_teller(n, TEST).await?;
+        let good = answer("ID", r#""result":{}"#);
+        let ids = [format!("\"{}\"", "x".repeat(1022)), format!("\"{}\"", "y".repeat(1023)), "7".repeat(100_000)];
+        for id in &ids {
+            tell(&client, answer(id, r#""method":"ping""#) + &good).await?;
+        }
+        assert_eq!(heard(&client).await?, [format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, ids[0])]);
+        assert_eq!(close_unharmed(&client).await?.traffic.noise, 2);
+    }
+}
+
+on_every_runtime! {
+    async fn large_notifications_push_out_those_before_them(n, TEST) {
+        let options = options().max_notification_bytes(1_000_000);
+        let client = Client::open(n, TEST.peer("says"), options).await?;
+        let mut notifications = client.notifications();
+        let large = |n: usize| {
+            let params = format!("{{\"n\":{n},\"x\":\"{}\"}}", "x".repeat(99_000));
+            format!("{{\"jsonrpc\":\"2.0\",\"method\":\"large\",\"params\":{params}}}\n")
+        };
+        let flood: String = (0..30).map(large).collect();
+        tell(&client, flood + &answer("ID", r#""result":{}"#)).await?;
+        assert_eq!(notifications.missed(), 20);
+        for n in 20..30 {
+            let params = notifications.try_next().unwrap();
+            let params: serde_json::Value = serde_json::from_str(params.params().unwrap().get())?;
+            assert_eq!(params["n"], n);
+        }
+        close_unharmed(&client).await?;
+    }
+}
+
+on_every_runtime! {
     async fn a_flood_that_nobody_listens_to_is_read_on(n, TEST) {
         let client = open(n, TEST.peer("floods").arg("100000")).await?;
         assert!(client.call_tool("flood", &json!({})).await?.content.is_empty());

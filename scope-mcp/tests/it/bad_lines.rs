@@ -130,7 +130,10 @@ on_every_runtime! {
         for batch in ["[]", "[1", "[[[]]]"] {
             tell(&client, format!("{batch}\n{GOOD}\n")).await?;
         }
-        close_unharmed(&client).await?;
+        // Too many, each of which would be told apart: they are one.
+        tell(&client, format!("[{}7]\n{GOOD}\n", "7,".repeat(1024))).await?;
+        let noise = 2 + 2 + 1 + 1;
+        assert_eq!(close_unharmed(&client).await?.traffic.noise, noise);
     }
 }
 

@@ -44,6 +44,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             bad_answers::an_id_counts_by_its_value_and_its_type
             bad_answers::requests_of_the_server_are_answered_with_the_id_they_came_with
         }
+        "an id of any length" { bad_answers::an_id_that_is_too_long_is_none }
         "half a line at the end" {
             bad_lines::a_whole_message_without_its_line_end_counts_at_the_end_and_half_a_one_does_not
             bad_servers::one_that_dies_between_two_halves_of_an_answer
@@ -67,6 +68,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         }
         "a flood of notifications with nobody listening" {
             bad_answers::a_flood_that_nobody_listens_to_is_read_on
+            bad_answers::large_notifications_push_out_those_before_them
             bad_servers::one_that_floods_with_notifications_is_read_on
             bad_servers::one_that_floods_without_end_and_does_not_read_is_closed_all_the_same
         }
@@ -74,7 +76,10 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             bad_lines::text_between_messages_is_counted_and_disturbs_no_call
             bad_lines::what_cannot_be_told_from_text_is_named_when_the_time_is_over
         }
-        "stops reading" { bad_servers::one_that_stops_reading_blocks_neither_other_calls_nor_closing }
+        "stops reading" {
+            bad_servers::one_that_stops_reading_blocks_neither_other_calls_nor_closing
+            bad_answers::one_that_asks_without_reading_the_answers_gets_a_bounded_number_of_them
+        }
         "closes its output and lives" { bad_servers::one_that_closes_its_output_and_lives }
         "closes its input and lives" { bad_servers::one_that_closes_its_input_and_lives }
         "closes its standard error" {

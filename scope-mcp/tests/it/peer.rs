@@ -161,6 +161,17 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
             say(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string());
             wait_for_end();
         }
+        // Asks without end, as far as a test goes, and reads no answer until it has asked.
+        "asks-without-reading" => {
+            initialize("2025-11-25");
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            for n in 0..number(0).unwrap_or(0) {
+                let _ = writeln!(out, "{{\"jsonrpc\":\"2.0\",\"id\":{n},\"method\":\"{}\"}}", rest[1]);
+            }
+            let _ = writeln!(out, "{{\"jsonrpc\":\"2.0\",\"method\":\"asked\"}}");
+            drop(out);
+            wait_for_end();
+        }
         "speaks-only" => {
             initialize(&rest[0]);
             wait_for_end();
