@@ -3,8 +3,10 @@
 mod call;
 mod completion;
 mod connection;
+mod handlers;
 mod home;
 mod info;
+mod input;
 mod legacy;
 mod notifications;
 mod options;
@@ -23,6 +25,7 @@ use scope_core::{CloseError, ServiceHandle};
 use serde_json::value::RawValue;
 
 pub use connection::{Connection, Request};
+pub use handlers::{Question, Roots};
 pub use home::Home;
 pub use info::ServerInfo;
 pub use notifications::Notifications;
@@ -34,7 +37,7 @@ pub use report::{CloseReport, Ending, Traffic};
 pub use spec::ServerSpec;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
-use crate::session::{Answer, NewCall, pair};
+use crate::session::{Answer, NewCall, Pending, pair};
 use crate::transport::{Stream, Target};
 use connection::Shared;
 
@@ -230,8 +233,22 @@ impl Client {
     }
 
     async fn request(&self, name: CallName, params: Option<Box<RawValue>>, options: &CallOptions) -> Answer {
-        let id = self.shared.next_id();
-        let (reply, pending) = pair(id, &name, &self.shared.abandoned);
+        match self.begin(self.shared.next_id(), &name, params, options).await?.await {
+            // Turned away at the door, while the connection was ending for another reason.
+            Err(error) if error.is_closed() && error.is_not_sent() => Err(self.shared.closed(&name)),
+            answer => answer,
+        }
+    }
+
+    /// Hands a call over, by a number that is known before, so that what is said of it can be heard.
+    async fn begin(
+        &self,
+        id: u64,
+        name: &CallName,
+        params: Option<Box<RawValue>>,
+        options: &CallOptions,
+    ) -> Result<Pending, CallError> {
+        let (reply, pending) = pair(id, name, &self.shared.abandoned);
         let call = NewCall {
             id,
             name: name.clone(),
@@ -242,13 +259,9 @@ impl Client {
             meta: options.meta.clone(),
             reply,
         };
-        if let Err(error) = self.handle.send(Request::new(call)).await {
-            return Err(self.shared.not_sent(&name, &error));
-        }
-        match pending.await {
-            // Turned away at the door, while the connection was ending for another reason.
-            Err(error) if error.is_closed() && error.is_not_sent() => Err(self.shared.closed(&name)),
-            answer => answer,
+        match self.handle.send(Request::new(call)).await {
+            Ok(()) => Ok(pending),
+            Err(error) => Err(self.shared.not_sent(name, &error)),
         }
     }
 

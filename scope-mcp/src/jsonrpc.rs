@@ -6,12 +6,14 @@
 
 mod envelope;
 mod id;
+mod members;
 mod rejection;
 mod write;
 
 pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;
+pub(crate) use members::Members;
 pub use rejection::Rejection;
 pub(crate) use write::{notification, rejection_answer, request, result_answer};
 

@@ -62,7 +62,7 @@ mod wire;
 
 pub use client::{
     CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, OutputCheck, Page,
-    Request, ServerInfo, ServerSpec, Traffic,
+    Question, Request, Roots, ServerInfo, ServerSpec, Traffic,
 };
 pub use era::{Era, Revision};
 pub use error::{CallError, Gone, HowGone, OpenError};

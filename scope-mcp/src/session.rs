@@ -38,7 +38,7 @@ use crate::wire::{Direction, Wire, WireLine};
 
 pub(crate) use noise::Noise;
 use outbox::Outbox;
-pub(crate) use reply::{Abandoned, Answer, Reply, pair};
+pub(crate) use reply::{Abandoned, Answer, Pending, Reply, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
 
@@ -81,7 +81,7 @@ pub(crate) struct NewCall {
     /// Progress starts the time-out anew, but does not go beyond this.
     pub(crate) max_timeout: Duration,
     /// Hears of its progress, if that was asked for.
-    pub(crate) progress: Option<Subscriber>,
+    pub(crate) progress: Option<Arc<Subscriber>>,
     /// What else is to stand in its `_meta`.
     pub(crate) meta: Object,
     pub(crate) reply: Reply,
@@ -107,7 +107,7 @@ struct Call {
     deadline: Instant,
     timeout: Duration,
     latest: Instant,
-    progress: Option<Subscriber>,
+    progress: Option<Arc<Subscriber>>,
     reply: Reply,
     stage: Stage,
     /// Lines of noise before it.
@@ -206,7 +206,6 @@ impl Session {
         self.stamp = stamp;
     }
 
-    #[allow(dead_code, reason = "for the server, which is being built")]
     /// What was agreed upon, if anything was.
     pub(crate) fn revision(&self) -> Option<Revision> {
         self.revision

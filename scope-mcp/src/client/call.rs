@@ -13,7 +13,7 @@ use crate::session::Answer;
 impl Client {
     /// Every typed call goes out here.
     pub(super) async fn ask(&self, name: &CallName, params: Option<Box<RawValue>>, options: &CallOptions) -> Answer {
-        self.request(name.clone(), params, options).await
+        self.converse(name, params, options).await
     }
 
     /// What is known of the server, once it is open.

@@ -13,10 +13,11 @@ use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError, Spawner, nur
 use scope_process::Budgets;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::handlers::{ClientHandlers, RootsWatch};
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
 use crate::jsonrpc::Rejection;
-use crate::model::{ClientCapabilities, InitializeParams, InitializeResult};
+use crate::model::{InitializeParams, InitializeResult};
 use crate::peer::{Desk, Peer, Work};
 use crate::session::{Abandoned, Answer, Arrived, NewCall, Session, pair};
 use crate::transport::{CLOSING, Ended, Link, Target};
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) options: ClientOptions,
     pub(super) subscribers: Arc<Subscribers>,
     pub(super) abandoned: Arc<Abandoned>,
+    pub(super) handlers: Arc<ClientHandlers>,
     next_id: AtomicU64,
     /// The clock to go by, once there is one.
     clock: OnceLock<rt::Handle>,
@@ -54,8 +56,10 @@ enum Fate {
 
 impl Shared {
     pub(super) fn new(name: &str, command: Option<String>, options: ClientOptions) -> Shared {
+        let server: Arc<str> = name.into();
         Shared {
-            server: name.into(),
+            handlers: options.handlers.bound_to(&server, options.max_form_bytes),
+            server,
             options,
             subscribers: Arc::default(),
             abandoned: Arc::default(),
@@ -73,6 +77,11 @@ impl Shared {
     /// `None` before the connection has begun to open.
     pub(super) fn now(&self) -> Option<Instant> {
         self.clock.get().map(|clock| clock.now())
+    }
+
+    /// For so long; `None` before the connection has begun to open.
+    pub(super) fn timer(&self, time: Duration) -> Option<rt::Sleep> {
+        self.clock.get().map(|clock| clock.sleep(time))
     }
 
     /// Why the connection is not open, as its handles tell it.
@@ -126,6 +135,7 @@ pub struct Connection {
     cleanup_budget: Duration,
     shared: Arc<Shared>,
     peer: Peer,
+    roots: Option<RootsWatch>,
     link: Option<Link>,
     ending: Option<Ending>,
 }
@@ -153,7 +163,8 @@ impl Connection {
             Target::Stream(_) => CLOSING,
         };
         let cleanup_budget = ending.saturating_add(MARGIN);
-        Connection { target: Some(target), cleanup_budget, shared, peer, link: None, ending: None }
+        let roots = shared.handlers.watch_roots();
+        Connection { target: Some(target), cleanup_budget, shared, peer, roots, link: None, ending: None }
     }
 
     async fn begin(&mut self) -> Result<ServerInfo, OpenError> {
@@ -193,8 +204,9 @@ impl Connection {
     /// Sends `initialize` and waits for the answer.
     async fn initialize(&mut self, now: Instant) -> Result<Box<RawValue>, OpenKind> {
         let options = &self.shared.options;
-        let revision = Revision::LATEST_LEGACY.as_str();
-        let params = InitializeParams::new(revision, ClientCapabilities::new(), options.client_info.clone());
+        let revision = Revision::LATEST_LEGACY;
+        let capabilities = self.shared.handlers.capabilities(revision);
+        let params = InitializeParams::new(revision.as_str(), capabilities, options.client_info.clone());
         let params = to_raw_value(&params).map_err(|error| OpenKind::Other(error.to_string()))?;
         let id = self.shared.next_id();
         let name = CallName { server: Arc::clone(&self.shared.server), method: "initialize".into(), subject: None };
@@ -227,11 +239,27 @@ impl Connection {
 
     /// Waits for a request or for the server's end, and moves what there is to move meanwhile.
     async fn step(&mut self, inbox: &mut Inbox<Request>, children: &Spawner<Failure>) -> Result<Option<Request>, Gone> {
-        let Connection { shared, peer, link, .. } = self;
+        let Connection { shared, peer, roots, link, .. } = self;
         let mut next = pin!(inbox.next());
-        let mut respond =
-            |_: &mut Session, request: &Arrived| Work::Now(Err(Rejection::method_not_found(&request.method)));
+        let handlers = &shared.handlers;
+        let mut respond = |session: &mut Session, request: &Arrived| {
+            let answer = session
+                .revision()
+                .filter(|revision| revision.era() == Era::Legacy)
+                .and_then(|revision| handlers.answer(revision, &request.method, request.params.as_deref()));
+            match answer {
+                Some(answer) => Work::Later(answer),
+                None => Work::Now(Err(Rejection::method_not_found(&request.method))),
+            }
+        };
         poll_fn(|cx| {
+            // Before anything is written: then it goes out at once.
+            if let Some(roots) = roots
+                && roots.poll_changed(cx).is_ready()
+                && peer.session.revision().is_some_and(|revision| revision.era() == Era::Legacy)
+            {
+                peer.session.notify("notifications/roots/list_changed", None);
+            }
             if let Some((link, rt)) = link.as_mut().zip(shared.clock.get())
                 && let Poll::Ready(gone) = peer.poll(link, rt, children, &mut respond, cx)
             {
@@ -256,8 +284,9 @@ impl Connection {
                 }
                 Ok(None) => return Ok(()),
                 Err(gone) => {
-                    self.peer.session.lost(&gone);
+                    // First: whoever is told next may look there.
                     let _ = self.shared.fate.set(Fate::Lost(gone.clone()));
+                    self.peer.session.lost(&gone);
                     // Those who have just asked are told the same.
                     while let Some(request) = inbox.try_next() {
                         self.take_over(request);

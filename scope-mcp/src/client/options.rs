@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::handlers::ClientHandlers;
 use super::{NotificationBounds, Notifications, Subscriber};
 use crate::model::{Implementation, Object};
 use crate::session::{LONGEST, ServedBounds, Settings, Side};
@@ -56,10 +57,16 @@ pub struct ClientOptions {
     pub max_items: usize,
     /// How many pages a list may have, likewise. Unless set: 1000.
     pub max_pages: usize,
+    /// How often a server of the modern era may ask for input before it has done one call. Unless set: 16. At least 1.
+    pub max_rounds: u32,
+    /// The longest [form](ClientOptions::on_elicitation) that a server may ask for, in bytes. Unless set: 64 KiB.
+    pub max_form_bytes: usize,
     /// How this client introduces itself.
     pub client_info: Implementation,
     /// Gets every line both ways.
     pub wire: Option<Arc<dyn Wire>>,
+    /// What it answers when a server asks.
+    pub(crate) handlers: ClientHandlers,
 }
 
 impl ClientOptions {
@@ -157,6 +164,20 @@ impl ClientOptions {
         self
     }
 
+    /// Sets [`max_rounds`](ClientOptions::max_rounds).
+    #[must_use]
+    pub fn max_rounds(mut self, rounds: u32) -> Self {
+        self.max_rounds = rounds;
+        self
+    }
+
+    /// Sets [`max_form_bytes`](ClientOptions::max_form_bytes).
+    #[must_use]
+    pub fn max_form_bytes(mut self, bytes: usize) -> Self {
+        self.max_form_bytes = bytes;
+        self
+    }
+
     /// Sets [`client_info`](ClientOptions::client_info).
     #[must_use]
     pub fn client_info(mut self, info: Implementation) -> Self {
@@ -208,8 +229,11 @@ impl Default for ClientOptions {
             max_notification_bytes: NOTIFICATION_BYTES,
             max_items: 100_000,
             max_pages: 1000,
+            max_rounds: 16,
+            max_form_bytes: 64 * 1024,
             client_info: Implementation::new("scope-mcp", env!("CARGO_PKG_VERSION")),
             wire: None,
+            handlers: ClientHandlers::default(),
         }
     }
 }
@@ -224,6 +248,7 @@ impl fmt::Debug for ClientOptions {
             .field("max_waiting", &self.max_waiting)
             .field("client_info", &self.client_info)
             .field("wire", &self.wire.is_some())
+            .field("handlers", &self.handlers)
             .finish_non_exhaustive()
     }
 }
@@ -240,7 +265,7 @@ pub struct CallOptions {
     /// protocol itself has there stands over them.
     pub meta: Object,
     /// See [`with_progress`](CallOptions::with_progress).
-    progress: Option<Arc<Mutex<Option<Subscriber>>>>,
+    progress: Option<Arc<Mutex<Option<Arc<Subscriber>>>>>,
 }
 
 impl CallOptions {
@@ -279,11 +304,21 @@ impl CallOptions {
     pub fn with_progress(mut self, max: usize) -> (Self, Notifications) {
         let (subscriber, notifications) =
             Subscriber::pair(NotificationBounds { count: max, bytes: NOTIFICATION_BYTES });
-        self.progress = Some(Arc::new(Mutex::new(Some(subscriber))));
+        self.progress = Some(Arc::new(Mutex::new(Some(Arc::new(subscriber)))));
         (self, notifications)
     }
 
-    pub(super) fn take_progress(&self) -> Option<Subscriber> {
+    pub(super) fn take_progress(&self) -> Option<Arc<Subscriber>> {
         self.progress.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// For one round of a call of several, which all tell the same of their progress.
+    pub(super) fn round(&self, timeout: Duration, max_timeout: Duration, progress: Option<Arc<Subscriber>>) -> Self {
+        CallOptions {
+            timeout: Some(timeout),
+            max_timeout: Some(max_timeout),
+            progress: progress.map(|progress| Arc::new(Mutex::new(Some(progress)))),
+            ..self.clone()
+        }
     }
 }

@@ -55,7 +55,7 @@ struct Inner {
     kind: Kind,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Kind {
     TimedOut { after: Duration, noise: Option<String> },
     Rejected(Rejection),
@@ -69,6 +69,7 @@ enum Kind {
     Ended(String),
     Endless(String),
     Unsupported(String),
+    Unanswered(String),
     Other(String),
 }
 
@@ -126,6 +127,20 @@ impl CallError {
     /// Ours, not the server's: it is not sent.
     pub(crate) fn unsupported(name: &CallName, why: impl Into<String>) -> Self {
         CallError::new(name, Delivery::NotSent, Kind::Unsupported(why.into()))
+    }
+
+    /// The server needs something that it does not get.
+    pub(crate) fn unanswered(name: &CallName, why: impl Into<String>) -> Self {
+        CallError::new(name, Delivery::Answered, Kind::Unanswered(why.into()))
+    }
+
+    /// Of a call that has been answered before: the server knows of it, however far this round got.
+    pub(crate) fn in_a_later_round(self) -> Self {
+        if self.0.delivery != Delivery::NotSent {
+            return self;
+        }
+        let Inner { name, kind, .. } = &*self.0;
+        CallError::new(name, Delivery::SentUnknown, kind.clone())
     }
 
     pub(crate) fn other(name: &CallName, delivery: Delivery, why: impl Into<String>) -> Self {
@@ -196,6 +211,12 @@ impl CallError {
     /// The list has no end: a cursor came again, or there is more than is allowed.
     pub fn is_endless(&self) -> bool {
         matches!(self.0.kind, Kind::Endless(_))
+    }
+
+    /// The server needs something of this client to go on, and does not get it: there is no handler for it, or the handler
+    /// refused, or its answer was not what was asked for. Nothing of it was sent.
+    pub fn is_input_required(&self) -> bool {
+        matches!(self.0.kind, Kind::Unanswered(_))
     }
 
     /// The server is gone: see [`disconnect`](CallError::disconnect).
@@ -274,6 +295,7 @@ impl fmt::Display for CallError {
             Kind::Unsupported(why) => write!(f, "not sent, for {why}"),
             Kind::Ended(reason) if reason.is_empty() => f.write_str("the server ended it, and did not say why"),
             Kind::Ended(reason) => write!(f, "the server ended it: {}", Quoted(reason)),
+            Kind::Unanswered(why) => write!(f, "the server needs input that it does not get: {why}"),
             Kind::Endless(why) | Kind::Other(why) => f.write_str(why),
         }
     }

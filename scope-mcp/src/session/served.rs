@@ -23,7 +23,6 @@ pub(crate) struct Arrived {
     pub(crate) key: u64,
     pub(crate) id: Id,
     pub(crate) method: Box<str>,
-    #[allow(dead_code, reason = "for the server, which is being built")]
     pub(crate) params: Option<Box<RawValue>>,
 }
 

@@ -33,6 +33,17 @@ impl Peer {
         }
     }
 
+    /// The next message, which must be a request or notification of that method.
+    #[track_caller]
+    pub(crate) fn hear_of(&mut self, method: &'static str) -> impl Future<Output = Value> {
+        let place = std::panic::Location::caller();
+        async move {
+            let message = self.hear().await;
+            assert_eq!(message["method"], method, "at {place}: {message}");
+            message
+        }
+    }
+
     pub(crate) async fn say(&mut self, message: Value) {
         self.writer.write_all(format!("{message}\n").as_bytes()).await.expect("a reader");
     }
@@ -41,15 +52,28 @@ impl Peer {
         self.say(json!({ "jsonrpc": "2.0", "id": request["id"], "result": result })).await;
     }
 
+    pub(crate) async fn notify(&mut self, method: &str, params: Value) {
+        self.say(json!({ "jsonrpc": "2.0", "method": method, "params": params })).await;
+    }
+
+    /// Asks, and waits for the answer: nothing else may come before it.
+    pub(crate) async fn ask(&mut self, id: &str, method: &str, params: Value) -> Value {
+        self.say(json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params })).await;
+        let answer = self.hear().await;
+        assert_eq!(answer["id"], id, "{answer}");
+        answer
+    }
+
     /// Answers the opening of the connection, whatever is tried first.
     pub(crate) async fn open(&mut self) {
         self.open_with(json!({ "tools": {} })).await;
     }
 
-    /// As [`open`](Peer::open), with other capabilities.
-    pub(crate) async fn open_with(&mut self, capabilities: Value) {
+    /// As [`open`](Peer::open), with other capabilities. Returns the parameters of `initialize`.
+    pub(crate) async fn open_with(&mut self, capabilities: Value) -> Value {
+        let mut said = Value::Null;
         loop {
-            let message = self.hear().await;
+            let mut message = self.hear().await;
             match message["method"].as_str() {
                 Some("initialize") => {
                     let result = json!({
@@ -58,8 +82,9 @@ impl Peer {
                         "serverInfo": { "name": "by hand", "version": "1" },
                     });
                     self.answer(&message, result).await;
+                    said = message["params"].take();
                 }
-                Some("notifications/initialized") => return,
+                Some("notifications/initialized") => return said,
                 _ => {
                     let error = json!({ "code": -32601, "message": "no such method" });
                     self.say(json!({ "jsonrpc": "2.0", "id": message["id"], "error": error })).await;

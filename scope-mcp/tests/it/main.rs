@@ -3,6 +3,7 @@
 //! The server is this program again, so that whoever has built the tests has it: for that it has a `main` of its own, and
 //! the tests are listed there.
 
+mod asking;
 mod bad_answers;
 mod bad_lines;
 mod bad_peers;
@@ -38,6 +39,14 @@ fn main() {
         return peer::run(args);
     }
     let mut trials = trials! {
+        asking {
+            a_server_is_told_what_it_may_ask_and_gets_its_answers
+            a_handler_that_panics_is_an_error_answer_and_the_connection_lives
+            what_is_not_offered_is_refused
+            a_question_that_is_taken_back_ends_its_handler
+            the_end_of_the_connection_ends_its_handlers
+            a_server_is_told_once_of_roots_that_change
+        }
         calls {
             tools_are_listed_over_all_pages_and_nothing_of_them_is_lost
             a_tool_succeeds_fails_or_is_not_there

@@ -1,0 +1,246 @@
+//! Calls of the modern era that take several rounds: a server that needs something of its client says so in the result
+//! (`input_required`), and the call is made again with what it asked for.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::call::write;
+use super::{CallOptions, Client};
+use crate::decode::decode;
+use crate::error::{CallError, CallName, Delivery};
+use crate::jsonrpc::{Members, Rejection};
+use crate::model::{InputRequest, InputRequests, InputResponses};
+use crate::session::Answer;
+use crate::visible::Visible;
+use crate::{Era, Revision};
+
+/// The methods whose result may say that input is required.
+const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+
+/// Questions in one answer. More would be put to nobody.
+const MAX_QUESTIONS: usize = 100;
+
+/// Of those, how many are put at a time.
+const AT_A_TIME: usize = 8;
+
+/// The longest pause before a call is made again for a server that asked for nothing but that.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What a result is, by its `resultType`.
+pub(super) enum ResultKind<'a> {
+    /// What the method gives; or no object, which is found out when it is read.
+    Complete,
+    /// The call is to be made again.
+    InputRequired(Wanted<'a>),
+    /// A task was begun instead.
+    Task,
+}
+
+/// What the call is to be made again with.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Wanted<'a> {
+    #[serde(default)]
+    input_requests: Option<InputRequests>,
+    /// To the letter.
+    #[serde(borrow, default)]
+    request_state: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    #[serde(borrow, default)]
+    result_type: Option<Cow<'a, str>>,
+}
+
+impl<'a> ResultKind<'a> {
+    /// # Errors
+    /// What is wrong with the result.
+    pub(super) fn of(method: &str, result: &'a RawValue) -> Result<ResultKind<'a>, String> {
+        /// As most servers begin.
+        const USUAL: &str = r#"{"resultType":"complete","#;
+        let text = result.get();
+        if text.starts_with(USUAL) || !text.starts_with('{') {
+            return Ok(ResultKind::Complete);
+        }
+        let head: Head<'a> = decode(text)?;
+        match head.result_type.as_deref() {
+            // One who speaks an older revision in a newer one's name.
+            None | Some("complete") => Ok(ResultKind::Complete),
+            Some("input_required") if MAY_ASK.contains(&method) => {
+                let wanted: Wanted<'a> = decode(text)?;
+                if wanted.input_requests.is_none() && wanted.request_state.is_none() {
+                    return Err("input is required, but there is neither `inputRequests` nor `requestState`".to_owned());
+                }
+                Ok(ResultKind::InputRequired(wanted))
+            }
+            Some("task") if method == "tools/call" => Ok(ResultKind::Task),
+            Some(known @ ("input_required" | "task")) => {
+                Err(format!("a result of the type \"{known}\", which {method} does not have"))
+            }
+            Some(other) => Err(format!("a result of the type \"{}\", which is not known", Visible::new(other, 100))),
+        }
+    }
+}
+
+/// When a call was begun, and how long it may take with all its rounds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    start: Option<Instant>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// From now on.
+    pub(super) fn allow(&self, timeout: Duration) -> Allowance {
+        Allowance { start: self.shared.now(), timeout }
+    }
+
+    /// What is left of it.
+    pub(super) fn left(&self, it: Allowance) -> Duration {
+        match (it.start, self.shared.now()) {
+            (Some(start), Some(now)) => it.timeout.saturating_sub(now.saturating_duration_since(start)),
+            _ => it.timeout,
+        }
+    }
+
+    /// `work`, or the error of a call that took too long.
+    pub(super) async fn in_time<T>(
+        &self,
+        name: &CallName,
+        allowance: Allowance,
+        work: impl Future<Output = T>,
+    ) -> Result<T, CallError> {
+        let Some(timer) = self.shared.timer(self.left(allowance)) else { return Ok(work.await) };
+        match select(pin!(work), timer).await {
+            Either::Left((done, _)) => Ok(done),
+            Either::Right(_) => Err(CallError::timed_out(name, Delivery::Answered, allowance.timeout, None)),
+        }
+    }
+
+    /// A call with all its rounds: what comes back is no `input_required`. In the legacy era there is one round.
+    pub(super) async fn converse(
+        &self,
+        name: &CallName,
+        params: Option<Box<RawValue>>,
+        options: &CallOptions,
+    ) -> Answer {
+        let revision = self.opened(name).await?.revision;
+        if revision.era() == Era::Legacy {
+            return self.request(name.clone(), params, options).await;
+        }
+        let defaults = &self.shared.options;
+        let timeout = options.timeout.unwrap_or(defaults.call_timeout);
+        let progress = options.take_progress();
+        // Progress gives each round its time anew, within the limit for all.
+        let limit = match progress {
+            Some(_) => options.max_timeout.unwrap_or(defaults.max_call_timeout).max(timeout),
+            None => timeout,
+        };
+        let allowance = self.allow(limit);
+        let max_rounds = defaults.max_rounds.max(1);
+        let mut next = params.clone();
+        let mut pauses = 0;
+        for round in 1..=max_rounds {
+            let left = self.left(allowance);
+            let options = options.round(timeout.min(left), left, progress.clone());
+            let answer = self.request(name.clone(), next, &options).await;
+            let result = if round == 1 { answer? } else { answer.map_err(CallError::in_a_later_round)? };
+            let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {
+                Ok(ResultKind::InputRequired(wanted)) => wanted,
+                Ok(ResultKind::Complete | ResultKind::Task) => return Ok(result),
+                Err(why) => return Err(CallError::malformed(name, why)),
+            };
+            let questions = input_requests.unwrap_or_default();
+            let answering = self.answer_all(name, revision, &questions)?;
+            if round == max_rounds {
+                break;
+            }
+            let answers = self.in_time(name, allowance, answering).await??;
+            if answers.is_empty() {
+                self.in_time(name, allowance, self.pause(pause_after(pauses))).await?;
+                pauses += 1;
+            }
+            next = Some(again(name, params.as_deref(), &answers, request_state)?);
+        }
+        let why = format!("the server asked for input {max_rounds} times, and still was not done");
+        Err(CallError::endless(name, why))
+    }
+
+    /// Reads all questions, and puts them to their handlers when it is polled, some at a time.
+    ///
+    /// # Errors
+    /// If one of them cannot be answered. Then nobody is asked anything.
+    pub(super) fn answer_all(
+        &self,
+        name: &CallName,
+        revision: Revision,
+        questions: &InputRequests,
+    ) -> Result<impl Future<Output = Result<InputResponses, CallError>> + Send + use<>, CallError> {
+        if questions.len() > MAX_QUESTIONS {
+            let why = format!("{} questions at a time, and no more than {MAX_QUESTIONS} are answered", questions.len());
+            return Err(CallError::malformed(name, why));
+        }
+        let mut all = Vec::with_capacity(questions.len());
+        for (key, InputRequest { method, params, .. }) in questions {
+            let answering = self.shared.handlers.prepare(revision, method, params.as_deref());
+            let answering = answering.map_err(|refusal| no_answer(name, method, &refusal))?;
+            let (key, method, name) = (key.clone(), method.clone(), name.clone());
+            all.push(async move {
+                let answer = answering.await.map_err(|refusal| no_answer(&name, &method, &refusal))?;
+                Ok((key, answer))
+            });
+        }
+        Ok(stream::iter(all).buffer_unordered(AT_A_TIME).try_collect())
+    }
+
+    /// For so long; not at all before there is a clock.
+    pub(super) async fn pause(&self, time: Duration) {
+        if let Some(timer) = self.shared.timer(time) {
+            timer.await;
+        }
+    }
+}
+
+/// The first time a server asks only to be called again, it is at once; then it is given time.
+fn pause_after(before: u32) -> Duration {
+    match before {
+        0 => Duration::ZERO,
+        more => LONGEST_PAUSE.min(Duration::from_millis(50) * 2u32.saturating_pow((more - 1).min(10))),
+    }
+}
+
+/// The parameters of the next round: those of the first, with what was asked for.
+fn again(
+    name: &CallName,
+    params: Option<&RawValue>,
+    answers: &InputResponses,
+    state: Option<&RawValue>,
+) -> Result<Box<RawValue>, CallError> {
+    let members = params.map_or(Some(Members::default()), Members::read);
+    let Some(mut members) = members else {
+        let why = "it cannot be put into parameters that are no object";
+        return Err(CallError::unanswered(name, why));
+    };
+    members.remove("inputResponses");
+    members.remove("requestState");
+    if !answers.is_empty() {
+        members.set("inputResponses", Cow::Owned(write(name, answers)?));
+    }
+    if let Some(state) = state {
+        members.set("requestState", Cow::Borrowed(state));
+    }
+    Ok(members.write())
+}
+
+fn no_answer(name: &CallName, method: &str, refusal: &Rejection) -> CallError {
+    CallError::unanswered(name, format!("{}: {refusal}", Visible::new(method, 100)))
+}
