@@ -5,10 +5,12 @@
 
 mod by_hand;
 mod examples;
+mod judged;
+mod legacy_client;
 mod wire;
 
 use libtest_mimic::{Arguments, Completion, Trial};
-use scope_mcp_judge::folder;
+use scope_mcp_judge::{Schemas, folder};
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -19,7 +21,9 @@ fn main() {
         eprintln!("SKIPPED the schemas: {reason}");
     }
     let mut trials = Vec::new();
-    trials.extend(examples::trials(folder.as_deref().ok()));
+    let schemas = folder.as_deref().ok().map(Schemas::load);
+    trials.extend(examples::trials(folder.as_deref().ok(), schemas.as_ref()));
+    trials.extend(legacy_client::trials(schemas.as_ref()));
     if let Err(reason) = &folder {
         trials = trials.into_iter().map(|trial| skipped(trial.name(), reason)).collect();
     }
