@@ -1,5 +1,6 @@
 //! The revisions of the protocol this crate speaks, and what differs between them.
 
+mod splice;
 mod stamp;
 
 use std::fmt;
@@ -7,7 +8,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-pub(crate) use stamp::Stamp;
+pub(crate) use splice::splice;
+pub(crate) use stamp::{CAPABILITIES, Stamp, VERSION};
 
 /// A revision of MCP, by its date.
 ///

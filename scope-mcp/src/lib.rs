@@ -49,11 +49,9 @@ mod era;
 mod error;
 mod jsonrpc;
 pub mod model;
-#[allow(dead_code, reason = "for the server, which is being built")]
 mod peer;
 pub mod redact;
 pub mod schema;
-#[allow(dead_code, reason = "until connections serve it")]
 mod server;
 mod session;
 pub mod transport;
@@ -69,9 +67,9 @@ pub use error::{CallError, Gone, HowGone, OpenError};
 pub use jsonrpc::{Id, Rejection};
 pub use schemars;
 pub use server::{
-    BuildError, Completing, CompletionOutput, Context, HandlerError, Json, NoArguments, PromptArguments, PromptOutput,
-    ResourceOutput, ResourceUri, Server, ServerBuilder, ServerPrompt, ServerResource, ServerTemplate, ServerTool,
-    ToolOutput,
+    AskError, BuildError, Completing, CompletionOutput, Context, HandlerError, Json, NoArguments, PromptArguments,
+    PromptOutput, ResourceOutput, ResourceUri, ServeEnding, ServeOptions, ServeReport, Server, ServerBuilder,
+    ServerHandle, ServerPrompt, ServerResource, ServerTemplate, ServerTool, ToolOutput,
 };
 pub use wire::{Direction, Wire, WireLine};
 

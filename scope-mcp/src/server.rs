@@ -1,28 +1,42 @@
 //! A server: what it offers, and the connections it serves.
 
+mod answer;
+mod ask;
 mod builder;
+mod caller;
 mod changes;
 mod complete;
+mod connection;
 mod context;
+mod dispatch;
 mod error;
+mod listen;
+mod options;
 mod output;
 mod page;
 mod prompt;
 mod registry;
+mod report;
 mod resource;
+mod serving;
+mod shared;
 mod state;
 mod tool;
 mod uri_template;
 
 use std::sync::Arc;
 
+pub use ask::AskError;
 pub use builder::ServerBuilder;
 pub use complete::Completing;
 pub use context::Context;
 pub use error::{BuildError, HandlerError};
+pub use options::ServeOptions;
 pub use output::{CompletionOutput, Json, NoArguments, PromptOutput, ResourceOutput, ToolOutput};
 pub use prompt::{PromptArguments, ServerPrompt};
+pub use report::{ServeEnding, ServeReport};
 pub use resource::{ResourceUri, ServerResource, ServerTemplate};
+pub use serving::ServerHandle;
 pub use tool::ServerTool;
 
 use changes::Change;
@@ -63,6 +77,10 @@ impl Server {
 
     fn new(registry: Registry) -> Server {
         Server { registry: Arc::new(registry) }
+    }
+
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.registry
     }
 
     /// Offers one more tool, and tells the clients.

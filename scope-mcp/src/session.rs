@@ -153,6 +153,8 @@ pub(crate) struct Session {
     on_wire: usize,
     deadlines: BTreeSet<(Instant, u64)>,
     served: Served,
+    /// Nothing more will come.
+    deaf: bool,
     outbox: Outbox,
     /// Nothing can be sent any more, and why.
     over: Option<Over>,
@@ -188,6 +190,7 @@ impl Session {
             on_wire: 0,
             deadlines: BTreeSet::new(),
             served: Served::new(settings.served),
+            deaf: false,
             outbox: Outbox::default(),
             over: None,
             noise: Noise::default(),
@@ -200,7 +203,7 @@ impl Session {
         self.revision = Some(revision);
     }
 
-    #[allow(dead_code, reason = "for the server, which is being built")]
+    #[allow(dead_code, reason = "for the modern client, which is being built")]
     /// What stands in each request from here on.
     pub(crate) fn stamp(&mut self, stamp: Stamp) {
         self.stamp = stamp;
@@ -224,6 +227,9 @@ impl Session {
         }
         if let Some(over) = &self.over {
             return reply.send(Err(over.error(&name, Delivery::NotSent)));
+        }
+        if self.deaf {
+            return reply.send(Err(CallError::closed(&name, Delivery::NotSent)));
         }
         if timeout.is_zero() {
             return reply.send(Err(CallError::timed_out(&name, Delivery::NotSent, timeout, None)));
@@ -308,13 +314,11 @@ impl Session {
         }
     }
 
-    #[allow(dead_code, reason = "for the server, which is being built")]
     /// Whether a request of the peer waits or runs.
     pub(crate) fn serves(&self) -> bool {
         !self.served.is_empty()
     }
 
-    #[allow(dead_code, reason = "for the server, which is being built")]
     /// How many requests of the peer run.
     pub(crate) fn running(&self) -> usize {
         self.served.running()
@@ -323,6 +327,19 @@ impl Session {
     /// Bytes that are to be written.
     pub(crate) fn unsent(&self) -> usize {
         self.outbox.bytes()
+    }
+
+    /// The peer will say nothing more: no call of ours has an answer from here on.
+    pub(crate) fn end_input(&mut self) {
+        self.deaf = true;
+        let mut calls: Vec<u64> = self.calls.keys().copied().collect();
+        calls.sort_unstable();
+        for id in calls {
+            if let Some(call) = self.take(id) {
+                let error = CallError::closed(&call.name, call.delivery());
+                call.reply.send(Err(error));
+            }
+        }
     }
 
     /// Sends a line as it is.

@@ -70,7 +70,6 @@ impl Link {
 
     /// Connects to a client, `peer` in messages. When it says no more, it may still wait for answers: so that is told by
     /// [`input_ended`](Link::input_ended), and it is gone when nothing can be written to it.
-    #[allow(dead_code, reason = "for the server, which is being built")]
     pub(crate) fn serving(stream: Stream, peer: &Arc<str>, max_line: usize, rt: &Handle) -> Link {
         Link::Streams(Box::new(StreamLink::new(stream, peer, max_line, rt, true)))
     }
@@ -92,7 +91,6 @@ impl Link {
     }
 
     /// Whether nothing more will come from the peer. It may still read.
-    #[allow(dead_code, reason = "for the server, which is being built")]
     pub(crate) fn input_ended(&self) -> bool {
         match self {
             Link::Child(child) => child.input_ended(),

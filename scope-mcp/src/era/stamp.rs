@@ -1,9 +1,8 @@
 //! What stands in the `_meta` of every request of ours.
 
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
 
+use super::splice::{Member, NoObject, splice};
 use crate::Revision;
 use crate::model::Object;
 
@@ -20,13 +19,17 @@ const PROGRESS_TOKEN: &str = "progressToken";
 
 /// The members of `_meta` that are the same for every request of a connection: nothing in the legacy era.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stamp(String);
+pub(crate) struct Stamp(Vec<(&'static str, String)>);
 
 impl Stamp {
     #[allow(dead_code, reason = "for the server, which is being built")]
     /// As the modern era wants it. `capabilities` and `client_info` are JSON.
     pub(crate) fn modern(revision: Revision, capabilities: &str, client_info: &str) -> Stamp {
-        Stamp(format!("\"{VERSION}\":\"{revision}\",\"{CAPABILITIES}\":{capabilities},\"{CLIENT_INFO}\":{client_info}"))
+        Stamp(vec![
+            (VERSION, format!("\"{revision}\"")),
+            (CAPABILITIES, capabilities.to_owned()),
+            (CLIENT_INFO, client_info.to_owned()),
+        ])
     }
 
     /// `params` with what has to stand in its `_meta`: this stamp, the progress token, and what the caller adds, in this
@@ -43,59 +46,20 @@ impl Stamp {
         if self.0.is_empty() && progress_token.is_none() && more.is_empty() {
             return Ok(None);
         }
-        let params = params.map_or("{}", RawValue::get);
-        let Some(members) = params.trim_ascii_start().strip_prefix('{') else {
-            return Err("they must be an object, for the protocol has something to add");
-        };
-        let mut text = String::with_capacity(params.len() + self.0.len() + 64);
-        text.push_str("{\"_meta\":{");
-        text.push_str(&self.0);
-        if let Some(token) = progress_token {
-            member(&mut text, PROGRESS_TOKEN, &token.to_string());
-        }
+        let token = progress_token.map(|token| token.to_string());
         let ours = |key: &str| match key {
-            PROGRESS_TOKEN => progress_token.is_some(),
+            PROGRESS_TOKEN => token.is_some(),
             VERSION | CAPABILITIES | CLIENT_INFO => !self.0.is_empty(),
             _ => false,
         };
-        for (key, value) in more.iter().filter(|(key, _)| !ours(key)) {
-            member(&mut text, key, &value.to_string());
-        }
-        // Written with an escape, it would be there without being found. Then it stands there twice, and the peer says so.
-        if memchr::memmem::find(params.as_bytes(), b"\"_meta\"").is_none() {
-            text.push('}');
-            if !members.trim_ascii_start().starts_with('}') {
-                text.push(',');
-            }
-            text.push_str(members);
-        } else {
-            let members: BTreeMap<String, &RawValue> =
-                serde_json::from_str(params).map_err(|_| "they are not proper JSON")?;
-            let theirs =
-                members.get("_meta").map(|meta| serde_json::from_str::<BTreeMap<String, &RawValue>>(meta.get()));
-            let theirs = theirs.transpose().map_err(|_| "their \"_meta\" must be an object")?.unwrap_or_default();
-            for (key, value) in theirs.iter().filter(|(key, _)| !ours(key) && !more.contains_key(*key)) {
-                member(&mut text, key, value.get());
-            }
-            text.push('}');
-            for (key, value) in members.iter().filter(|(key, _)| *key != "_meta") {
-                member(&mut text, key, value.get());
-            }
-            text.push('}');
-        }
-        RawValue::from_string(text).map(Some).map_err(|_| "they are not proper JSON")
+        let more: Vec<(&str, String)> =
+            more.iter().filter(|(key, _)| !ours(key)).map(|(key, value)| (key.as_str(), value.to_string())).collect();
+        let fixed = self.0.iter().map(|(key, value)| (*key, value.as_str()));
+        let token = token.as_deref().map(|token| (PROGRESS_TOKEN, token));
+        let meta: Vec<Member<'_>> =
+            fixed.chain(token).chain(more.iter().map(|(key, value)| (*key, value.as_str()))).collect();
+        splice(params.map_or("{}", RawValue::get), &[], &meta).map(Some).map_err(|NoObject(why)| why)
     }
-}
-
-/// Adds a member to an object that is being written.
-fn member(text: &mut String, key: &str, value: &str) {
-    if !text.ends_with('{') {
-        text.push(',');
-    }
-    // `Value`'s Display writes the JSON of a string.
-    text.push_str(&serde_json::Value::from(key).to_string());
-    text.push(':');
-    text.push_str(value);
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ struct Parts {
     message: Option<String>,
     data: Option<Value>,
     raw: Box<RawValue>,
+    /// No error at all: see [`needs_input`](Rejection::needs_input).
+    needs_input: bool,
 }
 
 #[derive(Serialize)]
@@ -55,7 +57,18 @@ impl Rejection {
         let written = Written { code, message: &message, data: data.as_ref() };
         // A number, a string and a value cannot fail to be written.
         let raw = to_raw_value(&written).unwrap_or_default();
-        Rejection(Box::new(Parts { code: Some(code), message: Some(message), data, raw }))
+        Rejection(Box::new(Parts { code: Some(code), message: Some(message), data, raw, needs_input: false }))
+    }
+
+    /// How a handler that has to ask its client first says so to whoever runs it. Never sent.
+    pub(crate) fn needs_input() -> Rejection {
+        let mut rejection = Rejection::internal("the client is to be asked first");
+        rejection.0.needs_input = true;
+        rejection
+    }
+
+    pub(crate) fn is_needs_input(&self) -> bool {
+        self.0.needs_input
     }
 
     /// That method is not offered (-32601).
@@ -73,6 +86,7 @@ impl Rejection {
             message: value.get("message").and_then(Value::as_str).map(str::to_owned),
             data,
             raw: raw.to_owned(),
+            needs_input: false,
         }))
     }
 

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
+use super::AskError;
 use crate::jsonrpc::Rejection;
 use crate::visible::Visible;
 
@@ -60,16 +61,26 @@ impl HandlerError {
 
     /// What a tool answers with: a text for its result, or an error of the protocol.
     pub(super) fn for_tool(self) -> Result<String, Rejection> {
-        match self.0 {
-            Kind::Rejected(rejection) => Err(rejection),
-            _ => Ok(self.to_string()),
+        match self.protocol_error() {
+            Some(rejection) => Err(rejection),
+            None => Ok(self.to_string()),
+        }
+    }
+
+    /// The error of the protocol that it stands for, if it does.
+    fn protocol_error(&self) -> Option<Rejection> {
+        match &self.0 {
+            Kind::Rejected(rejection) => Some(rejection.clone()),
+            _ => self.downcast_ref::<AskError>().and_then(AskError::rejection),
         }
     }
 
     /// What everything else answers with; `not_found` makes the error of something that is not there.
     pub(super) fn rejection(self, not_found: impl FnOnce(String) -> Rejection) -> Rejection {
+        if let Some(rejection) = self.protocol_error() {
+            return rejection;
+        }
         match self.0 {
-            Kind::Rejected(rejection) => rejection,
             Kind::NotFound(_) => not_found(self.to_string()),
             _ => Rejection::internal(self.to_string()),
         }

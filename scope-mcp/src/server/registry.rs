@@ -139,6 +139,27 @@ impl Registry {
         self.instructions.as_deref()
     }
 
+    /// The same as JSON.
+    pub(crate) fn info_json(&self) -> String {
+        // Made of strings.
+        serde_json::to_string(&self.info).unwrap_or_else(|_| "{}".to_owned())
+    }
+
+    /// Whether it declares that it writes to its clients' logs.
+    pub(crate) fn logs(&self) -> bool {
+        self.switches.logging
+    }
+
+    /// Whether it declares that it tells of resources that change.
+    pub(crate) fn tells_of_resources(&self) -> bool {
+        self.switches.resource_updates
+    }
+
+    /// Whether it has anything to answer this method with.
+    pub(crate) fn offers(&self, method: &str) -> bool {
+        self.method(method).is_some()
+    }
+
     /// For the `requestState` of its calls.
     pub(crate) fn state_key(&self) -> &StateKey {
         &self.state_key

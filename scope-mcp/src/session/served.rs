@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 use crate::jsonrpc::Id;
 
 /// A request of the peer that is to be answered.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Arrived {
     /// Ours, since a peer may use an id again.
     pub(crate) key: u64,
@@ -220,13 +220,11 @@ impl Served {
         self.flush_batch(key)
     }
 
-    #[allow(dead_code, reason = "for the server, which is being built")]
     /// Nothing of the peer's waits or runs.
     pub(super) fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
-    #[allow(dead_code, reason = "for the server, which is being built")]
     /// How many run.
     pub(super) fn running(&self) -> usize {
         self.running

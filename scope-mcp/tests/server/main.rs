@@ -1,0 +1,6 @@
+//! Our server: asked line by line, as any client may ask it, on every runtime.
+
+mod asking;
+mod eras;
+mod running;
+mod wire;

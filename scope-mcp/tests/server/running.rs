@@ -1,0 +1,166 @@
+//! How requests run: beside each other, until they end, are cancelled, panic, or the connection is over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server};
+use serde_json::json;
+
+use crate::wire::{Peer, on_every_runtime};
+
+/// Counts handlers that were dropped.
+#[derive(Clone, Default)]
+struct Drops(Arc<AtomicUsize>);
+
+impl Drop for Drops {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Has `wait`, which says that it has begun and then waits for ever; `panic`; and `quick`.
+fn server(drops: &Arc<AtomicUsize>) -> Server {
+    let drops = Arc::clone(drops);
+    Server::builder("running", "1")
+        .tool("wait", "Waits", move |_: NoArguments, cx: Context| {
+            let dropped = Drops(Arc::clone(&drops));
+            async move {
+                let _dropped = dropped;
+                cx.progress(0.0, None, Some("begun")).await;
+                std::future::pending::<String>().await
+            }
+        })
+        .tool("panic", "Panics", |_: NoArguments, _: Context| async move {
+            if true {
+                panic!("as it should");
+            }
+            String::new()
+        })
+        .tool("quick", "Is quick", |_: NoArguments, _: Context| async move { "done" })
+        .build()
+        .unwrap()
+}
+
+async fn begin_waiting(peer: &mut Peer) -> u64 {
+    let id = peer.ask("tools/call", json!({ "name": "wait", "_meta": { "progressToken": "t" } })).await;
+    let progress = peer.hear().await;
+    assert_eq!(progress["params"], json!({ "progressToken": "t", "progress": 0.0, "message": "begun" }));
+    id
+}
+
+on_every_runtime! {
+    async fn a_cancelled_request_is_dropped_and_has_no_answer(n) {
+        let drops = Arc::default();
+        let (mut peer, _handle) = Peer::of(n, &server(&drops), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        let id = begin_waiting(&mut peer).await;
+        peer.notify("notifications/cancelled", json!({ "requestId": id, "reason": "enough" })).await;
+        // The next to be heard is this.
+        let answer = peer.call("tools/call", json!({ "name": "quick" })).await;
+        assert_eq!(answer["result"]["content"][0]["text"], "done");
+        while drops.load(Ordering::SeqCst) == 0 {
+            assert_eq!(peer.call("ping", json!({})).await["result"], json!({}));
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn a_panic_is_an_error_answer_and_the_connection_lives(n) {
+        let (mut peer, _handle) = Peer::of(n, &server(&Arc::default()), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        for _ in 0..3 {
+            let answer = peer.call("tools/call", json!({ "name": "panic" })).await;
+            assert_eq!(answer["error"]["code"], -32603);
+            assert!(!answer.to_string().contains("as it should"), "what it panics with is nobody's business: {answer}");
+        }
+        let answer = peer.call("tools/call", json!({ "name": "quick" })).await;
+        assert_eq!(answer["result"]["content"][0]["text"], "done");
+    }
+}
+
+on_every_runtime! {
+    async fn what_was_asked_before_the_end_of_the_input_is_answered(n) {
+        let (mut peer, handle) = Peer::of(n, &server(&Arc::default()), ServeOptions::default().max_requests(2));
+        peer.initialize("2025-11-25", json!({})).await;
+        let mut text = String::new();
+        for id in 100..150 {
+            let request = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": { "name": "quick" } });
+            text += &format!("{request}\n");
+        }
+        peer.say_raw(text).await;
+        peer.end_input().await;
+        let mut answered = Vec::new();
+        while let Some(answer) = peer.hear_or_end().await {
+            answered.push(answer["id"].as_u64().unwrap());
+        }
+        answered.sort_unstable();
+        assert_eq!(answered, (100..150).collect::<Vec<_>>());
+        let report = handle.closed().await.unwrap();
+        assert!(matches!(report.ending, ServeEnding::ClientEnded) && report.cut == 0, "{report:?}");
+    }
+}
+
+on_every_runtime! {
+    async fn what_does_not_end_is_cut_off_when_the_client_is_gone(n) {
+        let drops: Arc<AtomicUsize> = Arc::default();
+        let options = ServeOptions::default().drain(Duration::from_millis(50));
+        let (mut peer, handle) = Peer::of(n, &server(&drops), options);
+        peer.initialize("2025-11-25", json!({})).await;
+        for _ in 0..3 {
+            begin_waiting(&mut peer).await;
+        }
+        peer.end_input().await;
+        let report = handle.closed().await.unwrap();
+        assert_eq!(report.to_string(), "the client ended it; 3 requests were cut off");
+        assert_eq!(drops.load(Ordering::SeqCst), 3, "nothing of theirs is left when the report is there");
+        assert_eq!(peer.hear_or_end().await, None);
+    }
+}
+
+on_every_runtime! {
+    async fn closing_refuses_what_is_new_and_lets_come_to_its_end_what_runs(n) {
+        let drops = Arc::default();
+        let options = ServeOptions::default().drain(Duration::from_secs(30));
+        let (mut peer, handle) = Peer::of(n, &server(&drops), options);
+        peer.initialize("2025-11-25", json!({})).await;
+        let id = begin_waiting(&mut peer).await;
+        handle.begin_close();
+        // Until the connection has heard of it, requests are answered.
+        loop {
+            let answer = peer.call("tools/call", json!({ "name": "quick" })).await;
+            if answer["error"]["code"] == -32000 {
+                break;
+            }
+        }
+        peer.notify("notifications/cancelled", json!({ "requestId": id })).await;
+        let report = handle.closed().await.unwrap();
+        assert_eq!(report.to_string(), "closed");
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+        assert_eq!(peer.hear_or_end().await, None);
+    }
+}
+
+on_every_runtime! {
+    async fn so_many_run_so_many_wait_and_the_rest_is_refused(n) {
+        let drops = Arc::default();
+        let options = ServeOptions::default().max_requests(2).max_requests_waiting(3);
+        let (mut peer, handle) = Peer::of(n, &server(&drops), options);
+        peer.initialize("2025-11-25", json!({})).await;
+        let running = [begin_waiting(&mut peer).await, begin_waiting(&mut peer).await];
+        let mut waiting = Vec::new();
+        for _ in 0..3 {
+            waiting.push(peer.ask("tools/call", json!({ "name": "quick" })).await);
+        }
+        let refused = peer.call("tools/call", json!({ "name": "quick" })).await;
+        assert_eq!(refused["error"]["code"], -32000, "{refused}");
+        assert_eq!(peer.call("ping", json!({})).await["result"], json!({}), "a sign of life is given all the same");
+        peer.notify("notifications/cancelled", json!({ "requestId": running[0] })).await;
+        for id in waiting {
+            assert_eq!(peer.hear().await["id"], id, "in the order in which they came");
+        }
+        handle.begin_close();
+        peer.notify("notifications/cancelled", json!({ "requestId": running[1] })).await;
+        handle.closed().await.unwrap();
+    }
+}
