@@ -7,6 +7,7 @@ import sys
 import anyio
 from fastmcp import Context, FastMCP
 from fastmcp.exceptions import ToolError
+from mcp.types import ElicitRequest, ElicitRequestFormParams, InputRequiredResult
 
 server = FastMCP("fastmcp-peer", version="1.2.3", instructions="Ask away.", list_page_size=3)
 
@@ -36,6 +37,24 @@ async def wait(seconds: int, context: Context) -> str:
         print("wait was cancelled", file=sys.stderr, flush=True)
         raise
     return f"waited for {seconds} seconds"
+
+
+@server.tool
+async def greet(context: Context) -> str | InputRequiredResult:
+    """Greets somebody, and asks whom: in the older revisions by a request, in the newest by its result."""
+    question = ElicitRequestFormParams(
+        message="Who is to be greeted?",
+        requested_schema={"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    )
+    if context.request_context.protocol_version < "2026-07-28":
+        answer = await context.session.elicit(question.message, question.requested_schema)
+    elif context.input_responses is None:
+        return InputRequiredResult(input_requests={"who": ElicitRequest(params=question)}, request_state="as it was")
+    elif context.request_state != "as it was":
+        raise ToolError(f"the state came back as {context.request_state!r}")
+    else:
+        answer = context.input_responses["who"]
+    return f"Hello, {answer.content['name']}." if answer.action == "accept" else "Then nobody is greeted."
 
 
 def echo(text: str) -> str:

@@ -29,8 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 fn main() -> ExitCode {
     // The server on rmcp is this program, too.
     if env::args_os().nth(1).is_some_and(|first| first == peers::SERVES_RMCP) {
-        peers::serve_rmcp();
-        return ExitCode::SUCCESS;
+        return peers::serve_rmcp();
     }
     let arguments = Arguments::from_args();
     let mut trials = Vec::new();

@@ -98,6 +98,8 @@ pub(crate) struct Offers {
     pub(crate) gets: Vec<(&'static str, Value, String)>,
     /// A beginning, and all that it can become.
     pub(crate) completes: Vec<(CompleteParams, Vec<&'static str>)>,
+    /// Calls of tools that ask for a name, which is Ada.
+    pub(crate) asks_back: Vec<Call>,
 }
 
 /// What our own servers have, on whatever they stand.
@@ -110,6 +112,7 @@ fn a_little_of_everything() -> Offers {
         reads: vec![("list://5", "the list number 5"), ("greeting://Ada", "Hello, Ada.")],
         gets: vec![("review", json!({"code": "1 + 1"}), "Please review: 1 + 1".to_owned())],
         completes: vec![(CompleteParams::new(name, "name", "a"), vec!["ada", "alan"])],
+        asks_back: vec![call("greet", json!({}), "Hello, Ada.")],
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use scope_core::{Failure, Spawner, Spawns, TaskId, nursery, task};
-use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind};
+use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind, ElicitResult, Object};
 use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, ServerSpec};
 use scope_process::{Ended, Sent};
 
@@ -91,7 +91,12 @@ impl Visit {
         }
         let spec = spec.env(&self.mark, "1");
         // Generous: node and Python take their time where much else is going on.
-        let options = ClientOptions::default().open_timeout(Duration::from_secs(60)).wire(Arc::new(self.wire.clone()));
+        let options = ClientOptions::default()
+            .open_timeout(Duration::from_secs(60))
+            .wire(Arc::new(self.wire.clone()))
+            .on_elicitation(|_| async {
+                Ok(ElicitResult::accept_with(Object::from_iter([("name".into(), "Ada".into())])))
+            });
         let here = home.clone();
         let opener = home.task("opener").spawn_erased_with_handle(async move {
             let client = Client::open(&here, spec, options).await?;
@@ -157,6 +162,9 @@ impl Visit {
         for (begun, wanted) in offers.completes {
             let completed = client.complete(&begun).await.unwrap_or_else(|error| panic!("{error}"));
             assert_eq!(completed.completion.values, wanted);
+        }
+        for call in offers.asks_back {
+            self.asks(client, call).await;
         }
     }
 

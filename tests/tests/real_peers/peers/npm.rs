@@ -69,6 +69,7 @@ impl Peer for Everything {
                     vec!["12"],
                 ),
             ],
+            asks_back: vec![call("trigger-elicitation-request", json!({}), "Ada")],
         }
     }
 

@@ -3,14 +3,17 @@
 
 use std::env;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestParams, CompleteResult, CompletionInfo,
-    ContentBlock, GetPromptRequestParams, GetPromptResponse, GetPromptResult, JsonObject, ListPromptsResult,
-    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult, CompleteRequestParams, CompleteResult,
+    CompletionInfo, ContentBlock, ElicitRequest, ElicitRequestParams, ElicitationAction, GetPromptRequestParams,
+    GetPromptResponse, GetPromptResult, InputRequest, InputRequiredResult, InputResponses, JsonObject,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
     ProgressNotificationParam, Prompt, PromptArgument, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig, Tool,
+    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig,
+    ServerRequest, Tool,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
@@ -63,12 +66,13 @@ impl Peer for Rmcp {
 }
 
 /// Serves whoever started this program, on standard input and output, until that one leaves.
-pub(crate) fn serve() {
+pub(crate) fn serve() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let running = Sums.serve(rmcp::transport::stdio()).await.expect("the client should begin as it has to");
         running.waiting().await.expect("nothing should panic");
     });
+    ExitCode::SUCCESS
 }
 
 struct Sums;
@@ -98,6 +102,48 @@ async fn wait(seconds: f64, context: &RequestContext<RoleServer>) -> Result<Stri
     Ok(format!("waited for {seconds} seconds"))
 }
 
+/// Asks the client: in the older revisions by a request, in the newest by its result.
+async fn greet(
+    answers: Option<InputResponses>,
+    state: Option<String>,
+    context: &RequestContext<RoleServer>,
+) -> Result<CallToolResponse, ErrorData> {
+    let wrong = |why: String| ErrorData::invalid_params(why, None);
+    let question = json!({
+        "mode": "form",
+        "message": "Who is to be greeted?",
+        "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    });
+    let question: ElicitRequestParams = serde_json::from_value(question).expect("it is written as one");
+    let answer = match answers {
+        _ if context.protocol_version().is_none_or(|version| version.has_initialize()) => {
+            let request = ServerRequest::ElicitRequest(ElicitRequest::new(question));
+            match context.peer.send_request(request).await {
+                Ok(ClientResult::ElicitResult(answer)) => answer,
+                other => return Err(wrong(format!("{other:?}"))),
+            }
+        }
+        None => {
+            let question = InputRequest::Elicitation(ElicitRequest::new(question));
+            let questions = [("who".to_owned(), question)].into();
+            return Ok(InputRequiredResult::new(Some(questions), Some("as it was".to_owned())).into());
+        }
+        Some(_) if state.as_deref() != Some("as it was") => {
+            return Err(wrong(format!("the state came back as {state:?}")));
+        }
+        Some(mut answers) => {
+            let answer = answers.remove("who").ok_or_else(|| wrong("no answer".to_owned()))?;
+            serde_json::from_value(answer).map_err(|error| wrong(error.to_string()))?
+        }
+    };
+    let name = answer.content.as_ref().and_then(|content| content["name"].as_str());
+    let text = match (answer.action, name) {
+        (ElicitationAction::Accept, Some(name)) => format!("Hello, {name}."),
+        _ => "Then nobody is greeted.".to_owned(),
+    };
+    Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+}
+
 fn schema(properties: serde_json::Value) -> JsonObject {
     let required: Vec<&String> = properties.as_object().into_iter().flatten().map(|(name, _)| name).collect();
     match json!({"type": "object", "required": required, "properties": properties}) {
@@ -122,6 +168,7 @@ impl ServerHandler for Sums {
         let all = vec![
             Tool::new("add", "Adds two numbers.", numbers()),
             Tool::new("divide", "Divides the first by the second.", numbers()),
+            Tool::new("greet", "Greets somebody, and asks whom.", schema(json!({}))),
             Tool::new(
                 "wait",
                 "Waits, and says every second how far it is.",
@@ -157,6 +204,7 @@ impl ServerHandler for Sums {
                     }
                 }
             }
+            "greet" => return greet(request.input_responses, request.request_state, &context).await,
             other => return Err(ErrorData::invalid_params(format!("no tool {other}"), None)),
         };
         Ok(result.into())
