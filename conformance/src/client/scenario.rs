@@ -1,23 +1,42 @@
 //! What each scenario asks of a client.
 
+use futures_util::future::try_join;
 use scope_core::Failure;
-use scope_mcp::model::Implementation;
-use scope_mcp::{Client, ClientOptions};
-use serde_json::json;
+use scope_mcp::model::{ContentBlock, CreateMessageResult, ElicitResult, Implementation, Root};
+use scope_mcp::{Client, ClientOptions, Roots};
+use serde_json::{Value, json};
 
+/// A client that can be asked for everything: what it declares is looked at too.
 pub(crate) fn options() -> ClientOptions {
-    ClientOptions::default().client_info(Implementation::new("conformance-client", env!("CARGO_PKG_VERSION")))
+    ClientOptions::default()
+        .client_info(Implementation::new("conformance-client", env!("CARGO_PKG_VERSION")))
+        .roots(Roots::new([Root::new("file:///conformance")]))
+        .on_sampling(|_| async { Ok(CreateMessageResult::new("none", ContentBlock::text("Nothing comes to mind."))) })
+        // Whatever the form fills in by itself is right.
+        .on_elicitation(|_| async { Ok(ElicitResult::accept()) })
 }
 
 pub(crate) async fn play(client: &Client, scenario: &str) -> Result<(), Failure> {
     match scenario {
-        // The opening was all of it; a list more does no harm where it is about what stands in each request.
-        "initialize" | "request-metadata" | "json-schema-ref-no-deref" => {
+        // The opening is most of it. These servers declare nothing, but they answer.
+        "initialize" | "request-metadata" => {
+            client.request_raw("tools/list", None).await?;
+        }
+        "json-schema-ref-no-deref" => {
             client.list_tools().await?;
         }
         "tools_call" => {
             client.list_tools().await?;
             call(client, "add_numbers", &json!({ "a": 2, "b": 3 })).await?;
+        }
+        "elicitation-sep1034-client-defaults" => call(client, "test_client_elicitation_defaults", &json!({})).await?,
+        "sep-2322-client-request-state" => {
+            let none = json!({});
+            // At once, so that what belongs to one call could get into the other.
+            let asking = call(client, "test_mrtr_echo_state", &none);
+            try_join(asking, call(client, "test_mrtr_unrelated", &none)).await?;
+            call(client, "test_mrtr_no_state", &none).await?;
+            call(client, "test_mrtr_no_result_type", &none).await?;
         }
         other => return Err(format!("no such scenario is known: {other:?}").into()),
     }
@@ -25,7 +44,7 @@ pub(crate) async fn play(client: &Client, scenario: &str) -> Result<(), Failure>
 }
 
 /// Calls a tool that should not fail.
-async fn call(client: &Client, tool: &str, arguments: &serde_json::Value) -> Result<(), Failure> {
+async fn call(client: &Client, tool: &str, arguments: &Value) -> Result<(), Failure> {
     let result = client.call_tool(tool, arguments).await?;
     if result.is_error() {
         return Err(format!("the tool {tool} reported an error").into());
