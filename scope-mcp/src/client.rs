@@ -3,10 +3,12 @@
 mod call;
 mod completion;
 mod connection;
+mod errands;
 mod handlers;
 mod home;
 mod info;
 mod input;
+mod interest;
 mod legacy;
 mod notifications;
 mod options;
@@ -16,6 +18,7 @@ mod prompts;
 mod report;
 mod resources;
 mod spec;
+mod subscriptions;
 mod tools;
 
 use std::fmt;
@@ -35,6 +38,7 @@ pub use output::OutputCheck;
 pub use paging::Page;
 pub use report::{CloseReport, Ending, Traffic};
 pub use spec::ServerSpec;
+pub use subscriptions::{Subscription, SubscriptionEnd};
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::session::{Answer, NewCall, Pending, pair};

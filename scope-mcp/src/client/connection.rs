@@ -13,13 +13,14 @@ use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError, Spawner, nur
 use scope_process::Budgets;
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::errands::{Errand, Errands};
 use super::handlers::{ClientHandlers, RootsWatch};
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
 use crate::jsonrpc::Rejection;
 use crate::model::{InitializeParams, InitializeResult};
 use crate::peer::{Desk, Peer, Work};
-use crate::session::{Abandoned, Answer, Arrived, NewCall, Session, pair};
+use crate::session::{Abandoned, Answer, Arrived, NewCall, Reply, Session, pair};
 use crate::transport::{CLOSING, Ended, Link, Target};
 use crate::{Era, Revision};
 
@@ -39,6 +40,7 @@ pub(super) struct Shared {
     pub(super) subscribers: Arc<Subscribers>,
     pub(super) abandoned: Arc<Abandoned>,
     pub(super) handlers: Arc<ClientHandlers>,
+    pub(super) errands: Errands,
     next_id: AtomicU64,
     /// The clock to go by, once there is one.
     clock: OnceLock<rt::Handle>,
@@ -63,6 +65,7 @@ impl Shared {
             options,
             subscribers: Arc::default(),
             abandoned: Arc::default(),
+            errands: Errands::default(),
             next_id: AtomicU64::new(1),
             clock: OnceLock::new(),
             command,
@@ -120,11 +123,27 @@ impl Shared {
 
     /// Why a call that was not sent found the connection closed.
     pub(super) fn closed(&self, name: &CallName) -> CallError {
+        self.ended(name, Delivery::NotSent)
+    }
+
+    /// Why what a call began has ended with the connection.
+    pub(super) fn ended(&self, name: &CallName, delivery: Delivery) -> CallError {
         match self.fate.get() {
             Some(Fate::NotOpened(error)) => CallError::not_opened(name, error.clone()),
-            Some(Fate::Lost(gone)) => CallError::gone(name, Delivery::NotSent, gone.clone()),
-            None => CallError::closed(name, Delivery::NotSent),
+            Some(Fate::Lost(gone)) => CallError::gone(name, delivery, gone.clone()),
+            None => CallError::closed(name, delivery),
         }
+    }
+
+    /// The call that does an errand.
+    fn errand(&self, errand: &Errand) -> Option<NewCall> {
+        let (method, params) = match errand {
+            Errand::Unsubscribe(uri) => ("resources/unsubscribe", serde_json::json!({ "uri": uri })),
+        };
+        let name = CallName { server: Arc::clone(&self.server), method: method.into(), subject: None };
+        let reply = Reply::to_nobody(&name);
+        let params = to_raw_value(&params).ok()?;
+        Some(NewCall::new(self.next_id(), name, Some(params), self.options.call_timeout, reply))
     }
 }
 
@@ -254,6 +273,11 @@ impl Connection {
         };
         poll_fn(|cx| {
             // Before anything is written: then it goes out at once.
+            for errand in shared.errands.take(cx) {
+                if let Some((call, now)) = shared.errand(&errand).zip(shared.now()) {
+                    peer.session.call(now, call);
+                }
+            }
             if let Some(roots) = roots
                 && roots.poll_changed(cx).is_ready()
                 && peer.session.revision().is_some_and(|revision| revision.era() == Era::Legacy)
@@ -363,6 +387,7 @@ impl Service for Connection {
 
     async fn end(&mut self, exit: Exit) -> CloseReport {
         let unanswered = self.peer.close();
+        self.shared.errands.close();
         let Ended { process, stderr_tail, stderr_dropped } = match &mut self.link {
             Some(link) => link.end().await,
             None => Ended::default(),

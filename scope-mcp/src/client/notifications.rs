@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
+use super::interest::Interest;
 use crate::model::Notification;
 
 /// What a server says without being asked, from the time this was [made](crate::Client::notifications) on.
@@ -12,9 +13,14 @@ use crate::model::Notification;
 /// from the server never waits for it. A notification that came before an answer is here before the answer is there.
 pub struct Notifications(Arc<Queue>);
 
-struct Queue(Mutex<State>);
+struct Queue {
+    interest: Interest,
+    state: Mutex<State>,
+}
 
 struct State {
+    /// How a subscription began; not among the others, so that they cannot push it out.
+    beginning: Option<Arc<Notification>>,
     waiting: VecDeque<Arc<Notification>>,
     /// What those weigh.
     bytes: usize,
@@ -40,13 +46,19 @@ impl State {
 }
 
 impl Queue {
-    fn new(bounds: Bounds, ended: bool) -> Queue {
+    fn new(interest: Interest, bounds: Bounds, ended: bool) -> Queue {
         let waiting = VecDeque::new();
-        Queue(Mutex::new(State { waiting, bytes: 0, bounds, missed: 0, ended, waker: None }))
+        let state = State { beginning: None, waiting, bytes: 0, bounds, missed: 0, ended, waker: None };
+        Queue { interest, state: Mutex::new(state) }
     }
 
     fn push(&self, notification: Arc<Notification>) {
         let mut state = self.state();
+        if self.interest.begins_with(&notification) {
+            let earlier = state.beginning.replace(notification);
+            wake(state);
+            return drop(earlier);
+        }
         let weight = notification.weight();
         let Bounds { count, bytes } = state.bounds;
         while state.waiting.len() >= count || state.bytes.saturating_add(weight) > bytes {
@@ -57,25 +69,26 @@ impl Queue {
         }
         state.bytes += weight;
         state.waiting.push_back(notification);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(state);
     }
 
     fn end(&self) {
         let mut state = self.state();
         state.ended = true;
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
+        wake(state);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes whoever waits, when the lock has been released.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waker = state.waker.take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 
@@ -90,8 +103,21 @@ impl Notifications {
 
     /// As [`next`](Notifications::next), for those who poll.
     pub fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Notification>>> {
+        self.poll(cx, State::pop)
+    }
+
+    /// How the subscription began; `None` if the connection has ended before it did.
+    pub(super) fn poll_beginning(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Notification>>> {
+        self.poll(cx, |state| state.beginning.take())
+    }
+
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&mut State) -> Option<Arc<Notification>>,
+    ) -> Poll<Option<Arc<Notification>>> {
         let mut state = self.0.state();
-        if let Some(next) = state.pop() {
+        if let Some(next) = take(&mut state) {
             return Poll::Ready(Some(next));
         }
         if state.ended {
@@ -134,7 +160,7 @@ pub(crate) struct Subscriber(Weak<Queue>);
 impl Subscriber {
     /// Both ends.
     pub(crate) fn pair(bounds: Bounds) -> (Subscriber, Notifications) {
-        let queue = Arc::new(Queue::new(bounds, false));
+        let queue = Arc::new(Queue::new(Interest::Everything, bounds, false));
         (Subscriber(Arc::downgrade(&queue)), Notifications(queue))
     }
 
@@ -171,8 +197,12 @@ struct List {
 
 impl Subscribers {
     pub(crate) fn subscribe(&self, bounds: Bounds) -> Notifications {
+        self.subscribe_to(Interest::Everything, bounds)
+    }
+
+    pub(super) fn subscribe_to(&self, interest: Interest, bounds: Bounds) -> Notifications {
         let mut list = self.list();
-        let queue = Arc::new(Queue::new(bounds, list.ended));
+        let queue = Arc::new(Queue::new(interest, bounds, list.ended));
         list.queues.retain(|queue| queue.strong_count() > 0);
         list.queues.push(Arc::downgrade(&queue));
         Notifications(queue)
@@ -185,8 +215,11 @@ impl Subscribers {
 
     pub(crate) fn push(&self, notification: Notification) {
         let notification = Arc::new(notification);
+        let mut subscription = None;
         for queue in self.living() {
-            queue.push(Arc::clone(&notification));
+            if queue.interest.covers(&notification, &mut subscription) {
+                queue.push(Arc::clone(&notification));
+            }
         }
     }
 

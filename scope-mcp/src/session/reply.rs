@@ -17,6 +17,8 @@ pub(crate) type Answer = Result<Box<RawValue>, CallError>;
 pub(crate) struct Reply {
     name: CallName,
     sender: Option<oneshot::Sender<Answer>>,
+    /// The call is made for its effect: nobody waits, and it is sent all the same.
+    errand: bool,
 }
 
 /// An answer that is waited for. Dropping it abandons the call.
@@ -48,13 +50,18 @@ pub(crate) fn pair(id: u64, name: &CallName, abandoned: &Arc<Abandoned>) -> (Rep
     let (sender, receiver) = oneshot::channel();
     let pending =
         Pending { id, name: name.clone(), receiver: Some(receiver), abandoned: Arc::clone(abandoned), done: false };
-    (Reply { name: name.clone(), sender: Some(sender) }, pending)
+    (Reply { name: name.clone(), sender: Some(sender), errand: false }, pending)
 }
 
 impl Reply {
+    /// Of a call that nobody waits for from the first.
+    pub(crate) fn to_nobody(name: &CallName) -> Reply {
+        Reply { name: name.clone(), sender: None, errand: true }
+    }
+
     /// Nobody waits for it any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.sender.as_ref().is_none_or(oneshot::Sender::is_canceled)
+        !self.errand && self.sender.as_ref().is_none_or(oneshot::Sender::is_canceled)
     }
 
     pub(crate) fn send(mut self, answer: Answer) {

@@ -11,6 +11,7 @@ mod bad_servers;
 mod by_hand;
 mod calls;
 mod closing;
+mod listening;
 mod offers;
 mod opening;
 mod peer;
@@ -67,6 +68,11 @@ fn main() {
             a_cancelled_nursery_ends_its_servers_properly
             a_time_out_around_opening_leaves_nothing
             a_server_lives_where_its_spawner_leads
+        }
+        listening {
+            a_legacy_server_is_asked_for_each_resource_and_heard_of_what_was_asked_for
+            a_legacy_server_is_told_when_the_last_one_has_gone
+            the_end_of_the_connection_is_the_end_of_a_subscription
         }
         offers {
             resources_templates_and_prompts_are_listed_over_all_pages
