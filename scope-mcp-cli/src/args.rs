@@ -19,7 +19,7 @@ Without --config, a server bundled with this program is used.
 
 Exit codes:
   0    done
-  1    the tool reported an error (its content is on stdout)
+  1    the tool reported an error (its content is on stdout), or the server refused
   2    usage or configuration; or stdout cannot be written
   3    a server could not be started or spoken to
   4    time-out
@@ -51,7 +51,7 @@ pub(crate) fn refused(error: &clap::Error) -> Result<Code, Stop> {
             return Ok(Code::Usage);
         }
         ErrorKind::MissingSubcommand => {
-            return Err(Stop::usage("a command is missing: demo, list, call, check or raw (see --help)"));
+            return Err(Stop::usage("a command is missing: demo, list, call, read, prompt, check or raw (see --help)"));
         }
         _ => {}
     }
@@ -94,8 +94,11 @@ pub(crate) enum Command {
         #[arg(long, hide = true)]
         plant_survivor: bool,
     },
-    /// List the tools of every server
+    /// List the tools of every server, or its resources or prompts
     List {
+        /// What to list
+        #[arg(value_name = "WHAT", default_value = "tools")]
+        what: What,
         /// Only this server
         #[arg(long, value_name = "NAME")]
         server: Option<String>,
@@ -113,6 +116,40 @@ pub(crate) enum Command {
         /// The arguments, a JSON object such as '{"text": "hello"}'
         #[arg(value_name = "ARGUMENTS", value_parser = arguments, default_value = "{}", hide_default_value = true)]
         arguments: Arguments,
+        #[command(flatten)]
+        timeout: Timeout,
+        /// Print the whole result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read a resource: its text, made safe for a terminal; into a file or a pipe all that it has, as it is
+    Read {
+        /// The server that has it
+        server: String,
+        /// Its address, as `list resources` prints it
+        uri: String,
+        /// Save what it has in this file
+        #[arg(short, long, value_name = "FILE", conflicts_with = "json")]
+        output: Option<PathBuf>,
+        /// Print what it has as it is, also to a terminal
+        #[arg(long, conflicts_with_all = ["json", "output"])]
+        raw: bool,
+        #[command(flatten)]
+        timeout: Timeout,
+        /// Print the whole result as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Have a prompt filled in, and print its messages
+    Prompt {
+        /// The server that has it
+        server: String,
+        /// Its name, as `list prompts` prints it
+        #[arg(value_name = "PROMPT")]
+        prompt: String,
+        /// What to fill in, such as language=French
+        #[arg(value_name = "NAME=VALUE", value_parser = filled_in)]
+        arguments: Vec<FilledIn>,
         #[command(flatten)]
         timeout: Timeout,
         /// Print the whole result as JSON
@@ -142,6 +179,14 @@ pub(crate) enum Command {
     /// Be the bundled server, on stdin and stdout
     #[command(hide = true)]
     ServeBundled,
+}
+
+/// What a server can list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    Tools,
+    Resources,
+    Prompts,
 }
 
 #[derive(Clone, Copy, Debug, Args)]
@@ -204,6 +249,20 @@ fn arguments(text: &str) -> Result<Arguments, String> {
             Err(format!("this is {kind}; {EXAMPLE}"))
         }
         Err(error) => Err(format!("this is not JSON: {error}; {EXAMPLE}")),
+    }
+}
+
+/// An argument of a prompt: `NAME=VALUE`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FilledIn {
+    pub(crate) name: String,
+    pub(crate) value: String,
+}
+
+fn filled_in(text: &str) -> Result<FilledIn, String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok(FilledIn { name: name.to_owned(), value: value.to_owned() }),
+        _ => Err("this is not NAME=VALUE, such as language=French".to_owned()),
     }
 }
 
@@ -276,6 +335,16 @@ mod tests {
         ] {
             let said = arguments(wrong).unwrap_err();
             assert!(said.contains(expected), "{wrong:?} says {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_filled_in_has_a_name_and_any_value() {
+        let it = |name: &str, value: &str| Ok(FilledIn { name: name.into(), value: value.into() });
+        assert_eq!(filled_in("a=b=c"), it("a", "b=c"));
+        assert_eq!(filled_in("a="), it("a", ""));
+        for wrong in ["a", "=b", ""] {
+            assert!(filled_in(wrong).unwrap_err().contains("NAME=VALUE"), "{wrong:?} was taken");
         }
     }
 

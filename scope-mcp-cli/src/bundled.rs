@@ -6,6 +6,9 @@
 
 mod arguments;
 mod output;
+mod page;
+mod prompts;
+mod resources;
 mod revision;
 mod running;
 mod session;

@@ -1,6 +1,6 @@
-//! What a tool gave back, for people.
+//! What a tool gave back, a resource has, or a prompt says, for people.
 
-use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind};
+use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind, GetPromptResult, ReadResourceResult};
 use serde_json::Value;
 
 use crate::sanitize;
@@ -13,6 +13,33 @@ pub(crate) fn show(result: &CallToolResult) -> String {
         Some(structured) if blocks.is_empty() => json(structured),
         _ => blocks.join("\n"),
     }
+}
+
+/// All contents of a resource, likewise; each under its address, if there are several.
+pub(crate) fn of_resource(result: &ReadResourceResult) -> String {
+    let several = result.contents.len() > 1;
+    let contents = result.contents.iter().map(|it| {
+        let uri = sanitize::short(&it.uri, 200);
+        let shown = match &it.text {
+            Some(text) => lines(text),
+            None => {
+                let kind =
+                    it.mime_type.as_ref().map_or_else(String::new, |kind| format!(", {}", sanitize::short(kind, 200)));
+                format!("[{uri}{kind}, {}; -o FILE saves them]", size(it.blob.as_deref().unwrap_or_default()))
+            }
+        };
+        if several && it.text.is_some() { format!("[{uri}]\n{shown}") } else { shown }
+    });
+    contents.collect::<Vec<_>>().join("\n")
+}
+
+/// All messages of a prompt, each under who says it.
+pub(crate) fn of_prompt(result: &GetPromptResult) -> String {
+    let messages = result.messages.iter().map(|message| {
+        let who = message.role.as_str();
+        format!("{who}:\n{}", block(&message.content))
+    });
+    messages.collect::<Vec<_>>().join("\n\n")
 }
 
 fn block(block: &ContentBlock) -> String {
@@ -44,10 +71,14 @@ fn json(value: &Value) -> String {
     sanitize::json(&format!("{value:#}")).into_owned()
 }
 
-/// Every four characters of base64 stand for three bytes, but for the padding.
 fn encoded(data: &str) -> String {
+    format!("{}; --json prints them", size(data))
+}
+
+/// Every four characters of base64 stand for three bytes, but for the padding.
+fn size(data: &str) -> String {
     let bytes = data.trim_end_matches('=').len() * 3 / 4;
-    format!("{bytes} bytes; --json prints them")
+    format!("{bytes} bytes")
 }
 
 #[cfg(test)]
@@ -77,6 +108,27 @@ mod tests {
              prints them]\n[link to a\\u{202e}, file:///a]\ninside\n[resource file:///c, x/y, 3 bytes; --json prints \
              them]\n{\"type\":\"new\",\"x\":\"\\u009b\"}"
         );
+    }
+
+    #[test]
+    fn contents_of_a_resource_are_shown() {
+        let shown = |contents: Value| of_resource(&serde_json::from_value(json!({ "contents": contents })).unwrap());
+        assert_eq!(shown(json!([{ "uri": "x:a", "text": "one\u{1b}\ntwo\n" }])), "one\\x1b\ntwo");
+        assert_eq!(
+            shown(json!([{ "uri": "x:a", "text": "one" }, { "uri": "x:\u{9b}b", "blob": "AAAA", "mimeType": "i/p" }])),
+            "[x:a]\none\n[x:\\u{9b}b, i/p, 3 bytes; -o FILE saves them]"
+        );
+        assert_eq!(shown(json!([])), "");
+    }
+
+    #[test]
+    fn messages_of_a_prompt_are_shown() {
+        let result = json!({ "messages": [
+            { "role": "user", "content": { "type": "text", "text": "What is it?\u{7}" } },
+            { "role": "assistant", "content": { "type": "image", "data": "AAAA", "mimeType": "image/png" } },
+        ]});
+        let shown = of_prompt(&serde_json::from_value(result).unwrap());
+        assert_eq!(shown, "user:\nWhat is it?\\x07\n\nassistant:\n[image, image/png, 3 bytes; --json prints them]");
     }
 
     #[test]

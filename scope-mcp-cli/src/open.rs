@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use scope_core::Nursery;
-use scope_mcp::model::Tool;
+use scope_mcp::model::{Prompt, Resource, ResourceTemplate, Tool};
 use scope_mcp::{CallError, CallOptions, Client, CloseReport, OpenError, ServerInfo, ServerSpec};
 
 use crate::app::App;
@@ -40,6 +40,26 @@ impl<'a> Open<'a> {
     pub(crate) async fn list_tools(&self) -> Result<Vec<Tool>, CallError> {
         let _task = self.app.progress.task(format!("listing {}", self.name));
         self.client.list_tools_with(&self.options()).await
+    }
+
+    pub(crate) async fn list_resources(&self) -> Result<Vec<Resource>, CallError> {
+        let _task = self.app.progress.task(format!("listing {}", self.name));
+        self.client.list_resources_with(&self.options()).await
+    }
+
+    /// A server that has resources need not know what a template is.
+    pub(crate) async fn list_resource_templates(&self) -> Result<Vec<ResourceTemplate>, CallError> {
+        const UNKNOWN_METHOD: i64 = -32601;
+        let _task = self.app.progress.task(format!("listing {}", self.name));
+        match self.client.list_resource_templates_with(&self.options()).await {
+            Err(error) if error.rejection().is_some_and(|it| it.code() == Some(UNKNOWN_METHOD)) => Ok(Vec::new()),
+            answer => answer,
+        }
+    }
+
+    pub(crate) async fn list_prompts(&self) -> Result<Vec<Prompt>, CallError> {
+        let _task = self.app.progress.task(format!("listing {}", self.name));
+        self.client.list_prompts_with(&self.options()).await
     }
 
     /// Ends the server, and says how that went; something that is left running is an error.
@@ -79,5 +99,16 @@ pub(crate) fn not_answered(error: &CallError) -> Stop {
         None if error.is_timeout() => Stop::timed_out(error.to_string()),
         None if error.is_invalid_params() => Stop::usage(error.to_string()),
         None => Stop::server(error.to_string()),
+    }
+}
+
+/// Why something that was asked for by name, `what`, is not there, as the program's end.
+pub(crate) fn refused(what: &str, timeout: Duration, error: &CallError) -> Stop {
+    if error.is_rejected() {
+        Stop::tool_error(error)
+    } else if error.is_timeout() {
+        Stop::timed_out(format_args!("{what}: no answer in {} s", timeout.as_secs_f64()))
+    } else {
+        not_answered(error)
     }
 }

@@ -7,6 +7,9 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use scope_mcp::visible::Visible;
+use serde::Serialize;
+
+use crate::exit::Stop;
 
 /// For text that may have lines of its own: newlines and tabs stay, and `\r\n` is a newline.
 pub(crate) fn text(text: &str) -> String {
@@ -39,6 +42,13 @@ pub(crate) fn json(json: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// A server's result, as JSON that is fit for a terminal.
+pub(crate) fn to_json(result: &impl Serialize) -> Result<String, Stop> {
+    let text = serde_json::to_string(result)
+        .map_err(|error| Stop::server(format!("the result cannot be written as JSON: {error}")))?;
+    Ok(json(&text).into_owned())
 }
 
 /// Whether `c` does something other than being seen.

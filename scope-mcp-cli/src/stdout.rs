@@ -29,7 +29,7 @@ pub(crate) fn print_now(text: &str) -> Result<Code, Stop> {
 /// Where results go. Cheap to clone; every clone writes to the same stdout, in the order of the calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Stdout {
-    lines: mpsc::Sender<String>,
+    pieces: mpsc::Sender<Vec<u8>>,
 }
 
 /// How the writing ends.
@@ -41,13 +41,13 @@ pub(crate) struct Written {
 impl Stdout {
     /// Starts the thread that writes.
     pub(crate) fn start() -> io::Result<(Stdout, Written)> {
-        let (lines, queue) = mpsc::channel::<String>();
+        let (pieces, queue) = mpsc::channel::<Vec<u8>>();
         let (failed, outcome) = async_channel::bounded(1);
         thread::Builder::new().name("stdout".into()).spawn(move || {
             let mut stdout = io::stdout().lock();
             let is_terminal = stdout.is_terminal();
-            for text in queue {
-                let mut write = || stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+            for piece in queue {
+                let mut write = || stdout.write_all(&piece).and_then(|()| stdout.flush());
                 // Most likely it is the terminal that progress is shown on.
                 let written = if is_terminal { stderr::while_clear(write) } else { write() };
                 if let Err(error) = written {
@@ -56,15 +56,20 @@ impl Stdout {
                 }
             }
         })?;
-        Ok((Stdout { lines }, Written { outcome }))
+        Ok((Stdout { pieces }, Written { outcome }))
     }
 
     /// Prints a line, or several. Returns at once; after a failure nothing more is printed.
     pub(crate) fn line(&self, text: impl Into<String>) {
         let mut text = text.into();
         text.push('\n');
+        self.bytes(text.into_bytes());
+    }
+
+    /// Prints bytes and nothing else. Otherwise as [`line`](Stdout::line).
+    pub(crate) fn bytes(&self, bytes: Vec<u8>) {
         // It fails only if the thread has ended, after it said why.
-        _ = self.lines.send(text);
+        _ = self.pieces.send(bytes);
     }
 }
 

@@ -39,8 +39,7 @@
 //! # What is spoken
 //! The [revisions](Revision) that begin with `initialize`: 2024-11-05, 2025-03-26, 2025-06-18 and 2025-11-25. The client
 //! declares no capabilities: it answers a server's `ping`, and refuses everything else that a server asks (-32601).
-//! Resources, prompts and the later revision are not here yet; what a server offers besides tools can be reached by
-//! [`Client::request_raw`].
+//! The later revision is not here yet; what has no call of its own can be reached by [`Client::request_raw`].
 
 mod client;
 pub mod codec;

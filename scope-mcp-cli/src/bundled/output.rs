@@ -125,6 +125,10 @@ impl Error {
         Error { code: -32601, message: format!("unknown method {method:?}") }
     }
 
+    pub(super) fn no_resource(message: impl Into<String>) -> Self {
+        Error { code: -32002, message: message.into() }
+    }
+
     pub(super) fn invalid_params(message: impl Into<String>) -> Self {
         Error { code: -32602, message: message.into() }
     }

@@ -44,6 +44,10 @@ impl Revision {
         self == Self::V2025_03_26
     }
 
+    pub(super) fn has_titles(self) -> bool {
+        self >= Self::V2025_06_18
+    }
+
     pub(super) fn has_structured_results(self) -> bool {
         self >= Self::V2025_06_18
     }

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::output::{Batch, Error, Output, Reply};
 use super::revision::Revision;
 use super::running::Running;
-use super::tools;
+use super::{prompts, resources, tools};
 
 /// The state of the conversation. It lives on the thread that reads.
 pub(super) struct Session {
@@ -86,19 +86,31 @@ impl Session {
     }
 
     fn request(&self, method: &str, params: &Map<String, Value>, id: Value, reply: Reply) -> io::Result<()> {
-        match (method, self.revision.get()) {
-            ("initialize", _) => reply.either(self.initialize(params)),
-            ("ping", _) => reply.result(json!({})),
-            ("tools/list" | "tools/call", None) => {
-                reply.error(Error::invalid_request(format!("{method:?} comes after \"initialize\"")))
+        let cursor = params.get("cursor");
+        match method {
+            "initialize" => reply.either(self.initialize(params)),
+            "ping" => reply.result(json!({})),
+            "tools/list" => reply.either(self.agreed(method).and_then(|revision| tools::list(cursor, revision))),
+            "tools/call" => match self.agreed(method) {
+                Ok(revision) => {
+                    tools::Call { params, revision, id, output: &self.output, running: &self.running }.run(reply)
+                }
+                Err(error) => reply.error(error),
+            },
+            "resources/list" => {
+                reply.either(self.agreed(method).and_then(|revision| resources::list(cursor, revision)))
             }
-            ("tools/list", Some(revision)) => reply.either(tools::list(params.get("cursor"), revision)),
-            ("tools/call", Some(revision)) => {
-                let call = tools::Call { params, revision, id, output: &self.output, running: &self.running };
-                call.run(reply)
-            }
+            "resources/templates/list" => reply.either(self.agreed(method).and_then(|_| resources::templates(cursor))),
+            "resources/read" => reply.either(self.agreed(method).and_then(|_| resources::read(params))),
+            "prompts/list" => reply.either(self.agreed(method).and_then(|revision| prompts::list(cursor, revision))),
+            "prompts/get" => reply.either(self.agreed(method).and_then(|_| prompts::get(params))),
             _ => reply.error(Error::unknown_method(method)),
         }
+    }
+
+    /// What was agreed upon in the beginning.
+    fn agreed(&self, method: &str) -> Result<Revision, Error> {
+        self.revision.get().ok_or_else(|| Error::invalid_request(format!("{method:?} comes after \"initialize\"")))
     }
 
     fn initialize(&self, params: &Map<String, Value>) -> Result<Value, Error> {
@@ -108,14 +120,15 @@ impl Session {
         let revision = Revision::negotiate(wanted);
         self.revision.set(Some(revision));
         let mut server = json!({"name": "scope-mcp-bundled", "version": env!("CARGO_PKG_VERSION")});
-        if revision.has_structured_results() {
+        if revision.has_titles() {
             server["title"] = json!("The server bundled with scope-mcp");
         }
         Ok(json!({
             "protocolVersion": revision.as_str(),
-            "capabilities": {"tools": {}},
+            "capabilities": {"tools": {}, "resources": {}, "prompts": {}},
             "serverInfo": server,
-            "instructions": "Tools to try a client on: text back, a sum, time that passes, an error, a child process.",
+            "instructions": "To try a client on. Tools: text back, a sum, time that passes, an error, a child process. Besides, \
+                             resources of text and bytes, and prompts.",
         }))
     }
 }

@@ -105,6 +105,58 @@ fn all_tools_come_in_two_pages() {
 }
 
 #[test]
+fn resources_are_listed_and_read() {
+    for revision in REVISIONS {
+        let peer = Peer::new(revision);
+        let ask = |method: &str, params: Value| {
+            peer.ask(json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+        };
+        let list = ask("resources/list", json!({}));
+        assert_eq!(list["result"]["resources"][0]["uri"], "bundled:readme");
+        assert_eq!(list["result"]["resources"][0].get("title").is_some(), revision >= "2025-06-18");
+        let templates = ask("resources/templates/list", json!({}));
+        assert_eq!(templates["result"]["resourceTemplates"][0]["uriTemplate"], "bundled:echo/{text}");
+        let read = |uri: &str| ask("resources/read", json!({ "uri": uri }));
+        let text = &read("bundled:readme")["result"]["contents"][0];
+        assert!(text["text"].as_str().unwrap().starts_with("This server") && text.get("blob").is_none());
+        assert!(read("bundled:pixel.png")["result"]["contents"][0]["blob"].as_str().unwrap().starts_with("iVBOR"));
+        assert_eq!(read("bundled:echo/a b")["result"]["contents"][0]["text"], "a b");
+        let none = read("bundled:readm");
+        assert_eq!(none["error"]["code"], -32002);
+        assert!(none["error"]["message"].as_str().unwrap().contains("did you mean \"bundled:readme\"?"));
+        assert_eq!(ask("resources/read", json!({}))["error"]["code"], -32602);
+    }
+}
+
+#[test]
+fn prompts_are_listed_and_filled_in() {
+    for revision in REVISIONS {
+        let peer = Peer::new(revision);
+        let ask = |method: &str, params: Value| {
+            peer.ask(json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+        };
+        let list = ask("prompts/list", json!({}));
+        assert_eq!(list["result"]["prompts"][0]["arguments"][0]["required"], true);
+        assert_eq!(list["result"]["prompts"][0].get("title").is_some(), revision >= "2025-06-18");
+        let get = |name: &str, arguments: Value| ask("prompts/get", json!({ "name": name, "arguments": arguments }));
+        let greet = get("greet", json!({ "name": "Ada" }));
+        assert_eq!(greet["result"]["messages"][0]["content"]["text"], "Greet Ada in English.");
+        let greet = get("greet", json!({ "name": "Ada", "language": "French" }));
+        assert_eq!(greet["result"]["messages"][0]["content"]["text"], "Greet Ada in French.");
+        assert_eq!(get("haiku", json!({}))["result"]["messages"].as_array().unwrap().len(), 3);
+        for (name, arguments, said) in [
+            ("greet", json!({}), "\"name\" is missing"),
+            ("greet", json!({ "name": "Ada", "x": "y" }), "no argument \"x\""),
+            ("great", json!({}), "did you mean \"greet\"?"),
+        ] {
+            let error = get(name, arguments);
+            assert_eq!(error["error"]["code"], -32602);
+            assert!(error["error"]["message"].as_str().unwrap().contains(said), "{error}");
+        }
+    }
+}
+
+#[test]
 fn tools_answer() {
     let peer = Peer::new("2025-11-25");
     assert_eq!(peer.call("echo", json!({"text": "ä\n\u{1b}"}))["result"]["content"][0]["text"], "ä\n\u{1b}");
@@ -200,7 +252,10 @@ fn what_is_no_request_is_refused() {
 #[test]
 fn tools_come_after_initialize_and_ping_whenever() {
     let peer = Peer::silent();
-    assert_eq!(peer.ask(json!({"jsonrpc": "2.0", "id": 1, "method": "tools/list"}))["error"]["code"], -32600);
+    for method in ["tools/list", "tools/call", "resources/read", "prompts/get"] {
+        assert_eq!(peer.ask(json!({"jsonrpc": "2.0", "id": 1, "method": method}))["error"]["code"], -32600);
+    }
+    assert_eq!(peer.ask(json!({"jsonrpc": "2.0", "id": 1, "method": "server/discover"}))["error"]["code"], -32601);
     assert_eq!(peer.ask(json!({"jsonrpc": "2.0", "id": 2, "method": "ping"}))["result"], json!({}));
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{Arguments, Wrong};
 use super::output::{Error, Output, Reply};
+use super::page::page;
 use super::revision::Revision;
 use super::running::{Place, Running};
 use crate::names;
@@ -62,30 +63,9 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
-/// Small, so that a client has to ask for more than one.
-const PAGE: usize = 3;
-
-/// What a cursor starts with. It is opaque to clients.
-const CURSOR: &str = "from:";
-
 /// One page of tools.
 pub(super) fn list(cursor: Option<&Value>, revision: Revision) -> Result<Value, Error> {
-    let start = match cursor {
-        None => 0,
-        Some(Value::String(cursor)) => cursor
-            .strip_prefix(CURSOR)
-            .and_then(|start| start.parse().ok())
-            .filter(|start| (1..TOOLS.len()).contains(start))
-            .ok_or_else(|| Error::invalid_params(format!("the cursor {cursor:?} is none of ours")))?,
-        Some(_) => return Err(Error::invalid_params("a cursor is a string")),
-    };
-    let end = TOOLS.len().min(start + PAGE);
-    let page: Vec<Value> = TOOLS[start..end].iter().map(|tool| tool.describe(revision)).collect();
-    let mut result = json!({ "tools": page });
-    if end < TOOLS.len() {
-        result["nextCursor"] = json!(format!("{CURSOR}{end}"));
-    }
-    Ok(result)
+    page(cursor, "tools", TOOLS, |tool| tool.describe(revision))
 }
 
 impl Tool {
@@ -98,11 +78,11 @@ impl Tool {
         if revision.has_annotations() {
             tool["annotations"] = json!({"readOnlyHint": self.name != "spawn_child", "openWorldHint": false});
         }
-        if revision.has_structured_results() {
+        if revision.has_titles() {
             tool["title"] = json!(self.title);
-            if !self.result.is_empty() {
-                tool["outputSchema"] = schema(self.result);
-            }
+        }
+        if revision.has_structured_results() && !self.result.is_empty() {
+            tool["outputSchema"] = schema(self.result);
         }
         tool
     }

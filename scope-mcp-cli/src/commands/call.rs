@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use crate::app::App;
 use crate::exit::{Code, Stop};
 use crate::names;
-use crate::open::{Open, not_answered};
+use crate::open::{Open, refused};
 use crate::{content, sanitize};
 
 pub(crate) async fn run(
@@ -27,16 +27,12 @@ pub(crate) async fn run(
     let closed = open.close().await;
     match outcome? {
         Ok(result) => {
-            app.stdout.line(if json { to_json(&result)? } else { content::show(&result) });
+            app.stdout.line(if json { sanitize::to_json(&result)? } else { content::show(&result) });
             if result.is_error() {
                 return Err(Stop::tool_error(format_args!("{target}: the tool reported an error")));
             }
         }
-        Err(error) if error.is_rejected() => return Err(Stop::tool_error(error)),
-        Err(error) if error.is_timeout() => {
-            return Err(Stop::timed_out(format_args!("{target}: no answer in {} s", timeout.as_secs_f64())));
-        }
-        Err(error) => return Err(not_answered(&error)),
+        Err(error) => return Err(refused(target, timeout, &error)),
     }
     closed.map(|_| Code::Done)
 }
@@ -65,10 +61,4 @@ async fn call(
         return Err(Stop::usage(format!("the server {:?} has no tool {tool:?}{suggestion}", open.name)));
     }
     Ok(answer)
-}
-
-fn to_json(result: &CallToolResult) -> Result<String, Stop> {
-    let json = serde_json::to_string(result)
-        .map_err(|error| Stop::server(format!("the result cannot be written as JSON: {error}")))?;
-    Ok(sanitize::json(&json).into_owned())
 }

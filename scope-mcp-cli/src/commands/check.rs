@@ -14,6 +14,7 @@ use crate::open::{Open, not_answered};
 use crate::{sanitize, table};
 
 struct Checked {
+    era: String,
     revision: String,
     tools: usize,
     messages: String,
@@ -26,7 +27,7 @@ struct Checked {
 pub(crate) async fn run(app: &App, n: &Nursery<'_, '_>, timeout: Duration, with_reports: bool) -> Result<Code, Stop> {
     let servers = &app.config.servers;
     let outcomes = join_all(servers.iter().map(|server| check(app, n, server, timeout))).await;
-    let heads = ["SERVER", "REVISION", "TOOLS", "OUT/IN", "OPENED", "LISTED", "CLOSED", "HOW IT ENDED"];
+    let heads = ["SERVER", "ERA", "REVISION", "TOOLS", "OUT/IN", "OPENED", "LISTED", "CLOSED", "HOW IT ENDED"];
     let mut rows = vec![heads.map(str::to_owned).to_vec()];
     rows.extend(servers.iter().zip(&outcomes).map(|(server, outcome)| row(server, outcome)));
     for line in table::align(&rows) {
@@ -68,6 +69,7 @@ async fn check(app: &App, n: &Nursery<'_, '_>, server: &Server, timeout: Duratio
     let tools = tools.map_err(|error| not_answered(&error))?.len();
     let report = report?;
     Ok(Checked {
+        era: open.info.revision.era().to_string(),
         revision: open.info.revision.to_string(),
         tools,
         messages: format!("{}/{}", report.traffic.sent, report.traffic.received),
@@ -103,6 +105,7 @@ fn row(server: &Server, outcome: &Result<Checked, Stop>) -> Vec<String> {
     match outcome {
         Ok(checked) => vec![
             name,
+            checked.era.clone(),
             checked.revision.clone(),
             checked.tools.to_string(),
             checked.messages.clone(),

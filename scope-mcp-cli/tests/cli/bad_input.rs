@@ -21,6 +21,9 @@ fn each_command_fails(host: &Host, server: Value, code: i32, parts: &[&str]) {
         vec!["list", "--json"],
         vec!["call", "bad__echo", "{}"],
         vec!["call", "bad__echo", "--json"],
+        vec!["list", "resources"],
+        vec!["read", "bad", "x:y"],
+        vec!["prompt", "bad", "p"],
         vec!["raw", "bad", "tools/list"],
     ] {
         let args = [command.as_slice(), &["--config", &config, "--timeout", time]].concat();
@@ -134,7 +137,8 @@ fn a_configuration_that_is_wrong() {
         ];
         for (content, parts) in cases {
             let config = host.file("c.json", content);
-            for command in [&["list"][..], &["check"], &["call", "a__b"], &["raw", "a", "ping"]] {
+            for command in [&["list"][..], &["check"], &["call", "a__b"], &["read", "a", "x:y"], &["raw", "a", "ping"]]
+            {
                 host.run(&[command, &["--config", &config]].concat()).exits_with(2).says(&parts);
             }
         }
@@ -162,6 +166,9 @@ fn a_command_line_that_is_wrong() {
         host.run(&[]).exits_with(2).says(&["a command is missing"]);
         host.run(&["lst"]).exits_with(2).says(&["'lst'", "'list'"]);
         host.run(&["call"]).exits_with(2).says(&["SERVER__TOOL"]);
+        host.run(&["list", "resource"]).exits_with(2).says(&["'resource'", "'resources'"]);
+        host.run(&["read", "bundled"]).exits_with(2).says(&["<URI>"]);
+        host.run(&["read", "bundled", "x:y", "--json", "--raw"]).exits_with(2).says(&["--json", "--raw"]);
         host.run(&["list", "--jsn"]).exits_with(2).says(&["'--jsn'", "'--json'"]);
         for time in ["0", "-1", "nan", "soon"] {
             host.run(&["call", "bundled__echo", "--timeout", time]).exits_with(2).says(&["--timeout", time]);
@@ -175,6 +182,8 @@ fn a_server_that_is_not_configured() {
     on_each_runtime(|host| {
         host.run(&["list", "--server", "bundle"]).exits_with(2).says(&["\"bundle\"", "\"bundled\""]);
         host.run(&["call", "bundle__echo"]).exits_with(2).says(&["\"bundle\"", "\"bundled\""]);
+        host.run(&["read", "bundle", "x:y"]).exits_with(2).says(&["\"bundle\"", "\"bundled\""]);
+        host.run(&["prompt", "bundle", "greet"]).exits_with(2).says(&["\"bundle\"", "\"bundled\""]);
         host.run(&["raw", "bundle", "ping"]).exits_with(2).says(&["\"bundle\"", "\"bundled\""]);
         host.run(&["call", "echo"]).exits_with(2).says(&["\"echo\"", "SERVER__TOOL"]);
     });
@@ -213,10 +222,12 @@ fn with_stdout(host: &Host, args: &[&str], stdout: Stdio) -> Running {
 fn a_stdout_that_is_full() {
     on_each_runtime(|host| {
         let config = host.config(&[("some", host.bundled())]);
-        let commands: [&[&str]; 6] = [
+        let commands: [&[&str]; 8] = [
             &["list", "--config", &config],
             &["list", "--json", "--config", &config],
             &["call", "some__echo", r#"{"text": "x"}"#, "--config", &config],
+            &["read", "some", "bundled:pixel.png", "--config", &config],
+            &["prompt", "some", "haiku", "--config", &config],
             &["check", "--config", &config],
             &["raw", "some", "ping", "--config", &config],
             &["demo"],
@@ -234,10 +245,12 @@ fn a_stdout_that_is_full() {
 fn a_stdout_that_nobody_reads() {
     on_each_runtime(|host| {
         let config = host.config(&[("some", host.bundled())]);
-        let commands: [&[&str]; 6] = [
+        let commands: [&[&str]; 8] = [
             &["list", "--config", &config],
             &["list", "--json", "--config", &config],
             &["call", "some__echo", r#"{"text": "x"}"#, "--config", &config],
+            &["read", "some", "bundled:pixel.png", "--config", &config],
+            &["prompt", "some", "haiku", "--config", &config],
             &["check", "--config", &config],
             &["raw", "some", "ping", "--config", &config],
             &["demo"],

@@ -4,6 +4,7 @@ mod bad_input;
 mod demo;
 mod host;
 mod output;
+mod reading;
 mod signals;
 mod terminal;
 mod wire;

@@ -97,7 +97,10 @@ fn check_prints_a_row_each() {
             rows.next().unwrap_or_else(|| panic!("no row for {name}: {ended:?}"))
         };
         for name in ["good", "child"] {
-            assert!(row(name).contains("2025-11-25") && row(name).contains('5'), "{ended:?}");
+            assert!(
+                row(name).contains("legacy") && row(name).contains("2025-11-25") && row(name).contains('5'),
+                "{ended:?}"
+            );
         }
         assert!(row("child").contains("left behind and ended: ") && row("child").contains("sleep"), "{ended:?}");
         assert!(row("gone").contains("/no/such/program"), "{ended:?}");
@@ -143,7 +146,20 @@ fn a_child_of_a_server_is_not_left_behind() {
 fn help_and_version_go_to_stdout() {
     on_each_runtime(|host| {
         let ended = host.run(&["--help"]).exits_with(0).says_nothing();
-        for word in ["demo", "list", "call", "check", "raw", "--config", "--runtime", "--log", "--wire", "130"] {
+        for word in [
+            "demo",
+            "list",
+            "call",
+            "read",
+            "prompt",
+            "check",
+            "raw",
+            "--config",
+            "--runtime",
+            "--log",
+            "--wire",
+            "130",
+        ] {
             assert!(ended.stdout.contains(word), "{word}: {ended:?}");
         }
         assert!(!ended.stdout.contains("serve-bundled"));

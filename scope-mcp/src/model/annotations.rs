@@ -18,6 +18,16 @@ pub enum Role {
     Assistant,
 }
 
+impl Role {
+    /// As it stands in messages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+        }
+    }
+}
+
 /// What a server hints about a resource or a piece of content.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
