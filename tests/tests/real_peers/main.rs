@@ -1,9 +1,13 @@
-//! Real servers, as people install and start them: from npm, which `npx` runs as our grandchildren, from PyPI, and one on
-//! rmcp. Each on each runtime: everything that a host does in a session's life, and then nothing may be left running.
+//! Real servers, as people install and start them, from npm, from PyPI, and one on rmcp: everything that a host does in a
+//! session's life. And real clients, as visitors of a server of ours. Each on each runtime, and then nothing may be left
+//! running.
 //!
-//! A harness of its own, so that a skip is seen: where a server is not installed, a line says so and how to install it.
-//! `SCOPE_REQUIRE_PEERS=1` turns that into a failure. See CONTRIBUTING.md.
+//! A harness of its own, so that a skip is seen: where a peer is not installed, a line says so and how to install it.
+//! `SCOPE_REQUIRE_PEERS=1` turns that into a failure. See CONTRIBUTING.md. The program itself is also a server and a
+//! client.
 
+mod guests;
+mod host;
 mod peers;
 mod processes;
 mod site;
@@ -18,7 +22,8 @@ use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
-use peers::{PEERS, Peer};
+use guests::GUESTS;
+use peers::PEERS;
 use processes::kill_marked;
 use visit::Runtime;
 use wire::Wire;
@@ -27,30 +32,72 @@ use wire::Wire;
 const PATIENCE: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
-    // The server on rmcp is this program, too.
-    if env::args_os().nth(1).is_some_and(|first| first == peers::SERVES_RMCP) {
-        return peers::serve_rmcp();
+    let words: Vec<String> = env::args().collect();
+    match &words[1..] {
+        [first, ..] if first == peers::SERVES_RMCP => return peers::serve_rmcp(),
+        [first, rest @ ..] if first == guests::VISITS_WITH_RMCP => return guests::visit_with_rmcp(rest),
+        [first, rest @ ..] if first == host::SERVES => return host::serve(rest),
+        _ => {}
     }
     let arguments = Arguments::from_args();
-    let mut trials = Vec::new();
-    for peer in PEERS {
-        let missing = peer.origin().find().err();
-        for runtime in Runtime::ALL {
-            let name = format!("{}::{}", runtime.name(), peer.name());
-            let trial = match &missing {
-                None => Trial::test(name, move || visit(peer, runtime)),
-                Some(reason) => without(name, reason),
+    let trials: Vec<Trial> = meetings()
+        .into_iter()
+        .map(|meeting| {
+            let name = meeting.name.clone();
+            let Some(reason) = meeting.missing.clone() else {
+                return Trial::test(name, move || meeting.happens());
             };
+            let trial = without(name, &reason);
             // Said before the run, because afterwards the libtest-like lines are between this one and the reader.
-            if let Some(reason) = missing.as_ref().filter(|_| !required() && !arguments.list)
-                && !arguments.is_filtered_out(&trial)
-            {
+            if !required() && !arguments.list && !arguments.is_filtered_out(&trial) {
                 eprintln!("SKIPPED real peer {}: {reason}", trial.name());
             }
-            trials.push(trial);
+            trial
+        })
+        .collect();
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+/// One of our sides and one peer, on one runtime.
+struct Meeting {
+    name: String,
+    /// Why it cannot be.
+    missing: Option<String>,
+    /// The variable in the environment of all processes of it.
+    mark: String,
+    what: Box<dyn FnOnce() + Send>,
+    wire: Wire,
+}
+
+fn meetings() -> Vec<Meeting> {
+    let mut meetings = Vec::new();
+    for runtime in Runtime::ALL {
+        for peer in PEERS {
+            let wire = Wire::default();
+            meetings.push(Meeting {
+                name: format!("{}::{}", runtime.name(), peer.name()),
+                missing: peer.origin().find().err(),
+                mark: visit::mark(peer, runtime),
+                what: Box::new({
+                    let wire = wire.clone();
+                    move || visit::run(peer, runtime, &wire)
+                }),
+                wire,
+            });
+        }
+        for guest in &GUESTS {
+            for &era in guest.eras {
+                meetings.push(Meeting {
+                    name: format!("{}::{}_visits::{era}", runtime.name(), guest.name),
+                    missing: guest.find().err(),
+                    mark: guests::mark(guest, era, runtime),
+                    what: Box::new(move || guest.visits(era, runtime)),
+                    wire: Wire::default(),
+                });
+            }
         }
     }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    meetings
 }
 
 fn required() -> bool {
@@ -69,32 +116,31 @@ fn without(name: String, reason: &str) -> Trial {
     })
 }
 
-/// Runs the visit in a thread of its own, so that one that hangs fails, and shows how far it came. A visit that failed
-/// may have left its server, whose end was under test: that is ended here.
-fn visit(peer: &'static dyn Peer, runtime: Runtime) -> Result<(), Failed> {
-    let wire = Wire::default();
-    let (done, ended) = mpsc::channel();
-    let thread = thread::Builder::new().name(format!("{}-{}", runtime.name(), peer.name())).spawn({
-        let wire = wire.clone();
-        move || {
-            visit::run(peer, runtime, &wire);
+impl Meeting {
+    /// In a thread of its own, so that one that hangs fails, and shows how far it came. One that failed may have left
+    /// processes, whose end was under test: those are ended here.
+    fn happens(self) -> Result<(), Failed> {
+        let Meeting { name, mark, what, wire, .. } = self;
+        let (done, ended) = mpsc::channel();
+        let thread = thread::Builder::new().name(name).spawn(move || {
+            what();
             let _ = done.send(());
-        }
-    })?;
-    let what = match ended.recv_timeout(PATIENCE) {
-        Ok(()) => return Ok(()),
-        Err(mpsc::RecvTimeoutError::Timeout) => format!("no end in sight after {PATIENCE:?}"),
-        Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
+        })?;
+        let why = match ended.recv_timeout(PATIENCE) {
             Ok(()) => return Ok(()),
-            Err(panic) => match panic.downcast::<String>() {
-                Ok(text) => *text,
-                Err(panic) => match panic.downcast::<&str>() {
-                    Ok(text) => (*text).to_owned(),
-                    Err(_) => "a panic without a text".to_owned(),
+            Err(mpsc::RecvTimeoutError::Timeout) => format!("no end in sight after {PATIENCE:?}"),
+            Err(mpsc::RecvTimeoutError::Disconnected) => match thread.join() {
+                Ok(()) => return Ok(()),
+                Err(panic) => match panic.downcast::<String>() {
+                    Ok(text) => *text,
+                    Err(panic) => match panic.downcast::<&str>() {
+                        Ok(text) => (*text).to_owned(),
+                        Err(_) => "a panic without a text".to_owned(),
+                    },
                 },
             },
-        },
-    };
-    kill_marked(&visit::mark(peer, runtime));
-    Err(format!("{what}\nthe last lines on the wire:\n{wire}").into())
+        };
+        kill_marked(&mark);
+        Err(format!("{why}\n{wire}").into())
+    }
 }

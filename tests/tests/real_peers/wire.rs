@@ -69,10 +69,13 @@ impl Wire {
     }
 }
 
-/// The last messages, each cut short: for the message of a test that failed.
+/// The last messages, each cut short: for the message of a test that failed. Nothing if there are none.
 impl fmt::Display for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let messages = self.messages();
+        if !messages.is_empty() {
+            writeln!(f, "the last lines on the wire:")?;
+        }
         for (direction, message) in &messages[messages.len().saturating_sub(SHOWN)..] {
             let text: String = message.to_string().chars().take(160).collect();
             writeln!(f, "  {direction} {text}")?;

@@ -1,0 +1,184 @@
+//! The client of rmcp, the official SDK, on its own child process: this program, started anew, which tells on standard
+//! output what it was told.
+
+use std::future::ready;
+use std::process::ExitCode;
+
+use rmcp::model::{
+    ArgumentInfo, CallToolRequest, CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig,
+    ClientRequest, CompleteRequestParams, ContentBlock, ElicitRequestParams, ElicitResult, ElicitationAction,
+    GetPromptRequestParams, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
+    ReadResourceRequestParams, Reference, ResourceContents,
+};
+use rmcp::service::{
+    ClientLifecycleMode, NotificationContext, PeerRequestOptions, RequestContext, RunningService, ServiceError,
+};
+use rmcp::transport::TokioChildProcess;
+use rmcp::{ClientHandler, ClientServiceExt, ErrorData, RoleClient};
+use scope_mcp::Era;
+use serde_json::{Value, json};
+use tokio::process::Command;
+use tokio::sync::mpsc;
+
+type Failed = Box<dyn std::error::Error>;
+type Client = RunningService<RoleClient, Hears>;
+
+/// The argument that makes a client of this program; then come the era, and the command that starts the server.
+pub(crate) const VISITS: &str = "visit-with-rmcp";
+
+/// Visits the server that a command starts, and prints what it was told.
+pub(crate) fn visit(arguments: &[String]) -> ExitCode {
+    match tell(arguments) {
+        Ok(told) => {
+            println!("{told}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("the client of rmcp: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tell(arguments: &[String]) -> Result<Value, Failed> {
+    let [era, command, arguments @ ..] = arguments else {
+        return Err("usage: visit-with-rmcp legacy|modern COMMAND [ARGUMENT]...".into());
+    };
+    let lifecycle = if *era == Era::Modern.to_string() {
+        ClientLifecycleMode::Auto { preferred_versions: vec![ProtocolVersion::V_2026_07_28], legacy_version: None }
+    } else {
+        ClientLifecycleMode::Initialize
+    };
+    let mut command = Command::new(command);
+    command.args(arguments);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (hears, mut progress) = mpsc::unbounded_channel();
+        let client = Hears(hears).serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?;
+        let told = asks(&client, &mut progress).await?;
+        client.cancel().await?;
+        Ok(told)
+    })
+}
+
+/// Hears of progress, and answers what a server asks.
+struct Hears(mpsc::UnboundedSender<Value>);
+
+impl ClientHandler for Hears {
+    fn get_info(&self) -> ClientConfig {
+        let mut config = ClientConfig::default();
+        config.capabilities = ClientCapabilities::builder().enable_elicitation().build();
+        config
+    }
+
+    fn create_elicitation(
+        &self,
+        _: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> impl Future<Output = Result<ElicitResult, ErrorData>> + Send + '_ {
+        ready(Ok(ElicitResult::new(ElicitationAction::Accept).with_content(json!({"name": "Ada"}))))
+    }
+
+    fn on_progress(
+        &self,
+        params: ProgressNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) -> impl Future<Output = ()> + Send + '_ {
+        // Whole seconds, but as floats.
+        let _ = self.0.send(json!([params.progress as u64, params.total.map(|total| total as u64)]));
+        ready(())
+    }
+}
+
+/// Every page of a list.
+macro_rules! pages {
+    ($client:ident.$list:ident, $items:ident, $name:expr) => {{
+        let mut all: Vec<Vec<String>> = Vec::new();
+        let mut cursor = None;
+        loop {
+            let page = $client.$list(Some(PaginatedRequestParams::default().with_cursor(cursor))).await?;
+            all.push(page.$items.into_iter().map($name).collect());
+            cursor = page.next_cursor;
+            if cursor.is_none() {
+                break all;
+            }
+        }
+    }};
+}
+
+async fn asks(client: &Client, progress: &mut mpsc::UnboundedReceiver<Value>) -> Result<Value, Failed> {
+    let server = client.peer_info().ok_or("it does not know its server")?;
+    Ok(json!({
+        "revision": server.protocol_version,
+        "server": server.server_info.as_ref().map(|info| info.name.clone()),
+        "instructions": server.instructions,
+        "tools": pages!(client.list_tools, tools, |tool| tool.name.into_owned()),
+        "resources": pages!(client.list_resources, resources, |resource| resource.uri),
+        "templates": pages!(client.list_resource_templates, resource_templates, |template| template.uri_template),
+        "prompts": pages!(client.list_prompts, prompts, |prompt| prompt.name),
+        "add": told(client.call_tool(call("add", json!({"a": 20, "b": 22}))).await?),
+        "divide": told(client.call_tool(call("divide", json!({"a": 1, "b": 0}))).await?),
+        "greet": told(client.call_tool(call("greet", json!({}))).await?),
+        "read": read(client, "list://5").await?,
+        "read_template": read(client, "greeting://Ada").await?,
+        "read_nothing": match read(client, "nothing://here").await {
+            Err(ServiceError::McpError(error)) => json!(error.code),
+            other => json!({ "answered": format!("{other:?}") }),
+        },
+        "prompt": prompt(client).await?,
+        "complete_prompt": complete(client, Reference::for_prompt("review"), "language", "R").await?,
+        "complete_template": complete(client, Reference::for_resource("greeting://{name}"), "name", "a").await?,
+        "wait": cancelled_while_it_waits(client, progress).await?,
+        "add_after_that": told(client.call_tool(call("add", json!({"a": 1, "b": 2}))).await?),
+    }))
+}
+
+fn call(tool: &'static str, arguments: Value) -> CallToolRequestParams {
+    let mut call = CallToolRequestParams::new(tool);
+    call.arguments = arguments.as_object().cloned();
+    call
+}
+
+fn told(result: CallToolResult) -> Value {
+    let text: String = result.content.iter().filter_map(ContentBlock::as_text).map(|text| text.text.as_str()).collect();
+    json!({ "text": text, "structured": result.structured_content, "failed": result.is_error == Some(true) })
+}
+
+async fn read(client: &Client, uri: &str) -> Result<Option<String>, ServiceError> {
+    let read = client.read_resource(ReadResourceRequestParams::new(uri)).await?;
+    Ok(match read.contents.into_iter().next() {
+        Some(ResourceContents::TextResourceContents { text, .. }) => Some(text),
+        _ => None,
+    })
+}
+
+async fn prompt(client: &Client) -> Result<Option<String>, ServiceError> {
+    let mut params = GetPromptRequestParams::new("review");
+    params.arguments = json!({"code": "1 + 1"}).as_object().cloned();
+    let got = client.get_prompt(params).await?;
+    Ok(got.messages.first().and_then(|message| message.content.as_text()).map(|text| text.text.clone()))
+}
+
+async fn complete(
+    client: &Client,
+    reference: Reference,
+    argument: &str,
+    begun: &str,
+) -> Result<Vec<String>, ServiceError> {
+    let params = CompleteRequestParams::new(reference, ArgumentInfo::new(argument, begun));
+    Ok(client.complete(params).await?.completion.values)
+}
+
+/// Gives up a call once the server has said how far it is.
+async fn cancelled_while_it_waits(
+    client: &Client,
+    progress: &mut mpsc::UnboundedReceiver<Value>,
+) -> Result<Value, Failed> {
+    let request = CallToolRequest::new(call("wait", json!({"seconds": 600})));
+    let request = client
+        .send_cancellable_request(ClientRequest::CallToolRequest(request), PeerRequestOptions::no_options())
+        .await?;
+    let heard = progress.recv().await;
+    request.cancel(Some("enough".to_owned())).await?;
+    Ok(json!({ "cancelled": true, "progress": [heard] }))
+}
