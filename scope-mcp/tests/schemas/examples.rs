@@ -8,15 +8,15 @@ use libtest_mimic::Trial;
 use scope_mcp::model::{
     CallToolParams, CallToolResult, CancelledParams, ClientCapabilities, CompleteParams, CompleteResult, ContentBlock,
     CreateMessageParams, CreateMessageResult, DiscoverResult, ElicitFormParams, ElicitParams, ElicitResult,
-    ElicitUrlParams, FormField, GetPromptParams, GetPromptResult, InputRequest, InputRequests, InputRequired,
-    InputResponses, ListParams, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListRootsResult,
-    ListToolsResult, ListenParams, LogMessage, ModelPreferences, Object, Progress, ReadResourceResult, RequestMeta,
-    Resource, ResourceContents, ResourceParams, Root, SamplingMessage, ServerCapabilities, Tool,
+    ElicitUrlParams, FormField, GetPromptParams, GetPromptResult, InputRequest, InputRequired, ListParams,
+    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListRootsResult, ListToolsResult,
+    ListenParams, LogMessage, ModelPreferences, Object, Progress, ReadResourceResult, RequestMeta, Resource,
+    ResourceContents, ResourceParams, Root, SamplingMessage, ServerCapabilities, Tool, UpdateTaskParams,
 };
 use scope_mcp_judge::Schemas;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::wire;
 
@@ -76,9 +76,10 @@ fn back_and_forth(type_name: &str, example: &Value) -> Result<(), String> {
         "ElicitRequestURLParams" => same::<ElicitUrlParams>(example).and_then(|()| same::<ElicitParams>(example)),
         "InputRequests" => {
             let mut requests = example.as_object().into_iter().flat_map(Object::values);
-            same::<InputRequests>(example).and_then(|()| requests.try_for_each(input_request))
+            same::<InputRequired>(&json!({ "resultType": "input_required", "inputRequests": example }))?;
+            requests.try_for_each(input_request)
         }
-        "InputResponses" => same::<InputResponses>(example),
+        "InputResponses" => same::<UpdateTaskParams>(&json!({ "taskId": "a", "inputResponses": example })),
         "ModelPreferences" => same::<ModelPreferences>(example),
         "Resource" => same::<Resource>(example),
         "Root" => same::<Root>(example),
@@ -187,14 +188,34 @@ fn read<T: DeserializeOwned>(example: &Value) -> Result<T, String> {
     serde_json::from_str(&example.to_string()).map_err(|error| error.to_string())
 }
 
-/// Read as a `T` and written back, it is what it was.
+/// Read as a `T` and written back, it is what it was; also when there are fields in it that nobody knows.
 fn same<T: DeserializeOwned + Serialize>(example: &Value) -> Result<(), String> {
-    let written = serde_json::to_string(&read::<T>(example)?).map_err(|error| error.to_string())?;
-    let written: Value = serde_json::from_str(&written).map_err(|error| error.to_string())?;
-    if written == *example {
-        Ok(())
-    } else {
-        Err(format!("as a {}, this is written: {written}\n of this: {example}", std::any::type_name::<T>()))
+    let mut of_tomorrow = example.clone();
+    add_unknown(&mut of_tomorrow);
+    for example in [example, &of_tomorrow] {
+        let written = serde_json::to_string(&read::<T>(example)?).map_err(|error| error.to_string())?;
+        let written: Value = serde_json::from_str(&written).map_err(|error| error.to_string())?;
+        if written != *example {
+            let name = std::any::type_name::<T>();
+            return Err(format!("as a {name}, this is written: {written}\n of this: {example}"));
+        }
+    }
+    Ok(())
+}
+
+/// Adds a field to every object, but for those whose fields are not of the protocol's choosing.
+fn add_unknown(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (name, value) in object.iter_mut() {
+                if !["arguments", "inputRequests", "inputResponses"].contains(&name.as_str()) {
+                    add_unknown(value);
+                }
+            }
+            object.insert("ofTomorrow".to_owned(), json!({ "deep": [1, null, "\u{1f600}"] }));
+        }
+        Value::Array(values) => values.iter_mut().for_each(add_unknown),
+        _ => {}
     }
 }
 
