@@ -149,10 +149,11 @@ impl Session {
         if self.over.is_some() {
             return;
         }
-        // JSON-RPC has `null` for an id that is not known. MCP leaves it out from 2025-11-25 on.
+        // JSON-RPC has `null` for an id that is not known. MCP leaves it out from 2025-11-25 on; and what is spoken without a
+        // handshake is newer.
         let unknown = match self.revision {
-            Some(revision) if revision >= crate::Revision::V2025_11_25 => None,
-            _ => Some("null"),
+            Some(revision) if revision < crate::Revision::V2025_11_25 => Some("null"),
+            _ => None,
         };
         let line = jsonrpc::rejection_answer(id.map(Id::as_json).or(unknown), rejection);
         self.answer_at_once(&line, batch);
