@@ -126,7 +126,8 @@ impl Conversation {
         let mut verdict = match (message.get("error"), asked) {
             (Some(error), asked) => {
                 let mut verdict = self.error(&spoken, error, message);
-                if asked.is_none() && id.is_some() {
+                // A line that could not be read may have been a request all the same.
+                if asked.is_none() && id.is_some() && !is_unreadable(error) {
                     verdict.reasons.push("/id: nobody asked".to_owned());
                 }
                 verdict
@@ -198,12 +199,17 @@ impl Conversation {
     fn error(&self, revision: &str, error: &Value, message: &Value) -> Verdict {
         let old = self.schemas.revision(revision).is_some_and(|known| known.has("JSONRPCError"));
         let type_name = if old { "JSONRPCError" } else { "JSONRPCErrorResponse" };
+        let mut message = message.clone();
+        if old && message["id"].is_null() && is_unreadable(error) {
+            // JSON-RPC wants it so where the id could not be read; these schemas have no word for it.
+            message["id"] = 0.into();
+        }
         self.verdict(revision, type_name, |known| {
-            let mut reasons = known.check(type_name, "", message);
+            let mut reasons = known.check(type_name, "", &message);
             if let Some(code) = error.get("code") {
                 for special in known.types_of_error(code) {
                     reasons
-                        .extend(known.check(special, "", message).into_iter().map(|why| format!("{why} ({special})")));
+                        .extend(known.check(special, "", &message).into_iter().map(|why| format!("{why} ({special})")));
                 }
             }
             reasons
@@ -217,4 +223,9 @@ impl Conversation {
         };
         Verdict { revision: revision.to_owned(), type_name: type_name.to_owned(), reasons }
     }
+}
+
+/// Whether an error says that the request could not be read.
+fn is_unreadable(error: &Value) -> bool {
+    matches!(error["code"].as_i64(), Some(-32700 | -32600))
 }

@@ -307,6 +307,18 @@ fn wrong_in_the_legacy_era(schemas: &Schemas) {
             error_type,
             &["/error/code"],
         );
+        // The id of a request that could not be read. Only older revisions have `null` there, and only for that.
+        let unread = |code: i64| (Server, error(Value::Null, json!({ "code": code, "message": "no" })));
+        match revision {
+            "2025-11-25" => refused(open(), unread(-32700), error_type, &["/id"]),
+            _ => {
+                refused(open(), unread(-32601), error_type, &["/id"]);
+                let mut lines = open();
+                lines.push(unread(-32700));
+                lines.push((Server, error(77, json!({ "code": -32700, "message": "half a line" }))));
+                heard(schemas, &lines).assert_clean();
+            }
+        }
         // Notifications.
         refused(
             open(),

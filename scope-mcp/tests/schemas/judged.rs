@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use libtest_mimic::Trial;
 use scope_mcp::{Direction, Wire, WireLine};
 use scope_mcp_judge::{Judge, Schemas, Side};
 
@@ -34,4 +35,13 @@ pub(crate) fn assert_right(judge: &Judge, revision: &str, types: &[&str]) {
     let judged: BTreeMap<String, u64> = judge.judged();
     let missing: Vec<&&str> = types.iter().filter(|name| !judged.contains_key(&format!("{revision} {name}"))).collect();
     assert!(missing.is_empty(), "no message was one of {missing:?}; those of {revision} that were: {judged:#?}");
+}
+
+/// A test that needs the schemas.
+pub(crate) fn trial(name: String, schemas: Option<&Schemas>, test: impl FnOnce(&Schemas) + Send + 'static) -> Trial {
+    let schemas = schemas.cloned();
+    Trial::test(name, move || {
+        test(schemas.as_ref().ok_or("there are no schemas")?);
+        Ok(())
+    })
 }

@@ -12,18 +12,14 @@ use scope_mcp_judge::{Schemas, Side};
 use serde_json::{Value, json};
 
 use crate::by_hand::ByHand;
-use crate::judged::{Judged, assert_right};
+use crate::judged::{Judged, assert_right, trial};
 
 /// One for each revision.
 pub(crate) fn trials(schemas: Option<&Schemas>) -> Vec<Trial> {
-    let legacy = Revision::ALL.into_iter().filter(|revision| revision.era() == Era::Legacy);
-    legacy
+    Revision::of(Era::Legacy)
         .map(|revision| {
-            let schemas = schemas.cloned();
-            Trial::test(format!("legacy_client::says_only_what_there_is_in_{revision}"), move || {
-                let schemas = schemas.as_ref().ok_or("no schemas")?;
+            trial(format!("legacy_client::says_only_what_there_is_in_{revision}"), schemas, move |schemas| {
                 says_only_what_there_is(revision.as_str(), schemas);
-                Ok(())
             })
         })
         .collect()
@@ -37,7 +33,7 @@ fn says_only_what_there_is(revision: &str, schemas: &Schemas) {
         let (ours, theirs) = memory::pair(4096);
         let options = ClientOptions::default().open_timeout(Duration::from_secs(60)).wire(wire);
         let client = Client::open_stream(n, "by hand", ours, options);
-        let (said, ()) = join!(async { say_everything(&client.await?).await }, serve(ByHand::new(theirs), &spoken));
+        let (said, ()) = join!(async { say_everything(&client.await?).await }, serve(ByHand::server(theirs), &spoken));
         said
     })
     .unwrap_or_else(|error| panic!("{revision}: {error:#}"));

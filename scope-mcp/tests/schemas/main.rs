@@ -7,6 +7,8 @@ mod by_hand;
 mod examples;
 mod judged;
 mod legacy_client;
+mod served;
+mod server;
 mod wire;
 
 use libtest_mimic::{Arguments, Completion, Trial};
@@ -24,6 +26,7 @@ fn main() {
     let schemas = folder.as_deref().ok().map(Schemas::load);
     trials.extend(examples::trials(folder.as_deref().ok(), schemas.as_ref()));
     trials.extend(legacy_client::trials(schemas.as_ref()));
+    trials.extend(served::trials(schemas.as_ref()));
     if let Err(reason) = &folder {
         trials = trials.into_iter().map(|trial| skipped(trial.name(), reason)).collect();
     }

@@ -63,7 +63,7 @@ fn with_client(
 ) -> Result<(), String> {
     scope_smol::run_current_thread(async move |n| {
         let (ours, theirs) = memory::pair(4096);
-        let mut server = ByHand::new(theirs);
+        let mut server = ByHand::server(theirs);
         let options = ClientOptions::default().open_timeout(Duration::from_secs(60));
         let capabilities = json!({});
         let opening = server.open("2025-11-25", &capabilities);
