@@ -9,6 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use scope_mcp::model::ContentBlock;
+use scope_mcp::{Client, ClientOptions, ServerSpec};
+use serde_json::json;
+
 /// An example prints within milliseconds; one that has not ended by then hangs.
 const HANG_BOUND: Duration = Duration::from_secs(60);
 
@@ -97,4 +101,29 @@ fn deadline() {
 #[test]
 fn service() {
     prints_what_it_promises("service");
+}
+
+#[test]
+fn mcp_server_serves_on_either_runtime() {
+    for runtime in ["tokio", "smol"] {
+        let spec = ServerSpec::new("example", program("mcp_server").display().to_string()).args([runtime]);
+        let (quotient, report) = scope_tokio::run(async |n| {
+            let client = Client::open(n, spec, ClientOptions::default()).await?;
+            let quotient = client.call_tool("divide", &json!({"a": 21, "b": 2})).await?;
+            Ok((quotient, client.close().await?))
+        })
+        .unwrap_or_else(|error| panic!("on {runtime}: {error}"));
+        assert_eq!(quotient.content, [ContentBlock::text("10.5")], "on {runtime}");
+        assert!(report.is_polite(), "on {runtime}: {report:#}");
+        assert_eq!(report.stderr_tail, ["the client ended it"], "on {runtime}");
+    }
+}
+
+#[test]
+fn mcp_server_knows_no_other_runtime() {
+    let output = Command::new(program("mcp_server")).arg("embassy").stdin(Stdio::null()).output();
+    let output = output.expect("it can be started");
+    let said = "there is no runtime \"embassy\"; usage: mcp_server [tokio|smol]\n";
+    assert_eq!(String::from_utf8_lossy(&output.stderr), said);
+    assert_eq!(output.status.code(), Some(2));
 }
