@@ -14,12 +14,12 @@ from mcp.types import ElicitResult, PromptReference, ResourceTemplateReference
 MODES = {"legacy": "legacy", "modern": "auto"}
 
 
-async def pages(ask, items):
-    """Every page of a list: the names, or what stands for them."""
+async def pages(ask, items, name):
+    """Every page of a list."""
     all, cursor = [], None
     while True:
         page = await ask(cursor=cursor)
-        all.append([getattr(item, "uri_template", None) or getattr(item, "uri", item.name) for item in getattr(page, items)])
+        all.append([getattr(item, name) for item in getattr(page, items)])
         cursor = page.next_cursor
         if cursor is None:
             return all
@@ -66,10 +66,10 @@ async def visit(mode, command, *args):
             "revision": client.protocol_version,
             "server": client.server_info and client.server_info.name,
             "instructions": client.instructions,
-            "tools": await pages(client.list_tools, "tools"),
-            "resources": await pages(client.list_resources, "resources"),
-            "templates": await pages(client.list_resource_templates, "resource_templates"),
-            "prompts": await pages(client.list_prompts, "prompts"),
+            "tools": await pages(client.list_tools, "tools", "name"),
+            "resources": await pages(client.list_resources, "resources", "uri"),
+            "templates": await pages(client.list_resource_templates, "resource_templates", "uri_template"),
+            "prompts": await pages(client.list_prompts, "prompts", "name"),
             "add": told(await client.call_tool("add", {"a": 20, "b": 22})),
             "divide": told(await client.call_tool("divide", {"a": 1, "b": 0})),
             "greet": told(await client.call_tool("greet", {})),

@@ -46,12 +46,12 @@ transport.setProtocolVersion = (version) => (revision = version);
 await client.connect(transport);
 
 // Every page of a list; version 2 goes through them by itself, and gives all as one.
-const pages = async (ask, name) => {
+const pages = async (ask, items, name) => {
     const all = [];
     let cursor;
     do {
         const page = await ask(cursor === undefined ? undefined : { cursor });
-        all.push(page[name].map((item) => item.uriTemplate ?? item.uri ?? item.name));
+        all.push(page[items].map((item) => item[name]));
         cursor = page.nextCursor;
     } while (cursor !== undefined);
     return all;
@@ -88,11 +88,11 @@ const cancelledWhileItWaits = async () => {
     return { cancelled, progress };
 };
 
-const told_of = {
-    tools: await pages((params) => client.listTools(params), "tools"),
-    resources: await pages((params) => client.listResources(params), "resources"),
-    templates: await pages((params) => client.listResourceTemplates(params), "resourceTemplates"),
-    prompts: await pages((params) => client.listPrompts(params), "prompts"),
+const account = {
+    tools: await pages((params) => client.listTools(params), "tools", "name"),
+    resources: await pages((params) => client.listResources(params), "resources", "uri"),
+    templates: await pages((params) => client.listResourceTemplates(params), "resourceTemplates", "uriTemplate"),
+    prompts: await pages((params) => client.listPrompts(params), "prompts", "name"),
     add: told(await client.callTool({ name: "add", arguments: { a: 20, b: 22 } })),
     divide: told(await client.callTool({ name: "divide", arguments: { a: 1, b: 0 } })),
     greet: told(await client.callTool({ name: "greet", arguments: {} })),
@@ -116,4 +116,4 @@ const told_of = {
     instructions: client.getInstructions() ?? null,
 };
 await client.close();
-console.log(JSON.stringify(told_of));
+console.log(JSON.stringify(account));
