@@ -198,6 +198,12 @@ impl PromptOutput for String {
     }
 }
 
+impl PromptOutput for &str {
+    fn into_prompt(self, description: Option<&str>) -> Result<GetPromptResult, HandlerError> {
+        self.to_owned().into_prompt(description)
+    }
+}
+
 impl<T: PromptOutput, E: Into<HandlerError>> PromptOutput for Result<T, E> {
     fn into_prompt(self, description: Option<&str>) -> Result<GetPromptResult, HandlerError> {
         self.map_err(Into::into)?.into_prompt(description)

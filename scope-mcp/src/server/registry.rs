@@ -373,3 +373,6 @@ fn write<T: Serialize>(result: &T) -> Result<Reply, Rejection> {
 fn unwritable(error: &serde_json::Error) -> Rejection {
     Rejection::internal(format!("the result cannot be written as JSON: {error}"))
 }
+
+#[cfg(test)]
+mod tests;
