@@ -20,7 +20,7 @@ use crate::jsonrpc::Rejection;
 use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
 pub(crate) use desk::{Ask, Desk};
-use request::Cancel;
+pub(crate) use request::{Cancel, outcome};
 
 /// What a request of the peer is answered with.
 pub(crate) type Outcome = Result<Box<RawValue>, Rejection>;

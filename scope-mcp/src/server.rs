@@ -21,6 +21,8 @@ mod resource;
 mod serving;
 mod shared;
 mod state;
+mod tasks;
+mod timestamp;
 mod tool;
 mod uri_template;
 

@@ -17,7 +17,7 @@ use crate::session::Arrived;
 
 /// How a request is cancelled, also before it has begun.
 #[derive(Debug, Default)]
-pub(super) struct Cancel(Mutex<Stage>);
+pub(crate) struct Cancel(Mutex<Stage>);
 
 #[derive(Debug, Default)]
 enum Stage {
@@ -28,7 +28,7 @@ enum Stage {
 }
 
 impl Cancel {
-    pub(super) fn cancel(&self, reason: &'static str) {
+    pub(crate) fn cancel(&self, reason: &'static str) {
         let before = std::mem::replace(&mut *self.stage(), Stage::Cancelled);
         if let Stage::Running(scope) = before {
             scope.cancel(reason);
@@ -84,24 +84,7 @@ pub(super) fn run(
     let (id, method) = (arrived.id.clone(), arrived.method.clone());
     async move {
         let scope = CancelScope::new().named("request");
-        let ended = scope
-            .run_with(|scope| {
-                cancel.begin(scope);
-                Caught(Some(work))
-            })
-            .await;
-        let outcome = match ended {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(panic)) => {
-                tracing::error!(method = &*method, panic = text(&*panic), "the handler of a request panicked");
-                Err(Rejection::internal("the handler of this request panicked"))
-            }
-            Err(_) if cancel.is_cancelled() => return,
-            Err(error) => {
-                tracing::error!(method = &*method, %error, "the handler of a request left its scope with an error");
-                Err(Rejection::internal("the handler of this request failed while it ended"))
-            }
-        };
+        let Some(outcome) = outcome(scope, &method, &cancel, work).await else { return };
         let line = match &outcome {
             Ok(result) => jsonrpc::result_answer(&id, result.get()),
             Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
@@ -110,6 +93,33 @@ pub(super) fn run(
         let left = slot.desk.leave(Ask::Over { key: slot.key, line: Some(line) }).await;
         slot.answered = left.is_ok();
         drop(slot);
+    }
+}
+
+/// Runs `work` in `scope`; a panic becomes an error to answer with. `None` if it was cancelled.
+pub(crate) async fn outcome(
+    scope: CancelScope,
+    method: &str,
+    cancel: &Cancel,
+    work: BoxFuture<'static, Outcome>,
+) -> Option<Outcome> {
+    let ended = scope
+        .run_with(|scope| {
+            cancel.begin(scope);
+            Caught(Some(work))
+        })
+        .await;
+    match ended {
+        Ok(Ok(outcome)) => Some(outcome),
+        Ok(Err(panic)) => {
+            tracing::error!(method, panic = text(&*panic), "the handler of a request panicked");
+            Some(Err(Rejection::internal("the handler of this request panicked")))
+        }
+        Err(_) if cancel.is_cancelled() => None,
+        Err(error) => {
+            tracing::error!(method, %error, "the handler of a request left its scope with an error");
+            Some(Err(Rejection::internal("the handler of this request failed while it ended")))
+        }
     }
 }
 

@@ -160,8 +160,11 @@ impl Service for Connection {
     async fn serve(&mut self, inbox: &mut Inbox<Infallible>) -> Result<(), Failure> {
         // The requests that run end with this.
         let ending = nursery(async |n| {
+            // Once: a connection is served once.
+            let _ = self.dispatch.shared.children.set(n.spawner());
             let ending = self.talk(inbox, &n.spawner()).await;
             self.peer.cancel_requests("the connection is over");
+            self.dispatch.shared.tasks.end();
             // Whatever waits for the client to read, waits in vain.
             self.peer.desk.end();
             Ok(ending)

@@ -12,12 +12,14 @@ use super::Server;
 use super::ask::{Answers, AskError, Questions};
 use super::caller::Caller;
 use super::shared::Shared;
+use super::tasks::Job;
 use crate::decode::decode;
+use crate::era::splice;
 use crate::error::{CallError, CallName, Delivery};
 use crate::jsonrpc::{self, Id};
 use crate::model::{
     ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitParams, ElicitResult, Implementation,
-    InputRequests, ListRootsResult, LoggingLevel, Object, Root,
+    InputRequests, ListRootsResult, LoggingLevel, Object, Root, meta_key,
 };
 use crate::peer::Ask;
 use crate::session::{NewCall, pair};
@@ -41,6 +43,8 @@ struct Inner {
     server: Server,
     shared: Arc<Shared>,
     questions: Questions,
+    /// What this call has become, if that is a task.
+    task: Option<Arc<Job>>,
 }
 
 impl Context {
@@ -52,7 +56,21 @@ impl Context {
         shared: Arc<Shared>,
         questions: Questions,
     ) -> Context {
-        Context(Arc::new(Inner { id, caller, meta, server, shared, questions }))
+        Context(Arc::new(Inner { id, caller, meta, server, shared, questions, task: None }))
+    }
+
+    /// That of a round of the task that this call has become.
+    pub(super) fn of_task(&self, job: Arc<Job>, answers: Answers) -> Context {
+        let Inner { id, caller, meta, server, shared, .. } = &*self.0;
+        Context(Arc::new(Inner {
+            id: id.clone(),
+            caller: Arc::clone(caller),
+            meta: meta.clone(),
+            server: server.clone(),
+            shared: Arc::clone(shared),
+            questions: Questions::new(answers, Object::new()),
+            task: Some(job),
+        }))
     }
 
     /// The revision that the request speaks.
@@ -182,7 +200,17 @@ impl Context {
 
     /// Sends a notification that belongs to this request.
     pub(super) async fn notify(&self, method: &str, params: &Value) {
+        let related = match &self.0.task {
+            // A task has neither progress nor a log there: who wants to know how far it is asks.
+            Some(_) if self.era() == Era::Modern => return,
+            Some(job) => Some(job.related()),
+            None => None,
+        };
         let Ok(params) = to_raw_value(params) else { return };
+        let params = match related.map(|related| splice(params.get(), &[], &[(meta_key::RELATED_TASK, &related)])) {
+            Some(Ok(params)) => params,
+            _ => params,
+        };
         // An error: the connection is over, and so is this.
         let _ = self.0.shared.desk.leave(Ask::Line(jsonrpc::notification(method, Some(&params)))).await;
     }
@@ -216,11 +244,21 @@ impl Context {
         let name = CallName { server: Arc::clone(&shared.client), method: method.into(), subject: None };
         let id = shared.next_id();
         let (reply, pending) = pair(id, &name, &shared.abandoned);
+        let params = match &self.0.task {
+            Some(job) => {
+                let params = params.as_ref().map_or("{}", |params| params.get());
+                splice(params, &[], &[(meta_key::RELATED_TASK, &job.related())]).ok()
+            }
+            None => params,
+        };
         let call = NewCall::new(id, name.clone(), params, shared.ask_timeout(), reply);
-        match shared.desk.leave(Ask::Call(Box::new(call))).await {
+        let waits = self.0.task.as_ref().map(|job| job.waits_for_client());
+        let answer = match shared.desk.leave(Ask::Call(Box::new(call))).await {
             Ok(()) => pending.await,
             Err(_) => Err(CallError::closed(&name, Delivery::NotSent)),
-        }
+        };
+        drop(waits);
+        answer
     }
 
     fn era(&self) -> Era {

@@ -17,6 +17,7 @@ use super::context::Context;
 use super::listen::{ListenParams, listen};
 use super::shared::Shared;
 use super::state::Binding;
+use super::tasks::{self, About, NewTask};
 use crate::decode::decode;
 use crate::era::{CAPABILITIES, VERSION};
 use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection};
@@ -63,7 +64,7 @@ impl Dispatch {
             ("initialize", Some(_)) => {
                 Err(Rejection::new(INVALID_REQUEST, "this connection has been initialized already"))
             }
-            (_, Some(caller)) => Ok(self.legacy(Arc::clone(caller), arrived, meta)),
+            (_, Some(caller)) => self.legacy(Arc::clone(caller), arrived, meta),
             (_, None) => Err(Rejection::invalid_params(format!(
                 "_meta must have {VERSION} (this server speaks {}), or the connection begin with initialize",
                 Revision::LATEST
@@ -100,21 +101,39 @@ impl Dispatch {
         Ok(Work::Now(written(&result)))
     }
 
-    fn legacy(&self, caller: Arc<Caller>, arrived: &Arrived, meta: Object) -> Work {
+    fn legacy(&self, caller: Arc<Caller>, arrived: &Arrived, meta: Object) -> Result<Work, Rejection> {
         let registry = self.server.registry();
         let params = arrived.params.as_deref();
-        match &*arrived.method {
+        if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
+            return tasks::answer(&self.shared, &caller, registry.page_size(), about, params);
+        }
+        Ok(match &*arrived.method {
             "logging/setLevel" if registry.logs() => Work::Now(set_level(&caller, params)),
             "resources/subscribe" if registry.tells_of_resources() => Work::Now(self.subscribe(params)),
             "resources/unsubscribe" if registry.tells_of_resources() => Work::Now(self.unsubscribe(params)),
             method => {
+                let task = self.becomes_task(&caller, arrived)?;
                 let cx = self.context(arrived, caller, meta, Questions::default());
+                if let Some(task) = task {
+                    return Ok(Work::Now(tasks::begin(registry, &self.shared, task, arrived.params.clone(), &cx)));
+                }
                 match registry.dispatch(method, arrived.params.clone(), cx) {
                     Some(work) => Work::Later(work),
                     None => Work::Now(Err(Rejection::method_not_found(method))),
                 }
             }
+        })
+    }
+
+    fn about_tasks(&self, revision: Revision, method: &str) -> Option<About> {
+        tasks::form(revision).filter(|_| self.server.registry().has_tasks()).and_then(|form| About::of(form, method))
+    }
+
+    fn becomes_task(&self, caller: &Caller, arrived: &Arrived) -> Result<Option<NewTask>, Rejection> {
+        if &*arrived.method != "tools/call" {
+            return Ok(None);
         }
+        tasks::wanted(self.server.registry(), caller, arrived.params.as_deref())
     }
 
     fn modern(&self, arrived: &Arrived, meta: Object) -> Result<Work, Rejection> {
@@ -131,7 +150,8 @@ impl Dispatch {
         };
         let discovers = &*arrived.method == "server/discover";
         let listens = &*arrived.method == "subscriptions/listen";
-        if !discovers && !listens && !self.server.registry().offers(&arrived.method) {
+        let about = self.about_tasks(revision, &arrived.method);
+        if !discovers && !listens && about.is_none() && !self.server.registry().offers(&arrived.method) {
             return Err(Rejection::method_not_found(&arrived.method));
         }
         if !meta.get(CAPABILITIES).is_some_and(Value::is_object) {
@@ -156,6 +176,19 @@ impl Dispatch {
             return Ok(Work::Later(Box::pin(
                 async move { complete("subscriptions/listen", &listening.await?, &info) },
             )));
+        }
+        if let Some(about) = about {
+            let size = self.server.registry().page_size();
+            let params = arrived.params.as_deref();
+            return Ok(match tasks::answer(&self.shared, &caller, size, about, params)? {
+                Work::Now(outcome) => Work::Now(outcome.and_then(|result| complete(&arrived.method, &result, &info))),
+                later => later,
+            });
+        }
+        if let Some(task) = self.becomes_task(&caller, arrived)? {
+            let cx = self.context(arrived, caller, meta, Questions::default());
+            let created = tasks::begin(self.server.registry(), &self.shared, task, arrived.params.clone(), &cx);
+            return Ok(Work::Now(created.and_then(|result| complete(&arrived.method, &result, &info))));
         }
         let this = self.clone();
         let arrived = arrived.clone();

@@ -2,6 +2,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::tasks::TaskBounds;
 use crate::session::{ServedBounds, Settings, Side};
 use crate::wire::Wire;
 
@@ -27,6 +28,14 @@ pub struct ServeOptions {
     /// How many subscriptions (`subscriptions/listen`) there may be. Further ones are refused (-32000). They count as
     /// requests that run. Unless set: 64.
     pub max_subscriptions: usize,
+    /// How many tasks are kept, those that are over included, until their time is. Further calls that would become one are
+    /// refused (-32000). Unless set: 256.
+    pub max_tasks: usize,
+    /// The longest time that a task is kept, from its beginning; one that runs still is cancelled then. A client can ask
+    /// for less. Unless set: an hour.
+    pub task_lifetime: Duration,
+    /// How long a client should wait before it asks again how far a task is. Unless set: 1 s.
+    pub task_poll_interval: Duration,
     /// How many questions to the client there may be at a time. Further ones wait. Unless set: 64. At least 1.
     pub max_questions: usize,
     /// The longest line that is read, in bytes. A longer one is dropped, and refused (-32600). Unless set: 64 MiB.
@@ -85,6 +94,27 @@ impl ServeOptions {
         self
     }
 
+    /// Sets [`max_tasks`](ServeOptions::max_tasks).
+    #[must_use]
+    pub fn max_tasks(mut self, tasks: usize) -> Self {
+        self.max_tasks = tasks;
+        self
+    }
+
+    /// Sets [`task_lifetime`](ServeOptions::task_lifetime).
+    #[must_use]
+    pub fn task_lifetime(mut self, lifetime: Duration) -> Self {
+        self.task_lifetime = lifetime;
+        self
+    }
+
+    /// Sets [`task_poll_interval`](ServeOptions::task_poll_interval).
+    #[must_use]
+    pub fn task_poll_interval(mut self, interval: Duration) -> Self {
+        self.task_poll_interval = interval;
+        self
+    }
+
     /// Sets [`max_questions`](ServeOptions::max_questions).
     #[must_use]
     pub fn max_questions(mut self, questions: usize) -> Self {
@@ -104,6 +134,10 @@ impl ServeOptions {
     pub fn wire(mut self, wire: Arc<dyn Wire>) -> Self {
         self.wire = Some(wire);
         self
+    }
+
+    pub(super) fn task_bounds(&self) -> TaskBounds {
+        TaskBounds { max: self.max_tasks, longest: self.task_lifetime, poll_interval: self.task_poll_interval }
     }
 
     pub(super) fn settings(&self) -> Settings {
@@ -134,6 +168,9 @@ impl Default for ServeOptions {
             max_requests_waiting: 4096,
             max_waiting_bytes: 256 * 1024 * 1024,
             max_subscriptions: 64,
+            max_tasks: 256,
+            task_lifetime: Duration::from_secs(60 * 60),
+            task_poll_interval: Duration::from_secs(1),
             max_questions: 64,
             max_line: 64 * 1024 * 1024,
             wire: None,

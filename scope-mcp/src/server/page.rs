@@ -9,6 +9,8 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use crate::jsonrpc::Rejection;
+
 /// Things by name, in the order in which they were added.
 #[derive(Debug)]
 pub(super) struct Listed<T> {
@@ -27,6 +29,12 @@ pub(super) struct Taken;
 #[derive(Debug)]
 pub(super) struct BadCursor;
 
+impl BadCursor {
+    pub(super) fn rejection() -> Rejection {
+        Rejection::invalid_params("the cursor is none that this list has given out: begin again without one")
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Page<T> {
     pub(super) entries: Vec<Arc<T>>,
@@ -40,6 +48,10 @@ impl<T> Listed<T> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<T>> {

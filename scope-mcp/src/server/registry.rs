@@ -28,7 +28,7 @@ use crate::error::Quoted;
 use crate::jsonrpc::{INVALID_PARAMS, Rejection};
 use crate::model::{
     CallToolParams, CallToolResult, CompleteParams, CompletionReference, GetPromptParams, Implementation, ListParams,
-    ResourceParams, ServerCapabilities,
+    ResourceParams, ServerCapabilities, TASKS_EXTENSION, TaskForm, TaskSupport,
 };
 
 /// A resource that is not there, before 2026-07-28.
@@ -98,6 +98,10 @@ impl Lists {
         self.prompts.add(prompt.name(), prompt).map_err(twice)
     }
 
+    fn tasks(&self) -> bool {
+        self.tools.iter().any(|tool| tool.task_support() != TaskSupport::Forbidden)
+    }
+
     fn complete(&self) -> bool {
         self.prompts.iter().any(|prompt| prompt.completes())
             || self.templates.iter().any(|template| template.completes())
@@ -160,6 +164,21 @@ impl Registry {
         self.method(method).is_some()
     }
 
+    /// Whether there is a tool that can be called as a task.
+    pub(crate) fn has_tasks(&self) -> bool {
+        self.read().tasks()
+    }
+
+    /// Whether that tool can be called as a task; `None` if there is none of that name.
+    pub(crate) fn task_support(&self, tool: &str) -> Option<TaskSupport> {
+        self.read().tools.get(tool).map(|tool| tool.task_support())
+    }
+
+    /// How many entries a page of a list has.
+    pub(crate) fn page_size(&self) -> usize {
+        self.page_size
+    }
+
     /// For the `requestState` of its calls.
     pub(crate) fn state_key(&self) -> &StateKey {
         &self.state_key
@@ -192,7 +211,16 @@ impl Registry {
         if lists.complete() && revision > Revision::V2024_11_05 {
             all = all.completions();
         }
-        if logging { all.logging() } else { all }
+        if logging {
+            all = all.logging();
+        }
+        match super::tasks::form(revision).filter(|_| lists.tasks()) {
+            Some(TaskForm::Core) => {
+                all.with("tasks", json!({ "list": {}, "cancel": {}, "requests": { "tools": { "call": {} } } }))
+            }
+            Some(TaskForm::Extension) => all.with_extension(TASKS_EXTENSION, json!({})),
+            None => all,
+        }
     }
 
     /// Answers a request; `None` if nothing of the kind is offered.
@@ -259,9 +287,7 @@ impl Registry {
     ) -> Result<Reply, Rejection> {
         let ListParams { cursor, .. } = read(params)?;
         let page = list(&self.read()).page(cursor.as_deref(), self.page_size);
-        let Page { entries, next_cursor } = page.map_err(|BadCursor| {
-            Rejection::invalid_params("the cursor is none that this list has given out: begin again without one")
-        })?;
+        let Page { entries, next_cursor } = page.map_err(|BadCursor| BadCursor::rejection())?;
         let entries: Result<Vec<_>, _> = entries.iter().map(|it| entry(it)).collect();
         let mut result = BTreeMap::from([(key, write(&entries.map_err(|error| unwritable(&error))?)?)]);
         if let Some(cursor) = next_cursor {

@@ -5,11 +5,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use event_listener::Event;
-use scope_core::rt;
+use scope_core::{Failure, Spawner, rt};
 
 use super::ServeOptions;
 use super::caller::Caller;
 use super::changes::Changes;
+use super::tasks::Tasks;
 use crate::client::Subscribers;
 use crate::peer::Desk;
 use crate::session::Abandoned;
@@ -28,6 +29,9 @@ pub(crate) struct Shared {
     /// Of the legacy era: what the client is told of.
     pub(crate) changes: Changes,
     pub(crate) rt: OnceLock<rt::Handle>,
+    /// Where tasks run; there once the connection is served.
+    pub(crate) children: OnceLock<Spawner<Failure>>,
+    pub(crate) tasks: Tasks,
     pub(crate) closing: Closing,
     next_id: AtomicU64,
     subscriptions: AtomicUsize,
@@ -46,6 +50,7 @@ pub(crate) struct Subscription(Arc<Shared>);
 
 impl Shared {
     pub(crate) fn new(options: ServeOptions, changes: Changes) -> Shared {
+        let tasks = Tasks::new(options.task_bounds());
         Shared {
             client: options.client_name.as_str().into(),
             options,
@@ -55,6 +60,8 @@ impl Shared {
             legacy: OnceLock::new(),
             changes,
             rt: OnceLock::new(),
+            children: OnceLock::new(),
+            tasks,
             closing: Closing::default(),
             next_id: AtomicU64::new(1),
             subscriptions: AtomicUsize::new(0),

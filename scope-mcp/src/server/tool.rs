@@ -13,7 +13,7 @@ use super::output::schema_of;
 use super::{BuildError, Context, HandlerError, ToolOutput};
 use crate::era::{Era, Revision};
 use crate::jsonrpc::Rejection;
-use crate::model::{CallToolResult, Object, Tool};
+use crate::model::{CallToolResult, Object, TaskSupport, Tool};
 use crate::schema::Schema;
 
 /// A tool to be offered, with the function that it is.
@@ -143,12 +143,21 @@ impl CheckedTool {
         &self.tool.name
     }
 
+    pub(super) fn task_support(&self) -> TaskSupport {
+        let execution = self.tool.execution.as_ref();
+        execution.and_then(|execution| execution.task_support).unwrap_or(TaskSupport::Forbidden)
+    }
+
     /// As it is listed for those who speak `revision`.
     pub(super) fn listed(&self, revision: Revision) -> Tool {
         let mut tool = self.tool.clone();
         if !has_structured(revision) || !tool.output_schema.as_ref().is_some_and(|it| fits(revision, is_of_object(it)))
         {
             tool.output_schema = None;
+        }
+        if revision != Revision::V2025_11_25 {
+            // Before, there are no tasks; after, that is for the server to know.
+            tool.execution = None;
         }
         tool
     }

@@ -3,4 +3,5 @@
 mod asking;
 mod eras;
 mod running;
+mod tasks;
 mod wire;
