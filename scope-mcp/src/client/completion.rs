@@ -6,7 +6,8 @@ use crate::error::CallError;
 use crate::model::{CompleteParams, CompleteResult};
 
 impl Client {
-    /// Asks for proposals for an argument of a prompt or of a template of resources, given what has been typed.
+    /// Asks for proposals for an argument of a prompt or of a template of resources, given what has been typed. It is sent
+    /// whether or not the server declares `completions`.
     ///
     /// # Errors
     /// See [`CallError`].

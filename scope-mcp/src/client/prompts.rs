@@ -72,7 +72,8 @@ impl Client {
         self.list_page(cursor, options).await
     }
 
-    /// Has a prompt filled in with `arguments`: anything that is written as a JSON object of strings.
+    /// Has a prompt filled in with `arguments`: anything that is written as a JSON object of strings. It is sent as it is,
+    /// whether or not the server declares `prompts`, or lists this one.
     ///
     /// # Errors
     /// See [`CallError`]; [`is_invalid_params`](CallError::is_invalid_params) if the arguments are something else.

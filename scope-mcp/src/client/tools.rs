@@ -54,6 +54,16 @@ impl Client {
     ///
     /// # Cancel safety
     /// As [`request_raw`](Client::request_raw).
+    ///
+    /// ```no_run
+    /// # async fn f(client: scope_mcp::Client) -> Result<(), scope_mcp::CallError> {
+    /// let mut page = client.list_tools_page(None).await?;
+    /// while let (None, Some(next)) = (page.items.iter().find(|tool| tool.name == "echo"), &page.next_cursor) {
+    ///     page = client.list_tools_page(Some(next)).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn list_tools_page(&self, cursor: Option<&str>) -> Result<Page<Tool>, CallError> {
         self.list_tools_page_with(cursor, &CallOptions::default()).await
     }
@@ -70,9 +80,11 @@ impl Client {
         self.list_page(cursor, options).await
     }
 
-    /// Calls a tool with `arguments`: anything that is written as a JSON object.
+    /// Calls a tool with `arguments`: anything that is written as a JSON object. It is sent as it is, whether or not the
+    /// server declares `tools`, or lists this one.
     ///
-    /// A tool that fails is not an error here: see [`CallToolResult::is_error`].
+    /// A tool that fails is not an error here: see [`CallToolResult::is_error`]. Whether the result follows the tool's
+    /// output schema is not looked at: see [`OutputCheck`](crate::OutputCheck).
     ///
     /// # Errors
     /// See [`CallError`].
