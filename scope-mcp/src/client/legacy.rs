@@ -39,6 +39,7 @@ impl Client {
     }
 
     /// Has the server log what is at least that important, in [notifications](Client::notifications), and nothing less.
+    /// Where the revision 2026-07-28 is spoken, each call says it for itself: [`CallOptions::log_level`].
     ///
     /// # Errors
     /// See [`CallError`]; [`is_unsupported`](CallError::is_unsupported) where the revision 2026-07-28 is spoken.
@@ -58,7 +59,7 @@ impl Client {
             "logging/setLevel",
             Some(level.as_str()),
             Some(&SetLevel { level }),
-            "each call carries its own level",
+            "each call can have its own: CallOptions::log_level",
             options,
         )
         .await

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::handlers::ClientHandlers;
 use super::{NotificationBounds, Notifications, Subscriber};
-use crate::model::{Implementation, Object};
+use crate::model::{Implementation, LoggingLevel, Object, meta_key};
 use crate::session::{LONGEST, ServedBounds, Settings, Side};
 use crate::wire::Wire;
 
@@ -293,6 +293,13 @@ impl CallOptions {
     pub fn meta(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.meta.insert(key.into(), value.into());
         self
+    }
+
+    /// Asks the server to log, while it is at this call, what is at least that important. For the revision 2026-07-28; for
+    /// those before there is [`set_log_level`](crate::Client::set_log_level).
+    #[must_use]
+    pub fn log_level(self, level: LoggingLevel) -> Self {
+        self.meta(meta_key::LOG_LEVEL, level.as_str())
     }
 
     /// Asks the server to report the call's progress, which is to be heard of in what comes back, and there only: in order,

@@ -261,6 +261,7 @@ on_every_runtime! {
         let heard = with_server(n, options(), everything(), nothing, async |client| {
             client.ping().await?;
             client.set_log_level(LoggingLevel::Warning).await?;
+            client.ping_with(&CallOptions::new().log_level(LoggingLevel::Alert)).await?;
             client.subscribe("x:0").await?;
             client.unsubscribe_with("x:0", &CallOptions::new()).await?;
             let said = |error: CallError| Ok::<_, Failure>((error.is_rejected(), error.is_malformed()));
@@ -271,7 +272,8 @@ on_every_runtime! {
         .await?;
         assert_eq!(heard[0].0, "ping");
         assert_eq!(heard[1], ("logging/setLevel".to_owned(), json!({ "level": "warning" })));
-        assert_eq!(heard[2], ("resources/subscribe".to_owned(), json!({ "uri": "x:0" })));
-        assert_eq!(heard[3], ("resources/unsubscribe".to_owned(), json!({ "uri": "x:0" })));
+        assert_eq!(heard[2].1["_meta"]["io.modelcontextprotocol/logLevel"], "alert");
+        assert_eq!(heard[3], ("resources/subscribe".to_owned(), json!({ "uri": "x:0" })));
+        assert_eq!(heard[4], ("resources/unsubscribe".to_owned(), json!({ "uri": "x:0" })));
     }
 }
