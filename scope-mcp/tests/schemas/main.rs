@@ -4,6 +4,7 @@
 //! `MCP_SCHEMA_DIR` says where they are instead.
 
 mod by_hand;
+mod client;
 mod examples;
 mod judged;
 mod legacy_client;
