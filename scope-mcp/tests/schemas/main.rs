@@ -8,6 +8,7 @@ mod client;
 mod examples;
 mod judged;
 mod legacy_client;
+mod pair;
 mod served;
 mod server;
 mod wire;
@@ -28,6 +29,7 @@ fn main() {
     trials.extend(examples::trials(folder.as_deref().ok(), schemas.as_ref()));
     trials.extend(legacy_client::trials(schemas.as_ref()));
     trials.extend(served::trials(schemas.as_ref()));
+    trials.extend(pair::trials(schemas.as_ref()));
     if let Err(reason) = &folder {
         trials = trials.into_iter().map(|trial| skipped(trial.name(), reason)).collect();
     }
