@@ -108,7 +108,7 @@ impl fmt::Display for Revision {
 #[derive(Deserialize)]
 struct Stamped<'a> {
     #[serde(borrow, rename = "_meta")]
-    meta: Option<Spoken<'a>>,
+    meta: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -119,12 +119,31 @@ struct Spoken<'a> {
 
 /// Whether the parameters of a request say what they speak, as those of the modern era do.
 pub(crate) fn is_modern(params: &RawValue) -> bool {
-    serde_json::from_str::<Stamped<'_>>(params.get()).is_ok_and(|it| it.meta.is_some_and(|meta| meta.version.is_some()))
+    object::<Stamped<'_>>(params)
+        .and_then(|params| object::<Spoken<'_>>(params.meta?))
+        .is_some_and(|meta| meta.version.is_some())
+}
+
+/// From an object only: a list could be read as well, field by field.
+fn object<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Option<T> {
+    if json.get().starts_with('{') { serde_json::from_str(json.get()).ok() } else { None }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_says_which_revision_it_speaks_is_modern() {
+        let modern = |json: &str| is_modern(serde_json::from_str(json).unwrap());
+        assert!(modern(r#"{"a":1,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#));
+        assert!(modern(r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":7}}"#), "wrong, and meant so");
+        for json in
+            ["{}", r#"{"_meta":{}}"#, r#"{"_meta":null}"#, r#"{"_meta":[1]}"#, "[]", "[[1]]", "[[\"2026-07-28\"]]", "7"]
+        {
+            assert!(!modern(json), "{json}");
+        }
+    }
 
     #[test]
     fn names_and_revisions_match() {

@@ -319,9 +319,9 @@ impl Session {
         !self.served.is_empty()
     }
 
-    /// How many requests of the peer run.
-    pub(crate) fn running(&self) -> usize {
-        self.served.running()
+    /// How many requests of the peer have not been answered, and should be.
+    pub(crate) fn unanswered_requests(&self) -> usize {
+        self.served.unanswered()
     }
 
     /// Bytes that are to be written.

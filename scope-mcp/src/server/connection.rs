@@ -38,7 +38,7 @@ pub(super) struct Connection {
     peer: Peer,
     link: Option<Link>,
     ending: Option<ServeEnding>,
-    /// Requests that were cancelled because time was up.
+    /// Requests that had no answer when it was over.
     cut: usize,
 }
 
@@ -84,7 +84,10 @@ impl Connection {
             .await
         };
         let ending = match over {
-            Over::Gone(gone) => return ServeEnding::Lost(gone),
+            Over::Gone(gone) => {
+                self.cut = self.peer.session.unanswered_requests();
+                return ServeEnding::Lost(gone);
+            }
             Over::InputEnded => {
                 self.peer.session.end_input();
                 ServeEnding::ClientEnded
@@ -107,7 +110,7 @@ impl Connection {
             time_is_up.as_mut().poll(cx).map(|()| None)
         })
         .await;
-        self.cut = self.peer.session.running();
+        self.cut = self.peer.session.unanswered_requests();
         gone.map_or(ending, ServeEnding::Lost)
     }
 

@@ -55,6 +55,10 @@ impl Dispatch {
         if self.closing {
             return Err(Rejection::new(BUSY, "this server is closing the connection"));
         }
+        if arrived.params.as_ref().is_some_and(|params| !params.get().starts_with('{')) {
+            // The fields of a list could be read one by one, and nobody would mean that.
+            return Err(Rejection::invalid_params("the parameters of a request must be an object"));
+        }
         let meta = meta(arrived.params.as_deref())?;
         if meta.contains_key(VERSION) {
             return self.modern(arrived, meta);
@@ -285,8 +289,7 @@ struct Meta {
 }
 
 fn meta(params: Option<&RawValue>) -> Result<Object, Rejection> {
-    let Some(params) = params.filter(|params| params.get().starts_with('{')) else { return Ok(Object::new()) };
-    let Meta { meta } = read(Some(params))?;
+    let Meta { meta } = read(params)?;
     Ok(meta.unwrap_or_default())
 }
 

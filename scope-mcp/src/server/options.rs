@@ -22,8 +22,8 @@ pub struct ServeOptions {
     pub max_requests: usize,
     /// How many requests may wait for that. Further ones are refused (-32000). Unless set: 4096.
     pub max_requests_waiting: usize,
-    /// How many bytes of parameters may wait in those requests. What would go beyond is refused likewise. Unless set:
-    /// 256 MiB.
+    /// How many bytes the parameters of all requests that wait or run may have. What would go beyond is refused likewise.
+    /// Unless set: 256 MiB.
     pub max_waiting_bytes: usize,
     /// How many subscriptions (`subscriptions/listen`) there may be. Further ones are refused (-32000). They count as
     /// requests that run. Unless set: 64.

@@ -19,7 +19,8 @@ pub struct ServeReport {
     pub client_info: Option<Implementation>,
     /// Why it ended.
     pub ending: ServeEnding,
-    /// Requests that had not come to their end when the [time for that](super::ServeOptions::drain) was up.
+    /// Requests that had not been answered when the client was gone, or the [time for that](super::ServeOptions::drain)
+    /// was up.
     pub cut: usize,
     /// What went over the wire. Answers that nobody waited for are the client's here.
     pub traffic: Traffic,

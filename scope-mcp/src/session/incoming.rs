@@ -210,6 +210,11 @@ impl Session {
             Err(Refused::Busy(waiting)) => {
                 Rejection::new(BUSY, format!("{waiting} requests wait already: ask less at a time"))
             }
+            Err(Refused::TooMuch(bytes)) => {
+                let why =
+                    format!("the parameters of requests not yet answered have {bytes} bytes: ask for less at a time");
+                Rejection::new(BUSY, why)
+            }
         };
         self.refuse(Some(&id), &rejection, batch);
     }

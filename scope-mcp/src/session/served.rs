@@ -7,7 +7,7 @@
 //! ```
 //! Invariants:
 //! 1. `requests` has each request that has arrived and is not over, `by_id` those that the peer can still cancel;
-//! 2. `arrived` names only requests that have arrived, or are gone already; `bytes` is what their parameters weigh;
+//! 2. `arrived` names only requests that have arrived, or are gone already; `bytes` is what all in `requests` weigh;
 //! 3. `running` counts those handed out, and is at most `max_running`.
 
 use std::collections::{HashMap, VecDeque};
@@ -38,6 +38,8 @@ pub(crate) struct ServedBounds {
 struct Request {
     id: Id,
     batch: Option<u64>,
+    /// Bytes: of what waits here, or has been handed out to be kept there.
+    weight: usize,
     /// While it has not been handed out.
     waits: Option<Waits>,
     /// No answer is wanted any more.
@@ -48,12 +50,6 @@ struct Request {
 struct Waits {
     method: Box<str>,
     params: Option<Box<RawValue>>,
-}
-
-impl Waits {
-    fn weight(&self) -> usize {
-        self.method.len() + self.params.as_ref().map_or(0, |raw| raw.get().len())
-    }
 }
 
 /// Answers that go out together.
@@ -73,6 +69,8 @@ pub(crate) enum Refused {
     InUse,
     /// So many wait already.
     Busy(usize),
+    /// Those that wait or run have so many bytes already.
+    TooMuch(usize),
 }
 
 /// See the [module](self).
@@ -119,13 +117,18 @@ impl Served {
             return Err(Refused::InUse);
         }
         let weight = method.len() + params.map_or(0, |raw| raw.get().len());
-        if self.waiting >= self.bounds.max_arrived || weight > self.bounds.max_bytes.saturating_sub(self.bytes) {
-            return Err(Refused::Busy(self.waiting));
+        // Those that can run at once do not wait.
+        let free = self.bounds.max_running.saturating_sub(self.running);
+        if self.waiting >= self.bounds.max_arrived.saturating_add(free) {
+            return Err(Refused::Busy(self.waiting - free));
+        }
+        if weight > self.bounds.max_bytes.saturating_sub(self.bytes) {
+            return Err(Refused::TooMuch(self.bytes));
         }
         let key = self.next_key;
         self.next_key += 1;
         let waits = Waits { method: method.into(), params: params.map(ToOwned::to_owned) };
-        self.bytes += waits.weight();
+        self.bytes += weight;
         self.waiting += 1;
         if self.arrived.len() > 2 * self.waiting + 64 {
             // Mostly keys of requests that have gone.
@@ -137,7 +140,7 @@ impl Served {
         if let Some(batch) = batch.and_then(|batch| self.batches.get_mut(&batch)) {
             batch.open += 1;
         }
-        self.requests.insert(key, Request { id, batch, waits: Some(waits), cancelled: false });
+        self.requests.insert(key, Request { id, batch, weight, waits: Some(waits), cancelled: false });
         Ok(())
     }
 
@@ -148,7 +151,6 @@ impl Served {
             let Some(request) = self.requests.get_mut(&key) else { continue };
             let Some(waits) = request.waits.take() else { continue };
             self.waiting -= 1;
-            self.bytes -= waits.weight();
             self.running += 1;
             return Some(Arrived { key, id: request.id.clone(), method: waits.method, params: waits.params });
         }
@@ -160,14 +162,14 @@ impl Served {
         let key = self.by_id.remove(id)?;
         let request = self.requests.get_mut(&key)?;
         request.cancelled = true;
-        let Some(waits) = request.waits.take() else {
+        if request.waits.is_none() {
             self.cancelled.push(key);
             return None;
-        };
+        }
         self.waiting -= 1;
-        self.bytes -= waits.weight();
-        let batch = self.requests.remove(&key)?.batch;
-        self.leave_batch(batch)
+        let request = self.requests.remove(&key)?;
+        self.bytes -= request.weight;
+        self.leave_batch(request.batch)
     }
 
     /// Those that run and were cancelled since the last time.
@@ -184,6 +186,7 @@ impl Served {
     pub(super) fn over(&mut self, key: u64, answer: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let request = self.requests.remove(&key)?;
         self.running -= 1;
+        self.bytes -= request.weight;
         if !request.cancelled {
             self.by_id.remove(&request.id);
         }
@@ -225,16 +228,15 @@ impl Served {
         self.requests.is_empty()
     }
 
-    /// How many run.
-    pub(super) fn running(&self) -> usize {
-        self.running
+    /// How many have not been answered, and should be.
+    pub(super) fn unanswered(&self) -> usize {
+        self.by_id.len()
     }
 
     /// Forgets what waits, and wants no answer to what runs.
     pub(super) fn abandon(&mut self) {
         self.arrived.clear();
         self.waiting = 0;
-        self.bytes = 0;
         self.by_id.clear();
         self.batches.clear();
         self.requests.retain(|_, request| {
@@ -242,6 +244,7 @@ impl Served {
             request.batch = None;
             request.waits.is_none()
         });
+        self.bytes = self.requests.values().map(|request| request.weight).sum();
     }
 
     fn leave_batch(&mut self, batch: Option<u64>) -> Option<Vec<u8>> {
@@ -280,15 +283,15 @@ mod tests {
     #[test]
     fn so_many_run_and_so_many_wait() {
         let mut it = served(2, 2);
-        for n in ["1", "2"] {
+        for n in ["1", "2", "3", "4"] {
             it.arrive(id(n), "m", None, None).unwrap();
         }
-        assert_eq!(it.arrive(id("3"), "m", None, None), Err(Refused::Busy(2)));
+        assert_eq!(it.arrive(id("5"), "m", None, None), Err(Refused::Busy(2)));
         assert_eq!(it.arrive(id("1"), "m", None, None), Err(Refused::InUse));
         let (first, second) = (it.next().unwrap(), it.next().unwrap());
         assert_eq!((first.id.as_json(), second.id.as_json()), ("1", "2"));
-        it.arrive(id("3"), "m", None, None).unwrap();
-        assert!(it.next().is_none() && it.running() == 2);
+        assert_eq!(it.arrive(id("5"), "m", None, None), Err(Refused::Busy(2)));
+        assert!(it.next().is_none() && it.unanswered() == 4);
         assert_eq!(it.over(first.key, Some(b"a".to_vec())), Some(b"a".to_vec()));
         assert_eq!(it.next().unwrap().id.as_json(), "3");
         assert!(it.arrive(id("1"), "m", None, None).is_ok(), "an id can be used again");
@@ -299,10 +302,14 @@ mod tests {
         let mut it = served(1, 10);
         let heavy: Box<RawValue> = RawValue::from_string(format!("\"{}\"", "x".repeat(90))).unwrap();
         it.arrive(id("1"), "m", Some(&heavy), None).unwrap();
-        assert_eq!(it.arrive(id("2"), "m", Some(&heavy), None), Err(Refused::Busy(1)));
-        assert!(it.next().is_some());
+        assert_eq!(it.arrive(id("2"), "m", Some(&heavy), None), Err(Refused::TooMuch(93)));
+        assert_eq!(it.cancel(&id("1")), None);
         it.arrive(id("2"), "m", Some(&heavy), None).unwrap();
+        let running = it.next().unwrap();
+        assert!(it.arrive(id("3"), "m", Some(&heavy), None).is_err(), "what runs has its parameters");
         assert_eq!(it.cancel(&id("2")), None);
+        assert!(it.arrive(id("3"), "m", Some(&heavy), None).is_err(), "also when it is cancelled, until it has ended");
+        assert_eq!(it.over(running.key, None), None);
         it.arrive(id("3"), "m", Some(&heavy), None).unwrap();
     }
 

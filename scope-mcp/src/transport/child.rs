@@ -96,7 +96,8 @@ impl ChildLink {
             // went, which it most likely is doing; what was sent may still be answered.
             let closed = error.kind() == io::ErrorKind::BrokenPipe;
             self.seen(if closed { HowGone::ClosedInput } else { HowGone::Broken(error) }, GRACE_INPUT);
-            false
+            // Once more at once: the clock has to be set.
+            true
         })
     }
 

@@ -80,7 +80,8 @@ impl StreamLink {
             let closed = error.kind() == io::ErrorKind::BrokenPipe;
             self.seen(if closed { HowGone::HungUp } else { HowGone::Broken(error) });
             self.clock.rest(if self.lingers { Duration::ZERO } else { GRACE_INPUT });
-            false
+            // Once more at once: the clock has to be set.
+            true
         })
     }
 

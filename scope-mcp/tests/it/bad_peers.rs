@@ -81,7 +81,10 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
             bad_answers::one_that_asks_without_reading_the_answers_gets_a_bounded_number_of_them
         }
         "closes its output and lives" { bad_servers::one_that_closes_its_output_and_lives }
-        "closes its input and lives" { bad_servers::one_that_closes_its_input_and_lives }
+        "closes its input and lives" {
+            bad_servers::one_that_closes_its_input_and_lives
+            bad_servers::one_that_closes_its_input_and_asks_is_gone_when_it_is_answered
+        }
         "closes its standard error" {
             bad_servers::one_that_closes_its_standard_error_and_lives_is_a_good_one
             bad_servers::one_that_fills_its_standard_error_is_read_and_its_last_lines_are_kept

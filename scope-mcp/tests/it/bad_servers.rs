@@ -215,6 +215,16 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn one_that_closes_its_input_and_asks_is_gone_when_it_is_answered(n, TEST) {
+        let asks = r#"exec <&-; while :; do printf '%s\n' '{"jsonrpc":"2.0","id":1,"method":"ping"}' || exit; sleep 1; done"#;
+        let client = open(n, TEST.script(&(ANSWER.to_owned() + asks))).await?;
+        let report = client.closed().await.unwrap();
+        assert!(matches!(&report.ending, Ending::Lost(_)) && report.is_complete(), "{report}");
+        assert_says(&report, "closed its standard input but went on running");
+    }
+}
+
+on_every_runtime! {
     async fn one_that_closes_its_standard_error_and_lives_is_a_good_one(n, TEST) {
         let script = ANSWER.to_owned() + r#"exec 2>&-; read -r line; printf '%s\n' '{"jsonrpc":"2.0","id":2,"result":7}'; read -r line"#;
         let client = open(n, TEST.script(&script)).await?;

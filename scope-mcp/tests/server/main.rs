@@ -1,6 +1,10 @@
 //! Our server: asked line by line, as any client may ask it, on every runtime.
 
 mod asking;
+mod bad_lines;
+mod bad_peers;
+mod bad_requests;
+mod bad_ways;
 mod eras;
 mod running;
 mod tasks;

@@ -30,13 +30,17 @@ impl Peer {
         Peer { reader: BufReader::new(reader), writer, next_id: 1 }
     }
 
+    /// The next line, with its end; `None` at the end.
+    pub(crate) async fn hear_line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.reader.read_line(&mut line).await;
+        matches!(read, Ok(1..)).then_some(line)
+    }
+
     /// The next message; `None` at the end.
     pub(crate) async fn hear_or_end(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        match self.reader.read_line(&mut line).await {
-            Ok(0) | Err(_) => None,
-            Ok(_) => Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}"))),
-        }
+        let line = self.hear_line().await?;
+        Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}")))
     }
 
     /// The next message.
@@ -91,6 +95,11 @@ impl Peer {
         answer
     }
 
+    /// Hears no more. It can still speak.
+    pub(crate) fn stop_listening(&mut self) {
+        self.reader = BufReader::new(Box::new(futures_util::io::empty()));
+    }
+
     /// Says no more. It can still hear.
     pub(crate) async fn end_input(&mut self) {
         self.writer.close().await.expect("a server that reads");
@@ -110,7 +119,7 @@ macro_rules! on_every_runtime {
     ($(#[$doc:meta])* async fn $name:ident($n:ident) $body:block) => {
         $(#[$doc])*
         #[test]
-        fn $name() {
+        pub(crate) fn $name() {
             async fn body($n: &::scope_core::Nursery<'_, '_>) -> Result<(), ::scope_core::Failure> {
                 $body
                 Ok(())
