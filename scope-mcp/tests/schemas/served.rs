@@ -56,6 +56,15 @@ fn says_only_what_there_is(revision: Revision, schemas: &Schemas) {
     if revision.era() == Era::Legacy && revision >= Revision::V2025_06_18 {
         types.push("ElicitRequest");
     }
+    let tasks = ["CreateTaskResult", "GetTaskResult", "CancelTaskResult"];
+    match revision {
+        Revision::V2025_11_25 => {
+            types.extend(tasks);
+            types.extend(["GetTaskPayloadResult", "ListTasksResult", "TaskStatusNotification"]);
+        }
+        Revision::V2026_07_28 => types.extend(tasks.into_iter().chain(["UpdateTaskResult"])),
+        _ => {}
+    }
     assert_right(&judge, revision.as_str(), &types);
 }
 
@@ -258,12 +267,77 @@ async fn legacy(client: &mut ByHand, revision: Revision) {
     }
     client.hear_of("notifications/resources/updated").await;
     client.ask("resources/unsubscribe", &json!({ "uri": "file:///text" }), none).await;
+    if revision == Revision::V2025_11_25 {
+        tasks(client).await;
+    }
     // A handler that asks, and whose call is cancelled: its question is, too.
     let id = client.begin("tools/call", &json!({ "name": "asks" })).await;
     let question = client.hear().await.expect("a question");
     assert_eq!(question["method"], "roots/list");
     client.notify("notifications/cancelled", &json!({ "requestId": id })).await;
     client.hear_of("notifications/cancelled").await;
+}
+
+/// Tasks in the core.
+async fn tasks(client: &mut ByHand) {
+    let none = &Value::Null;
+    let answers = answers(Revision::V2025_11_25);
+    let call = |name: &str| json!({ "name": name, "task": { "ttl": 60_000 } });
+    let created = client.ask("tools/call", &call("slow"), &answers).await;
+    let task = json!({ "taskId": created["task"]["taskId"] });
+    client.ask("tasks/get", &task, &answers).await;
+    let result = client.ask("tasks/result", &task, &answers).await;
+    assert_eq!(result["content"][0]["text"], "done", "{result}");
+    client.ask("tasks/list", &json!({}), none).await;
+    let created = client.ask("tools/call", &call("breaks"), none).await;
+    client.ask_in_vain("tasks/result", &json!({ "taskId": created["task"]["taskId"] })).await;
+    let created = client.ask("tools/call", &call("endless"), none).await;
+    let task = json!({ "taskId": created["task"]["taskId"] });
+    client.ask("tasks/cancel", &task, none).await;
+    client.hear_of("notifications/tasks/status").await;
+    client.ask_in_vain("tasks/cancel", &task).await;
+    client.ask_in_vain("tools/call", &json!({ "name": "endless" })).await;
+}
+
+/// Tasks of the extension.
+async fn extended_tasks(client: &mut ByHand) {
+    let none = &Value::Null;
+    let with = |params: Value| {
+        let mut params = modern_params(params);
+        let capabilities = &mut params["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+        capabilities["extensions"] = json!({ "io.modelcontextprotocol/tasks": {} });
+        params
+    };
+    let call = |name: &str| with(json!({ "name": name }));
+    // Until it is there: how often it is asked does not matter.
+    async fn wait_for(client: &mut ByHand, task: &Value, status: &str) -> Value {
+        for _ in 0..100_000 {
+            let found = client.ask("tasks/get", task, &Value::Null).await;
+            if found["status"] == status {
+                return found;
+            }
+        }
+        panic!("it never is {status}");
+    }
+    let created = client.ask("tools/call", &call("slow"), none).await;
+    let task = with(json!({ "taskId": created["taskId"] }));
+    let asking = wait_for(client, &task, "input_required").await;
+    let keys = asking["inputRequests"].as_object().unwrap().keys();
+    let answer = || answers(Revision::V2026_07_28)["elicitation/create"].clone();
+    let mut update = task.clone();
+    update["inputResponses"] = keys.map(|key| (key.clone(), answer())).collect();
+    client.ask("tasks/update", &update, none).await;
+    wait_for(client, &task, "completed").await;
+    let created = client.ask("tools/call", &call("breaks"), none).await;
+    wait_for(client, &with(json!({ "taskId": created["taskId"] })), "failed").await;
+    let created = client.ask("tools/call", &call("endless"), none).await;
+    let task = with(json!({ "taskId": created["taskId"] }));
+    client.ask("tasks/cancel", &task, none).await;
+    wait_for(client, &task, "cancelled").await;
+    // One who does not know tasks.
+    client.ask_in_vain("tools/call", &modern_params(json!({ "name": "endless" }))).await;
+    client.ask_in_vain("tasks/get", &modern_params(json!({ "taskId": created["taskId"] }))).await;
+    client.ask_in_vain("tasks/get", &with(json!({ "taskId": "none" }))).await;
 }
 
 fn modern_params(mut params: Value) -> Value {
@@ -316,6 +390,7 @@ async fn modern(client: &mut ByHand) {
     assert_eq!(client.ask_in_vain("tools/call", &params).await, -32021);
     let params = with(json!({ "name": "asks", "requestState": "forged" }));
     client.ask_in_vain("tools/call", &params).await;
+    extended_tasks(client).await;
     // A subscription.
     let filter = json!({
         "toolsListChanged": true, "promptsListChanged": true, "resourcesListChanged": true,

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use scope_mcp::model::{
     Annotations, CallToolResult, Completion, ContentBlock, CreateMessageParams, ElicitFormParams, ElicitUrlParams,
     FormField, Icon, LoggingLevel, Prompt, PromptArgument, PromptMessage, Resource, ResourceContents, ResourceTemplate,
-    Role, SamplingMessage, ToolAnnotations,
+    Role, SamplingMessage, TaskSupport, ToolAnnotations,
 };
 use scope_mcp::{
     Completing, Context, HandlerError, Json, NoArguments, PromptArguments, Revision, Server, ServerPrompt,
@@ -41,6 +41,18 @@ pub(crate) fn server() -> Server {
         .tool("asks", "Asks for everything", asks)
         .tool("never", "Never ends", |_: NoArguments, _: Context| std::future::pending::<()>())
         .tool("changes", "Changes what there is", changes)
+        .add_tool(
+            ServerTool::new("slow", "Asks, in its time", slow)
+                .describe(|tool| tool.task_support(TaskSupport::Optional)),
+        )
+        .add_tool(
+            ServerTool::new("breaks", "Breaks, in its time", |_: NoArguments, _: Context| async { panics() })
+                .describe(|tool| tool.task_support(TaskSupport::Optional)),
+        )
+        .add_tool(
+            ServerTool::new("endless", "Takes all time", |_: NoArguments, _: Context| std::future::pending::<()>())
+                .describe(|tool| tool.task_support(TaskSupport::Required)),
+        )
         .add_tool(ServerTool::new("described", "Does nothing", |_: NoArguments, _: Context| async {}).describe(
             |tool| {
                 let hints = ToolAnnotations::new()
@@ -171,6 +183,11 @@ async fn asks(_: NoArguments, cx: Context) -> Result<&'static str, HandlerError>
         url?;
     }
     Ok("asked")
+}
+
+async fn slow(_: NoArguments, cx: Context) -> Result<&'static str, HandlerError> {
+    cx.elicit("form", form()).await?;
+    Ok("done")
 }
 
 async fn changes(_: NoArguments, cx: Context) -> Result<&'static str, HandlerError> {
