@@ -1,5 +1,6 @@
 //! A client: the handle of a connection that has one owner.
 
+mod allowance;
 mod call;
 mod completion;
 mod connection;
@@ -19,6 +20,7 @@ mod report;
 mod resources;
 mod spec;
 mod subscriptions;
+mod tasks;
 mod tools;
 
 use std::fmt;
@@ -39,11 +41,13 @@ pub use paging::Page;
 pub use report::{CloseReport, Ending, Traffic};
 pub use spec::ServerSpec;
 pub use subscriptions::{Subscription, SubscriptionEnd};
+pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::session::{Answer, NewCall, Pending, pair};
 use crate::transport::{Stream, Target};
 use connection::Shared;
+use input::Outcome;
 
 /// A handle of a server: cheap to clone, to be used from any task, at once.
 ///
@@ -169,6 +173,9 @@ impl Client {
 
     /// Sends one request as it is and returns the result as it is.
     ///
+    /// A modern server that needs input to go on gets it, unless [`CallOptions::one_round`] is set; a task that it makes of
+    /// the call is returned as it is.
+    ///
     /// # Errors
     /// See [`CallError`]; an error that the server answers with is in [`CallError::rejection`], as it is.
     ///
@@ -195,7 +202,11 @@ impl Client {
         {
             return Err(CallError::not_json(&name, "they must be an object or an array"));
         }
-        self.request(name, params, options).await
+        if options.one_round {
+            return self.request(name, params, options).await;
+        }
+        let (Outcome::Result(result) | Outcome::Task(result)) = self.converse(&name, params, options).await?;
+        Ok(result)
     }
 
     /// What the server says without being asked, from now on.

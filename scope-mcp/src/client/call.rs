@@ -13,7 +13,13 @@ use crate::session::Answer;
 impl Client {
     /// Every typed call goes out here.
     pub(super) async fn ask(&self, name: &CallName, params: Option<Box<RawValue>>, options: &CallOptions) -> Answer {
-        self.converse(name, params, options).await
+        let limits = &self.shared.options;
+        let timeout = options.timeout.unwrap_or(limits.call_timeout);
+        // One that became a task is seen to go on.
+        let longest = options.max_timeout.unwrap_or(limits.max_call_timeout).max(timeout);
+        let allowance = self.allow(longest);
+        let outcome = self.converse(name, params, options).await?;
+        self.follow(name, outcome, allowance).await
     }
 
     /// What is known of the server, once it is open.

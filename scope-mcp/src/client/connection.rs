@@ -139,6 +139,7 @@ impl Shared {
     fn errand(&self, errand: &Errand) -> Option<NewCall> {
         let (method, params) = match errand {
             Errand::Unsubscribe(uri) => ("resources/unsubscribe", serde_json::json!({ "uri": uri })),
+            Errand::CancelTask(id) => ("tasks/cancel", serde_json::json!({ "taskId": id })),
         };
         let name = CallName { server: Arc::clone(&self.server), method: method.into(), subject: None };
         let reply = Reply::to_nobody(&name);

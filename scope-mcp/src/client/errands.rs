@@ -31,6 +31,8 @@ struct State {
 pub(super) enum Errand {
     /// Not to tell of this resource any more (legacy era).
     Unsubscribe(String),
+    /// To cancel the task of that id.
+    CancelTask(String),
 }
 
 impl Errands {
@@ -74,6 +76,7 @@ impl Errands {
         let mut waiting = std::mem::take(&mut state.waiting);
         waiting.retain(|errand| match errand {
             Errand::Unsubscribe(uri) => !state.watched.contains_key(uri),
+            Errand::CancelTask(_) => true,
         });
         waiting
     }
@@ -126,8 +129,9 @@ mod tests {
         errands.watch("a");
         errands.unwatch("a".into());
         errands.watch("a");
+        errands.leave(Errand::CancelTask("t".into()));
         let cx = Context::from_waker(std::task::Waker::noop());
-        assert!(errands.take(&cx).is_empty());
+        assert_eq!(errands.take(&cx), [Errand::CancelTask("t".into())]);
         errands.close();
         errands.unwatch("a".into());
         assert!(errands.take(&cx).is_empty(), "after the end");

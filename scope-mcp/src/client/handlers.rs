@@ -29,7 +29,7 @@ use crate::decode::decode;
 use crate::jsonrpc::METHOD_NOT_FOUND;
 use crate::model::{
     ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams, ElicitParams,
-    ElicitResult, ElicitUrlParams, ListRootsResult, Object,
+    ElicitResult, ElicitUrlParams, ListRootsResult, Object, TASKS_EXTENSION,
 };
 use crate::{Era, Rejection, Revision};
 
@@ -71,6 +71,7 @@ pub(crate) struct ClientHandlers {
     sampling_context: bool,
     form: Option<Handler<ElicitFormParams, ElicitResult>>,
     url: Option<Handler<ElicitUrlParams, ElicitResult>>,
+    no_tasks: bool,
 }
 
 /// What a server can ask for.
@@ -118,7 +119,15 @@ impl ClientHandlers {
             let details = [("form", detailed && self.form.is_some()), ("url", detailed && self.url.is_some())];
             all = all.with("elicitation", present(&details));
         }
+        if revision.era() == Era::Modern && self.takes_tasks() {
+            all = all.with_extension(TASKS_EXTENSION, Object::new());
+        }
         all
+    }
+
+    /// Whether a modern server may answer a call with a task.
+    pub(crate) fn takes_tasks(&self) -> bool {
+        !self.no_tasks
     }
 
     fn elicits(&self, revision: Revision) -> bool {
@@ -352,6 +361,18 @@ impl ClientOptions {
         A: Future<Output = Result<ElicitResult, Rejection>> + Send + 'static,
     {
         self.handlers.url = Some(Arc::new(move |question| handler(question).boxed()));
+        self
+    }
+}
+
+impl ClientOptions {
+    /// Whether servers of the modern era may make a task of a call (the extension `io.modelcontextprotocol/tasks`). Unless
+    /// set: yes. [`call_tool`](crate::Client::call_tool) waits for its result then, no longer than for a call that tells of
+    /// its progress ([`max_call_timeout`](ClientOptions::max_call_timeout)), and has it cancelled when it is dropped;
+    /// [`start_tool`](crate::Client::start_tool) gives it out.
+    #[must_use]
+    pub fn tasks(mut self, may: bool) -> Self {
+        self.handlers.no_tasks = !may;
         self
     }
 }

@@ -3,10 +3,8 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -14,10 +12,9 @@ use serde_json::value::RawValue;
 use super::call::write;
 use super::{CallOptions, Client};
 use crate::decode::decode;
-use crate::error::{CallError, CallName, Delivery};
+use crate::error::{CallError, CallName};
 use crate::jsonrpc::{Members, Rejection};
 use crate::model::{InputRequest, InputRequests, InputResponses};
-use crate::session::Answer;
 use crate::visible::Visible;
 use crate::{Era, Revision};
 
@@ -83,6 +80,8 @@ impl<'a> ResultKind<'a> {
                 Ok(ResultKind::InputRequired(wanted))
             }
             Some("task") if method == "tools/call" => Ok(ResultKind::Task),
+            // Some call it by what it is about.
+            Some("task") if method == "tasks/get" => Ok(ResultKind::Complete),
             Some(known @ ("input_required" | "task")) => {
                 Err(format!("a result of the type \"{known}\", which {method} does not have"))
             }
@@ -91,51 +90,25 @@ impl<'a> ResultKind<'a> {
     }
 }
 
-/// When a call was begun, and how long it may take with all its rounds.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Allowance {
-    start: Option<Instant>,
-    timeout: Duration,
+/// What comes of a call after all its rounds.
+pub(super) enum Outcome {
+    /// Its result; in the legacy era, whatever it is.
+    Result(Box<RawValue>),
+    /// A task that will have its result (modern era).
+    Task(Box<RawValue>),
 }
 
 impl Client {
-    /// From now on.
-    pub(super) fn allow(&self, timeout: Duration) -> Allowance {
-        Allowance { start: self.shared.now(), timeout }
-    }
-
-    /// What is left of it.
-    pub(super) fn left(&self, it: Allowance) -> Duration {
-        match (it.start, self.shared.now()) {
-            (Some(start), Some(now)) => it.timeout.saturating_sub(now.saturating_duration_since(start)),
-            _ => it.timeout,
-        }
-    }
-
-    /// `work`, or the error of a call that took too long.
-    pub(super) async fn in_time<T>(
-        &self,
-        name: &CallName,
-        allowance: Allowance,
-        work: impl Future<Output = T>,
-    ) -> Result<T, CallError> {
-        let Some(timer) = self.shared.timer(self.left(allowance)) else { return Ok(work.await) };
-        match select(pin!(work), timer).await {
-            Either::Left((done, _)) => Ok(done),
-            Either::Right(_) => Err(CallError::timed_out(name, Delivery::Answered, allowance.timeout, None)),
-        }
-    }
-
     /// A call with all its rounds: what comes back is no `input_required`. In the legacy era there is one round.
     pub(super) async fn converse(
         &self,
         name: &CallName,
         params: Option<Box<RawValue>>,
         options: &CallOptions,
-    ) -> Answer {
+    ) -> Result<Outcome, CallError> {
         let revision = self.opened(name).await?.revision;
         if revision.era() == Era::Legacy {
-            return self.request(name.clone(), params, options).await;
+            return self.request(name.clone(), params, options).await.map(Outcome::Result);
         }
         let defaults = &self.shared.options;
         let timeout = options.timeout.unwrap_or(defaults.call_timeout);
@@ -156,7 +129,11 @@ impl Client {
             let result = if round == 1 { answer? } else { answer.map_err(CallError::in_a_later_round)? };
             let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {
                 Ok(ResultKind::InputRequired(wanted)) => wanted,
-                Ok(ResultKind::Complete | ResultKind::Task) => return Ok(result),
+                Ok(ResultKind::Complete) => return Ok(Outcome::Result(result)),
+                Ok(ResultKind::Task) if self.shared.handlers.takes_tasks() => return Ok(Outcome::Task(result)),
+                Ok(ResultKind::Task) => {
+                    return Err(CallError::malformed(name, "a task, which this client does not take"));
+                }
                 Err(why) => return Err(CallError::malformed(name, why)),
             };
             let questions = input_requests.unwrap_or_default();
@@ -166,7 +143,7 @@ impl Client {
             }
             let answers = self.in_time(name, allowance, answering).await??;
             if answers.is_empty() {
-                self.in_time(name, allowance, self.pause(pause_after(pauses))).await?;
+                self.pause(name, allowance, pause_after(pauses)).await?;
                 pauses += 1;
             }
             next = Some(again(name, params.as_deref(), &answers, request_state)?);
@@ -200,13 +177,6 @@ impl Client {
             });
         }
         Ok(stream::iter(all).buffer_unordered(AT_A_TIME).try_collect())
-    }
-
-    /// For so long; not at all before there is a clock.
-    pub(super) async fn pause(&self, time: Duration) {
-        if let Some(timer) = self.shared.timer(time) {
-            timer.await;
-        }
     }
 }
 

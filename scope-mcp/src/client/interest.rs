@@ -25,6 +25,8 @@ pub(crate) enum Interest {
         /// Of resources, and of what is below them.
         resources: HashSet<String>,
     },
+    /// Changes of the task of that id.
+    Task(String),
 }
 
 impl Interest {
@@ -40,6 +42,7 @@ impl Interest {
                     || changed_resource(notification)
                         .is_some_and(|changed| resources.iter().any(|uri| changed.starts_with(&**uri)))
             }
+            Interest::Task(id) => changed_task(notification).is_some_and(|changed| changed == *id),
         }
     }
 
@@ -75,6 +78,19 @@ fn changed_resource(notification: &Notification) -> Option<String> {
         return None;
     }
     Some(serde_json::from_str::<Params>(notification.params()?.get()).ok()?.uri)
+}
+
+/// Which task has changed, if that is what is told: in the legacy era, or in the modern.
+fn changed_task(notification: &Notification) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Params {
+        task_id: String,
+    }
+    if !matches!(notification.method(), "notifications/tasks/status" | "notifications/tasks") {
+        return None;
+    }
+    Some(serde_json::from_str::<Params>(notification.params()?.get()).ok()?.task_id)
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ pub struct ClientOptions {
     pub max_pages: usize,
     /// How often a server of the modern era may ask for input before it has done one call. Unless set: 16. At least 1.
     pub max_rounds: u32,
+    /// How long [`ToolTask::wait`](crate::ToolTask::wait) waits. Unless set: an hour.
+    pub task_timeout: Duration,
     /// The longest [form](ClientOptions::on_elicitation) that a server may ask for, in bytes. Unless set: 64 KiB.
     pub max_form_bytes: usize,
     /// How this client introduces itself.
@@ -171,6 +173,13 @@ impl ClientOptions {
         self
     }
 
+    /// Sets [`task_timeout`](ClientOptions::task_timeout).
+    #[must_use]
+    pub fn task_timeout(mut self, timeout: Duration) -> Self {
+        self.task_timeout = timeout;
+        self
+    }
+
     /// Sets [`max_form_bytes`](ClientOptions::max_form_bytes).
     #[must_use]
     pub fn max_form_bytes(mut self, bytes: usize) -> Self {
@@ -230,6 +239,7 @@ impl Default for ClientOptions {
             max_items: 100_000,
             max_pages: 1000,
             max_rounds: 16,
+            task_timeout: Duration::from_secs(60 * 60),
             max_form_bytes: 64 * 1024,
             client_info: Implementation::new("scope-mcp", env!("CARGO_PKG_VERSION")),
             wire: None,
@@ -264,6 +274,9 @@ pub struct CallOptions {
     /// More entries for the request's `_meta`, such as a trace context (`traceparent`, `tracestate`, `baggage`). What the
     /// protocol itself has there stands over them.
     pub meta: Object,
+    /// Of a [raw call](crate::Client::request_raw_with): whether what a modern server answers first is returned as it is,
+    /// also if it needs input to go on. For those who pass it on. Typed calls take no notice.
+    pub one_round: bool,
     /// See [`with_progress`](CallOptions::with_progress).
     progress: Option<Arc<Mutex<Option<Arc<Subscriber>>>>>,
 }
@@ -285,6 +298,13 @@ impl CallOptions {
     #[must_use]
     pub fn max_timeout(mut self, timeout: Duration) -> Self {
         self.max_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets [`one_round`](CallOptions::one_round).
+    #[must_use]
+    pub fn one_round(mut self, only: bool) -> Self {
+        self.one_round = only;
         self
     }
 

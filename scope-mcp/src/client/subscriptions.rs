@@ -206,7 +206,7 @@ impl Client {
         Ok(Subscription { queue, honoured, source: Source::Watching(watching), end: None })
     }
 
-    fn hear(&self, interest: Interest) -> Notifications {
+    pub(super) fn hear(&self, interest: Interest) -> Notifications {
         self.shared.subscribers.subscribe_to(interest, self.shared.options.notifications())
     }
 }

@@ -6,13 +6,29 @@ use serde_json::value::RawValue;
 use super::call::{read, write};
 use super::paging::Listed;
 use super::{CallOptions, Client, Page};
-use crate::error::CallError;
-use crate::model::{CallToolResult, Tool};
+use crate::error::{CallError, CallName};
+use crate::model::{CallToolResult, TaskMetadata, Tool};
 
 #[derive(Serialize)]
 struct CallToolParams<'a> {
     name: &'a str,
     arguments: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task: Option<&'a TaskMetadata>,
+}
+
+/// The parameters of a call of a tool; with `task`, of one that is to be a task.
+pub(super) fn call_params<A: Serialize + ?Sized>(
+    name: &CallName,
+    tool: &str,
+    arguments: &A,
+    task: Option<&TaskMetadata>,
+) -> Result<Box<RawValue>, CallError> {
+    let arguments = write(name, arguments)?;
+    if !arguments.get().starts_with('{') {
+        return Err(CallError::not_json(name, "the arguments of a tool must be a JSON object"));
+    }
+    write(name, &CallToolParams { name: tool, arguments: &arguments, task })
 }
 
 impl Listed for Tool {
@@ -120,11 +136,7 @@ impl Client {
         A: Serialize + Sync + ?Sized,
     {
         let name = self.call_name("tools/call", Some(tool));
-        let arguments = write(&name, arguments)?;
-        if !arguments.get().starts_with('{') {
-            return Err(CallError::not_json(&name, "the arguments of a tool must be a JSON object"));
-        }
-        let params = write(&name, &CallToolParams { name: tool, arguments: &arguments })?;
+        let params = call_params(&name, tool, arguments, None)?;
         let answer = self.ask(&name, Some(params), options).await?;
         read(&name, &answer)
     }

@@ -19,6 +19,7 @@ mod sending;
 mod stdio;
 mod streams;
 mod support;
+mod tasks;
 mod telling;
 mod watching;
 
@@ -116,6 +117,15 @@ fn main() {
             one_that_no_longer_reads_still_answers_what_it_was_sent
             one_that_says_nothing_is_given_up_in_time
             what_the_writer_keeps_back_is_flushed_and_it_is_closed_at_the_end
+        }
+        tasks {
+            a_tool_that_is_a_task_is_followed_and_its_questions_are_answered
+            one_that_fails_is_refused_as_the_call_would_have_been
+            a_server_that_makes_no_tasks_is_called
+            one_that_is_dropped_is_cancelled_and_one_that_is_detached_is_not
+            one_that_is_cancelled_is_over
+            a_server_that_tells_is_asked_at_once
+            waiting_ends_in_time_and_can_be_taken_up
         }
         watching {
             every_line_is_seen_both_ways_in_order_and_without_secrets

@@ -1,0 +1,57 @@
+use std::future::Future;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, select};
+
+use super::Client;
+use crate::error::{CallError, CallName, Delivery};
+
+/// How long something may take that needs several calls, and since when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowance {
+    start: Option<Instant>,
+    timeout: Duration,
+}
+
+impl Client {
+    /// From now on; or from when there is a clock, if there is none yet.
+    pub(super) fn allow(&self, timeout: Duration) -> Allowance {
+        Allowance { start: self.shared.now(), timeout }
+    }
+
+    /// What is left of it.
+    pub(super) fn left(&self, it: Allowance) -> Duration {
+        match (it.start, self.shared.now()) {
+            (Some(start), Some(now)) => it.timeout.saturating_sub(now.saturating_duration_since(start)),
+            _ => it.timeout,
+        }
+    }
+
+    /// `work`, or the error of a call that took too long.
+    pub(super) async fn in_time<T>(
+        &self,
+        name: &CallName,
+        allowance: Allowance,
+        work: impl Future<Output = T>,
+    ) -> Result<T, CallError> {
+        let Some(timer) = self.shared.timer(self.left(allowance)) else { return Ok(work.await) };
+        match select(pin!(work), timer).await {
+            Either::Left((done, _)) => Ok(done),
+            Either::Right(_) => Err(out_of_time(name, allowance)),
+        }
+    }
+
+    /// Waits for `time`, if there is so much left; not at all before there is a clock.
+    pub(super) async fn pause(&self, name: &CallName, allowance: Allowance, time: Duration) -> Result<(), CallError> {
+        let left = self.left(allowance);
+        if let Some(timer) = self.shared.timer(time.min(left)) {
+            timer.await;
+        }
+        if time < left { Ok(()) } else { Err(out_of_time(name, allowance)) }
+    }
+}
+
+fn out_of_time(name: &CallName, allowance: Allowance) -> CallError {
+    CallError::timed_out(name, Delivery::Answered, allowance.timeout, None)
+}
