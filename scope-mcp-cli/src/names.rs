@@ -40,6 +40,19 @@ pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'
     }
 }
 
+/// That a server has not what was asked for by `name`: no such `kind`, and what there is.
+pub(crate) fn missing<'a>(
+    server: &str,
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+) -> String {
+    match known.clone().into_iter().next() {
+        None => format!("the server {server:?} has no {kind} {name:?}, and no other"),
+        Some(_) => format!("the server {server:?} has no {kind} {name:?}{}", suggestion(name, known)),
+    }
+}
+
 /// Why a `SERVER__TOOL` names no server.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum SplitError<'a> {
@@ -102,6 +115,12 @@ mod tests {
         let many: Vec<String> = (0..10).map(|i| format!("tool-{i}")).collect();
         let said = suggestion("zzz", many.iter().map(String::as_str));
         assert!(said.ends_with("\"tool-7\" and 2 more"), "{said}");
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_what_there_is() {
+        assert_eq!(missing("s", "tool", "ad", ["add"]), "the server \"s\" has no tool \"ad\"; did you mean \"add\"?");
+        assert_eq!(missing("s", "prompt", "a", []), "the server \"s\" has no prompt \"a\", and no other");
     }
 
     #[test]

@@ -57,8 +57,8 @@ async fn call(
         && let Ok(tools) = open.list_tools().await
         && tools.iter().all(|known| known.name != tool)
     {
-        let suggestion = names::suggestion(tool, tools.iter().map(|known| known.name.as_str()));
-        return Err(Stop::usage(format!("the server {:?} has no tool {tool:?}{suggestion}", open.name)));
+        let known = tools.iter().map(|known| known.name.as_str());
+        return Err(Stop::usage(names::missing(open.name, "tool", tool, known)));
     }
     Ok(answer)
 }

@@ -65,8 +65,7 @@ async fn get(
 /// What is not as the server's list has it.
 fn wrong(server: &str, prompts: &[Prompt], name: &str, arguments: &Map<String, Value>) -> Option<String> {
     let Some(prompt) = prompts.iter().find(|prompt| prompt.name == name) else {
-        let suggestion = names::suggestion(name, prompts.iter().map(|known| known.name.as_str()));
-        return Some(format!("the server {server:?} has no prompt {name:?}{suggestion}"));
+        return Some(names::missing(server, "prompt", name, prompts.iter().map(|known| known.name.as_str())));
     };
     let known = prompt.arguments.as_deref().unwrap_or_default();
     if let Some(missing) = known.iter().find(|known| known.is_required() && !arguments.contains_key(&known.name)) {

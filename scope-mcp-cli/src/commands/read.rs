@@ -76,8 +76,8 @@ async fn read(app: &App, open: &Open<'_>, uri: &str) -> Result<Result<ReadResour
         && let Ok(resources) = open.list_resources().await
         && resources.iter().all(|known| known.uri != uri)
     {
-        let suggestion = names::suggestion(uri, resources.iter().map(|known| known.uri.as_str()));
-        return Err(Stop::usage(format!("the server {:?} has no resource {uri:?}{suggestion}", open.name)));
+        let known = resources.iter().map(|known| known.uri.as_str());
+        return Err(Stop::usage(names::missing(open.name, "resource", uri, known)));
     }
     Ok(answer)
 }

@@ -112,7 +112,8 @@ fn a_prompt_that_is_asked_for_wrongly() {
     });
 }
 
-/// A server that says one thing each to `resources/list`, `resources/read` and `prompts/get`, and knows no templates.
+/// A server that says one thing each to `resources/list`, `resources/read` and `prompts/get`, or nothing for `null`, and
+/// knows no templates.
 fn one_that_says(host: &Host, list: &Value, read: &Value, get: &Value) -> String {
     let opening = json!({
         "protocolVersion": "2025-06-18",
@@ -130,6 +131,7 @@ fn one_that_says(host: &Host, list: &Value, read: &Value, get: &Value) -> String
         ("prompts/list", result(&json!({ "prompts": [] }))),
         ("", refused),
     ] {
+        let answer = if answer == "\"result\":null" { "" } else { &answer };
         cases.push_str(&format!("*'\"{method}'*) said='{answer}';;\n"));
     }
     let lines = format!(
@@ -137,6 +139,7 @@ fn one_that_says(host: &Host, list: &Value, read: &Value, get: &Value) -> String
          case $line in *'\"id\":'*) ;; *) continue;; esac\n\
          id=${{line#*'\"id\":'}}; id=${{id%%[,\\}}]*}}\n\
          case $line in\n{cases}esac\n\
+         [ -n \"$said\" ] || continue\n\
          printf '%s\\n' '{{\"jsonrpc\":\"2.0\",\"id\":'\"$id,$said\"'}}'\n\
          done"
     );
@@ -157,6 +160,18 @@ fn a_resource_that_does_not_exist() {
         assert!(ended.stdout.contains("1 resource\n"), "{ended:?}");
         // Where there are templates, the list does not tell.
         host.run(&["read", "bundled", "bundled:readm"]).exits_with(1).says(&["bundled:readm", "-32002"]);
+    });
+}
+
+#[test]
+fn a_resource_or_a_prompt_that_takes_too_long() {
+    on_each_runtime(|host| {
+        let config = one_that_says(host, &json!({ "resources": [] }), &Value::Null, &Value::Null);
+        for args in [["read", "odd", "x:slow"], ["prompt", "odd", "slow"]] {
+            let args = [&args[..], &["--timeout", "1.5", "--config", &config]].concat();
+            let ended = host.run(&args).exits_with(4).says(&["odd", "slow: no answer in 1.5 s"]);
+            assert!(ended.stdout.is_empty(), "{ended:?}");
+        }
     });
 }
 
