@@ -12,6 +12,7 @@ mod input;
 mod interest;
 mod legacy;
 mod notifications;
+mod opening;
 mod options;
 mod output;
 mod paging;

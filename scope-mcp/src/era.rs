@@ -1,5 +1,6 @@
 //! The revisions of the protocol this crate speaks, and what differs between them.
 
+pub(crate) mod probe;
 mod splice;
 mod stamp;
 

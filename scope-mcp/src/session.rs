@@ -203,7 +203,6 @@ impl Session {
         self.revision = Some(revision);
     }
 
-    #[allow(dead_code, reason = "for the modern client, which is being built")]
     /// What stands in each request from here on.
     pub(crate) fn stamp(&mut self, stamp: Stamp) {
         self.stamp = stamp;
@@ -379,6 +378,22 @@ impl Session {
         self.admit();
     }
 
+    /// The server is gone, but another may take its place: those who wait for answers are told.
+    pub(crate) fn interrupted(&mut self, gone: &Gone) {
+        let over = Over::Gone(gone.clone());
+        self.over = Some(over.clone());
+        self.finish_calls(&over);
+    }
+
+    /// Begins anew with another server: what was asked of the first is over.
+    pub(crate) fn start_over(&mut self) {
+        self.finish_calls(&Over::Closed);
+        self.revision = None;
+        self.stamp = Stamp::default();
+        self.over = None;
+        self.deaf = false;
+    }
+
     /// What is to be written, in order; no more than `max` pieces.
     pub(crate) fn output(&self, max: usize) -> Vec<IoSlice<'_>> {
         self.outbox.slices(max)
@@ -430,6 +445,12 @@ impl Session {
             (_, latest) => latest,
         };
         self.over = Some(over.clone());
+        let unanswered = self.finish_calls(&over);
+        self.subscribers.end();
+        unanswered
+    }
+
+    fn finish_calls(&mut self, over: &Over) -> usize {
         let mut calls: Vec<(u64, Call)> = self.calls.drain().collect();
         calls.sort_unstable_by_key(|(id, _)| *id);
         self.deadlines.clear();
@@ -447,7 +468,6 @@ impl Session {
             let error = over.error(&call.name, call.delivery());
             call.reply.send(Err(error));
         }
-        self.subscribers.end();
         unanswered
     }
 
@@ -498,8 +518,8 @@ impl Session {
 
     /// Tells the server that nobody waits any more, if it knows of the call at all.
     fn tell_cancelled(&mut self, id: u64, call: &Call, reason: &str) {
-        // The protocol forbids it for this one.
-        if call.stage != Stage::Sent || &*call.name.method == "initialize" {
+        // The protocol forbids it for the one; and who does not know the other does not know what is cancelled.
+        if call.stage != Stage::Sent || matches!(&*call.name.method, "initialize" | "server/discover") {
             return;
         }
         let params = serde_json::json!({ "requestId": id, "reason": reason });

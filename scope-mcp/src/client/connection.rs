@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
@@ -11,21 +11,18 @@ use std::time::{Duration, Instant};
 use scope_core::rt;
 use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError, Spawner, nursery};
 use scope_process::Budgets;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::to_raw_value;
 
 use super::errands::{Errand, Errands};
 use super::handlers::{ClientHandlers, RootsWatch};
+use super::opening::Introduced;
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
-use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind, parse_error};
+use crate::Era;
+use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
 use crate::jsonrpc::Rejection;
-use crate::model::{InitializeParams, InitializeResult};
 use crate::peer::{Desk, Peer, Work};
-use crate::session::{Abandoned, Answer, Arrived, NewCall, Reply, Session, pair};
+use crate::session::{Abandoned, Arrived, NewCall, Reply, Session};
 use crate::transport::{CLOSING, Ended, Link, Target};
-use crate::{Era, Revision};
-
-/// A server that prints more lines of text than this before it has answered is none.
-const MAX_TEXT: u64 = 1000;
 
 /// Requests taken over before the wire gets its turn.
 const BURST: usize = 256;
@@ -150,11 +147,11 @@ impl Shared {
 
 /// The service behind a [`Client`](crate::Client). Nobody but its home has it.
 pub struct Connection {
-    /// Until it is opened.
+    /// What is to be opened, or to be opened again.
     target: Option<Target>,
     cleanup_budget: Duration,
-    shared: Arc<Shared>,
-    peer: Peer,
+    pub(super) shared: Arc<Shared>,
+    pub(super) peer: Peer,
     roots: Option<RootsWatch>,
     link: Option<Link>,
     ending: Option<Ending>,
@@ -191,68 +188,48 @@ impl Connection {
         let rt = rt::current().map_err(|error| self.failed(OpenKind::NoRuntime(error)))?;
         let rt = self.shared.clock.get_or_init(|| rt).clone();
         let started = rt.now();
-        // It is opened once.
+        // It is opened once; but a program may have to be started again.
         let Some(target) = self.target.take() else { return Err(self.failed(OpenKind::Closed)) };
+        if let Target::Program(spec) = &target {
+            self.target = Some(Target::Program(spec.clone()));
+        }
         let link = Link::open(target, &self.shared.server, self.shared.options.max_line, &rt)
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
-        let pid = link.id();
         self.link = Some(link);
-
-        let answer = self.initialize(started).await;
-        let answer = match answer {
-            Ok(answer) => answer,
-            Err(kind) => return Err(self.failed(kind)),
-        };
-        let answer: InitializeResult = serde_json::from_str(answer.get())
-            .map_err(|error| self.failed(OpenKind::Malformed(parse_error(&error))))?;
-        let Some(revision) = Revision::from_name(&answer.protocol_version).filter(|it| it.era() == Era::Legacy) else {
-            return Err(self.failed(OpenKind::Revision(answer.protocol_version)));
-        };
-        self.peer.session.agreed(revision);
-        self.peer.session.notify("notifications/initialized", None);
+        let Introduced { server, revision, capabilities, instructions } = self.introduce(&rt, started).await?;
+        // It may have been started again.
+        let pid = self.link.as_ref().and_then(Link::id);
         tracing::debug!(server = &*self.shared.server, %revision, pid, "opened");
-        Ok(ServerInfo {
-            server: answer.server_info,
-            revision,
-            capabilities: answer.capabilities,
-            instructions: answer.instructions,
-            pid,
-            opened_in: rt.now().saturating_duration_since(started),
-        })
+        let opened_in = rt.now().saturating_duration_since(started);
+        Ok(ServerInfo { server, revision, capabilities, instructions, pid, opened_in })
     }
 
-    /// Sends `initialize` and waits for the answer.
-    async fn initialize(&mut self, now: Instant) -> Result<Box<RawValue>, OpenKind> {
-        let options = &self.shared.options;
-        let revision = Revision::LATEST_LEGACY;
-        let capabilities = self.shared.handlers.capabilities(revision);
-        let params = InitializeParams::new(revision.as_str(), capabilities, options.client_info.clone());
-        let params = to_raw_value(&params).map_err(|error| OpenKind::Other(error.to_string()))?;
-        let id = self.shared.next_id();
-        let name = CallName { server: Arc::clone(&self.shared.server), method: "initialize".into(), subject: None };
-        let (reply, mut pending) = pair(id, &name, &self.shared.abandoned);
-        let timeout = options.open_timeout;
-        self.peer.session.call(now, NewCall::new(id, name, Some(params), timeout, reply));
-
-        let Connection { peer: Peer { session, .. }, link, shared, .. } = self;
-        let Some(link) = link else { return Err(OpenKind::Closed) };
-        let answer: Answer = poll_fn(|cx| {
-            // Calls given up before they were taken over: nothing is known of them here, and nothing is to be kept.
-            drop(shared.abandoned.poll_take(cx));
-            if let Poll::Ready(gone) = link.poll(session, cx) {
-                session.lost(&gone);
-            }
-            if let Poll::Ready(answer) = Pin::new(&mut pending).poll(cx) {
-                return Poll::Ready(Ok(answer));
-            }
-            let lines = session.noise().count();
-            if lines > MAX_TEXT { Poll::Ready(Err(OpenKind::Text(lines))) } else { Poll::Pending }
-        })
-        .await?;
-        answer.map_err(|error| open_kind(&error, timeout))
+    /// What speaks with the server, once there is something.
+    pub(super) fn wires(&mut self) -> Result<(&mut Session, &mut Link, &Shared), OpenKind> {
+        let link = self.link.as_mut().ok_or(OpenKind::Closed)?;
+        Ok((&mut self.peer.session, link, &self.shared))
     }
 
-    fn failed(&self, kind: OpenKind) -> OpenError {
+    /// Whether there is a program to start.
+    pub(super) fn can_start_again(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Ends the server that was started, and whatever it has left, and starts it once more.
+    pub(super) async fn start_again(&mut self, rt: &rt::Handle) -> Result<(), OpenError> {
+        if let Some(link) = &mut self.link {
+            link.end().await;
+        }
+        self.link = None;
+        self.peer.session.start_over();
+        let Some(target) = self.target.take() else { return Err(self.failed(OpenKind::Closed)) };
+        let link = Link::open(target, &self.shared.server, self.shared.options.max_line, rt)
+            .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
+        self.link = Some(link);
+        Ok(())
+    }
+
+    pub(super) fn failed(&self, kind: OpenKind) -> OpenError {
         let noise = self.peer.session.noise().first().map(str::to_owned);
         OpenError::new(&self.shared.server, self.shared.command.as_deref(), kind, noise)
     }
@@ -328,21 +305,6 @@ impl Connection {
         if let Some(now) = self.shared.now() {
             self.peer.session.call(now, call);
         }
-    }
-}
-
-/// Why `initialize` has no result.
-fn open_kind(error: &CallError, timeout: Duration) -> OpenKind {
-    if let Some(gone) = error.disconnect() {
-        OpenKind::Gone(gone.clone())
-    } else if let Some(rejection) = error.rejection() {
-        OpenKind::Rejected(rejection.clone())
-    } else if error.is_timeout() {
-        OpenKind::TimedOut(timeout)
-    } else if error.is_closed() {
-        OpenKind::Closed
-    } else {
-        OpenKind::Malformed(error.reason())
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::handlers::ClientHandlers;
 use super::{NotificationBounds, Notifications, Subscriber};
+use crate::Era;
 use crate::model::{Implementation, LoggingLevel, Object, meta_key};
 use crate::session::{LONGEST, ServedBounds, Settings, Side};
 use crate::wire::Wire;
@@ -24,8 +25,15 @@ const NOTIFICATION_BYTES: usize = 16 * 1024 * 1024;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientOptions {
-    /// From starting the process to its answer to `initialize`. Unless set: 10 s.
+    /// From starting the process to the end of whatever there is to agree upon. Unless set: 10 s.
     pub open_timeout: Duration,
+    /// Which era the server belongs to. Unless set, that is found out: it is asked by `server/discover`, and by
+    /// `initialize` if it does not answer as one of the modern era does. A server that ends when it is asked so is started
+    /// again.
+    pub era: Option<Era>,
+    /// How long a server may take to answer `server/discover` before it is asked by `initialize` as well; whichever it
+    /// answers properly first counts. Unless set: 3 s.
+    pub probe_timeout: Duration,
     /// For a call, from its arrival at the connection to its answer, waiting included; for
     /// [`list_tools`](crate::Client::list_tools) and its kind, all pages together. Unless set: 60 s. No more than
     /// [a year](ClientOptions::LONGEST) counts.
@@ -79,6 +87,20 @@ impl ClientOptions {
     #[must_use]
     pub fn open_timeout(mut self, timeout: Duration) -> Self {
         self.open_timeout = timeout;
+        self
+    }
+
+    /// Sets [`era`](ClientOptions::era).
+    #[must_use]
+    pub fn era(mut self, era: Era) -> Self {
+        self.era = Some(era);
+        self
+    }
+
+    /// Sets [`probe_timeout`](ClientOptions::probe_timeout).
+    #[must_use]
+    pub fn probe_timeout(mut self, timeout: Duration) -> Self {
+        self.probe_timeout = timeout;
         self
     }
 
@@ -226,6 +248,8 @@ impl Default for ClientOptions {
     fn default() -> Self {
         ClientOptions {
             open_timeout: Duration::from_secs(10),
+            era: None,
+            probe_timeout: Duration::from_secs(3),
             call_timeout: Duration::from_secs(60),
             max_call_timeout: Duration::from_secs(600),
             max_line: 64 * 1024 * 1024,

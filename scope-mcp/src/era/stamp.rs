@@ -22,7 +22,6 @@ const PROGRESS_TOKEN: &str = "progressToken";
 pub(crate) struct Stamp(Vec<(&'static str, String)>);
 
 impl Stamp {
-    #[allow(dead_code, reason = "for the server, which is being built")]
     /// As the modern era wants it. `capabilities` and `client_info` are JSON.
     pub(crate) fn modern(revision: Revision, capabilities: &str, client_info: &str) -> Stamp {
         Stamp(vec![

@@ -173,10 +173,12 @@ on_every_runtime! {
     }
 }
 
-/// Answers `initialize`, whose id is 1, and does then what `$1` says.
+/// Refuses `server/discover`, whose id is 1, answers `initialize`, whose id is 2, and does then what `$1` says.
 const ANSWER: &str = r#"
     read -r line
-    printf '%s' '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":"2025-06-18","capabilities":{},'
+    printf '%s\n' '{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no"}}'
+    read -r line
+    printf '%s' '{"jsonrpc":"2.0","id":2,"result":{"protocolVersion":"2025-06-18","capabilities":{},'
     printf '%s\n' '"serverInfo":{"name":"a","version":"b"}}}'
     read -r line
     "#;
@@ -226,7 +228,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_that_closes_its_standard_error_and_lives_is_a_good_one(n, TEST) {
-        let script = ANSWER.to_owned() + r#"exec 2>&-; read -r line; printf '%s\n' '{"jsonrpc":"2.0","id":2,"result":7}'; read -r line"#;
+        let script = ANSWER.to_owned() + r#"exec 2>&-; read -r line; printf '%s\n' '{"jsonrpc":"2.0","id":3,"result":7}'; read -r line"#;
         let client = open(n, TEST.script(&script)).await?;
         assert_eq!(client.request_raw("x", None).await?.get(), "7");
         assert!(client.close().await?.is_polite());

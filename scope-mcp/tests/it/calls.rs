@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::support::{Clock, assert_says, on_every_runtime, open, options};
 
-fn text(result: &scope_mcp::model::CallToolResult) -> &str {
+pub(crate) fn text(result: &scope_mcp::model::CallToolResult) -> &str {
     match result.content.first().map(|block| block.kind()) {
         Some(ContentKind::Text(text)) => text,
         other => panic!("no text: {other:?}"),
@@ -108,7 +108,7 @@ on_every_runtime! {
         clock.assert_within(10);
         // The server has heard of it, and lives.
         let result = client.call_tool("cancelled", &json!({})).await?;
-        assert_eq!(result.structured_content.unwrap()["ids"], json!([2]));
+        assert_eq!(result.structured_content.unwrap()["ids"], json!([3]));
         // No time at all.
         let none = CallOptions::new().timeout(Duration::ZERO);
         let error = client.call_tool_with("echo", &json!({}), &none).await.unwrap_err();
@@ -124,7 +124,7 @@ on_every_runtime! {
         let slept = scope_core::fail_after(Duration::from_millis(100), slow).await;
         assert!(slept.is_err(), "the call was to be dropped");
         let result = client.call_tool("cancelled", &json!({})).await?;
-        assert_eq!(result.structured_content.unwrap()["ids"], json!([2]));
+        assert_eq!(result.structured_content.unwrap()["ids"], json!([3]));
         client.call_tool("sleep", &json!({ "ms": 500 })).await?;
         let report = client.close().await?;
         assert_eq!((report.traffic.strays, report.unanswered), (1, 0));

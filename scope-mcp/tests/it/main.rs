@@ -15,6 +15,7 @@ mod listening;
 mod offers;
 mod opening;
 mod peer;
+mod probing;
 mod sending;
 mod stdio;
 mod streams;
@@ -96,6 +97,13 @@ fn main() {
             an_improper_answer_to_initialize_is_told_by_what_is_wrong_with_it
             the_environment_is_what_the_server_needs_and_what_it_is_given
             calls_made_before_it_is_open_wait_for_it_or_fail_with_it
+        }
+        probing {
+            a_server_of_the_legacy_era_is_asked_otherwise_whatever_it_did_at_first
+            a_server_of_the_modern_era_is_known_by_its_answers
+            a_server_with_nothing_in_common_says_what_it_speaks
+            an_era_that_is_chosen_is_not_asked_for
+            our_own_server_is_spoken_with_in_either_era
         }
         sending {
             handles_errors_and_reports_go_anywhere

@@ -24,6 +24,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
     match kind.as_str() {
         "good" => good::run(&rest),
         "says" => says::run(&rest),
+        "probed" => crate::probing::run(&rest[0]),
         // Answers one `tools/list` after the other with its arguments, and every other call with nothing much.
         "lists" => {
             initialize("2025-11-25");
@@ -58,7 +59,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
             std::process::exit(number(0).unwrap_or(0) as i32);
         }
         "answers-initialize-with" => {
-            let request = receive().unwrap_or_default();
+            let request = first();
             say(&rest[0].replace("ID", &request["id"].to_string()));
             wait_for_end();
         }
@@ -204,7 +205,7 @@ fn wait_for_end() {
 }
 
 pub(crate) fn initialize(revision: &str) {
-    let request = receive().unwrap_or_default();
+    let request = first();
     assert_eq!(request["method"], "initialize", "the client begins otherwise");
     let result = json!({
         "protocolVersion": revision,
@@ -214,6 +215,18 @@ pub(crate) fn initialize(revision: &str) {
     say(&json!({ "jsonrpc": "2.0", "id": request["id"], "result": result }).to_string());
     let next = receive().unwrap_or_default();
     assert_eq!(next["method"], "notifications/initialized", "the client goes on otherwise");
+}
+
+/// The first request that a server of the legacy era knows.
+fn first() -> Value {
+    loop {
+        let request = receive().unwrap_or_default();
+        if request["method"] != "server/discover" {
+            return request;
+        }
+        let error = json!({ "code": -32601, "message": "Method not found" });
+        say(&json!({ "jsonrpc": "2.0", "id": request["id"], "error": error }).to_string());
+    }
 }
 
 fn wait_for_call() -> Value {

@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex};
 
-use scope_mcp::{Client, Direction, Wire, WireLine};
+use scope_mcp::{Client, Direction, Era, Wire, WireLine};
 use serde_json::json;
 
 use crate::support::{assert_says, on_every_runtime, options};
@@ -18,7 +18,7 @@ impl Wire for Log {
 on_every_runtime! {
     async fn every_line_is_seen_both_ways_in_order_and_without_secrets(n, TEST) {
         let log = Arc::new(Log::default());
-        let client = Client::open(n, TEST.peer("good"), options().wire(log.clone())).await?;
+        let client = Client::open(n, TEST.peer("good"), options().era(Era::Legacy).wire(log.clone())).await?;
         let arguments = json!({ "message": "{\"api_key\": \"hush-1\"}", "password": "hush-2" });
         client.call_tool("echo", &arguments).await?;
         client.close().await?;
