@@ -1,13 +1,15 @@
 //! What the server offers, tools, resources, a template, a prompt, and completions, and serving it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use scope_core::{Failure, sleep};
 use scope_mcp::model::{ElicitAction, ElicitFormParams, FormField, Prompt, PromptArgument, Resource, ResourceTemplate};
 use scope_mcp::schemars::{self, JsonSchema};
 use scope_mcp::{
-    BuildError, Completing, Context, HandlerError, Json, PromptArguments, ResourceUri, ServeOptions, Server,
-    ServerPrompt, ServerTemplate, transport,
+    BuildError, Completing, Context, HandlerError, Json, NoArguments, PromptArguments, ResourceUri, ServeOptions,
+    Server, ServerPrompt, ServerTemplate, transport,
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,9 @@ pub(crate) async fn serve() -> Result<(), Failure> {
     Ok(())
 }
 
+/// The address of what is counted.
+const COUNT: &str = "count://now";
+
 /// Puts it together. A name that is there twice, or a template that is none, is found here.
 fn server() -> Result<Server, BuildError> {
     let greeting = ResourceTemplate::new("greeting://{name}", "greeting").description("A greeting for somebody.");
@@ -28,14 +33,30 @@ fn server() -> Result<Server, BuildError> {
         .description("Asks for a review.")
         .argument(PromptArgument::new("code").required())
         .argument(PromptArgument::new("language"));
+    let count = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&count);
     let mut builder = Server::builder("little-of-everything", env!("CARGO_PKG_VERSION"))
-        .instructions("Adds, divides, waits and greets.")
+        .instructions("Adds, divides, waits, greets and counts.")
         // Small, so that this little has pages too.
         .page_size(3)
         .tool("add", "Adds two numbers", add)
         .tool("divide", "Divides the first number by the second", divide)
         .tool("wait", "Waits, and says every second how far it is", wait)
         .tool("greet", "Greets somebody; asks whom, if nobody is named", greet)
+        // Tools may share what they like with what is read.
+        .tool("count", "Counts one further", move |_: NoArguments, cx| {
+            let count = count.fetch_add(1, Ordering::Relaxed) + 1;
+            async move {
+                // For clients that have subscribed to it; whoever has not is not told.
+                cx.server().resource_updated(COUNT);
+                count.to_string()
+            }
+        })
+        .resource_updates()
+        .resource(Resource::new(COUNT, "count").description("How far it was counted."), move |_, _| {
+            let count = counted.load(Ordering::Relaxed);
+            async move { count.to_string() }
+        })
         .add_template(ServerTemplate::new(greeting, read_greeting).complete("name", names))
         .add_prompt(ServerPrompt::new(review, write_review).complete("language", languages));
     for number in 0..7 {

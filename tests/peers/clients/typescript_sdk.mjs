@@ -19,16 +19,16 @@ const v1 = () => {
             return super.callTool(params, types.CallToolResultSchema, options);
         }
     }
-    return { Client: WithoutSchemas, StdioClientTransport, elicit: types.ElicitRequestSchema };
+    return { Client: WithoutSchemas, StdioClientTransport, elicit: types.ElicitRequestSchema, changes: types.ResourceUpdatedNotificationSchema };
 };
 
 const v2 = () => {
     const { Client } = require("@modelcontextprotocol/client");
     const { StdioClientTransport } = require("@modelcontextprotocol/client/stdio");
-    return { Client, StdioClientTransport, elicit: "elicitation/create" };
+    return { Client, StdioClientTransport, elicit: "elicitation/create", changes: "notifications/resources/updated" };
 };
 
-const { Client, StdioClientTransport, elicit } = version === "v1" ? v1() : v2();
+const { Client, StdioClientTransport, elicit, changes } = version === "v1" ? v1() : v2();
 
 const client = new Client(
     { name: `typescript-sdk-${version}`, version: "1.0.0" },
@@ -88,6 +88,18 @@ const cancelledWhileItWaits = async () => {
     return { cancelled, progress };
 };
 
+// Counts, and is told that the count has changed: by a subscription, which the newest revision has as a stream.
+const updated = async () => {
+    const uri = "count://now";
+    const heard = new Promise((hear) => client.setNotificationHandler(changes, ({ params }) => hear(params.uri)));
+    const stream = era === "modern" ? await client.listen({ resourceSubscriptions: [uri] }) : undefined;
+    if (stream === undefined) await client.subscribeResource({ uri });
+    await client.callTool({ name: "count", arguments: {} });
+    const told = await heard;
+    await (stream === undefined ? client.unsubscribeResource({ uri }) : stream.close());
+    return { uri: told, says: (await client.readResource({ uri })).contents[0].text };
+};
+
 const account = {
     tools: await pages((params) => client.listTools(params), "tools", "name"),
     resources: await pages((params) => client.listResources(params), "resources", "uri"),
@@ -109,6 +121,7 @@ const account = {
             argument: { name: "name", value: "a" },
         })
     ).completion.values,
+    updated: await updated(),
     wait: await cancelledWhileItWaits(),
     add_after_that: told(await client.callTool({ name: "add", arguments: { a: 1, b: 2 } })),
     revision,

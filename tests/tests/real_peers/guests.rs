@@ -109,8 +109,8 @@ impl Guest {
 
     fn cannot_tell(&self) -> &'static [&'static str] {
         match self.kind {
-            // It does not print who the server is, answers no questions here, completes nothing, and cannot take back a
-            // call.
+            // It does not print who the server is, answers no questions here, completes nothing, subscribes to nothing that
+            // another process changes, and cannot take back a call.
             Kind::Inspector => &[
                 "server",
                 "instructions",
@@ -118,6 +118,7 @@ impl Guest {
                 "read_nothing",
                 "complete_prompt",
                 "complete_template",
+                "updated",
                 "wait",
                 "add_after_that",
             ],

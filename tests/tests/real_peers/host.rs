@@ -5,6 +5,7 @@
 mod server;
 
 use std::env;
+use std::iter;
 use std::process::ExitCode;
 
 use scope_mcp::{Era, Revision};
@@ -71,9 +72,9 @@ fn expected(era: Era, not_found: i32) -> Map<String, Value> {
     let expected = json!({
         "revision": revision.as_str(),
         "server": "little-of-everything",
-        "instructions": "Adds, divides, waits and greets.",
-        "tools": ["add", "divide", "wait", "greet"],
-        "resources": (0..7).map(|number| format!("list://{number}")).collect::<Vec<_>>(),
+        "instructions": "Adds, divides, waits, greets and counts.",
+        "tools": ["add", "divide", "wait", "greet", "count"],
+        "resources": iter::once("count://now".to_owned()).chain((0..7).map(|number| format!("list://{number}"))).collect::<Vec<_>>(),
         "templates": ["greeting://{name}"],
         "prompts": ["review"],
         "add": sum(42),
@@ -85,6 +86,7 @@ fn expected(era: Era, not_found: i32) -> Map<String, Value> {
         "prompt": "Please review this piece: 1 + 1",
         "complete_prompt": ["Rust"],
         "complete_template": ["ada", "alan"],
+        "updated": {"uri": "count://now", "says": "1"},
         "wait": {"cancelled": true, "progress": [[0, 600]]},
         "add_after_that": sum(3),
     });

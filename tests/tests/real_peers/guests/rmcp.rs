@@ -8,7 +8,8 @@ use rmcp::model::{
     ArgumentInfo, CallToolRequest, CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig,
     ClientRequest, CompleteRequestParams, ContentBlock, ElicitRequestParams, ElicitResult, ElicitationAction,
     GetPromptRequestParams, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-    ReadResourceRequestParams, Reference, ResourceContents,
+    ReadResourceRequestParams, Reference, ResourceContents, ResourceUpdatedNotificationParam, ServerNotification,
+    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
 };
 use rmcp::service::{
     ClientLifecycleMode, NotificationContext, PeerRequestOptions, RequestContext, RunningService, ServiceError,
@@ -53,16 +54,21 @@ fn tell(arguments: &[String]) -> Result<Value, Failed> {
     command.args(arguments);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let (hears, mut progress) = mpsc::unbounded_channel();
-        let client = Hears(hears).serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?;
-        let told = asks(&client, &mut progress).await?;
+        let (hears_progress, mut progress) = mpsc::unbounded_channel();
+        let (hears_updates, mut updates) = mpsc::unbounded_channel();
+        let hears = Hears { progress: hears_progress, updates: hears_updates };
+        let client = hears.serve_with_lifecycle(TokioChildProcess::new(command)?, lifecycle).await?;
+        let told = asks(&client, &mut progress, &mut updates).await?;
         client.cancel().await?;
         Ok(told)
     })
 }
 
-/// Hears of progress, and answers what a server asks.
-struct Hears(mpsc::UnboundedSender<Value>);
+/// Hears of progress and of resources that change, and answers what a server asks.
+struct Hears {
+    progress: mpsc::UnboundedSender<Value>,
+    updates: mpsc::UnboundedSender<String>,
+}
 
 impl ClientHandler for Hears {
     fn get_info(&self) -> ClientConfig {
@@ -85,10 +91,22 @@ impl ClientHandler for Hears {
         _: NotificationContext<RoleClient>,
     ) -> impl Future<Output = ()> + Send + '_ {
         // Whole seconds, but as floats.
-        let _ = self.0.send(json!([params.progress as u64, params.total.map(|total| total as u64)]));
+        let _ = self.progress.send(json!([params.progress as u64, params.total.map(|total| total as u64)]));
+        ready(())
+    }
+
+    fn on_resource_updated(
+        &self,
+        params: ResourceUpdatedNotificationParam,
+        _: NotificationContext<RoleClient>,
+    ) -> impl Future<Output = ()> + Send + '_ {
+        let _ = self.updates.send(params.uri);
         ready(())
     }
 }
+
+/// What is heard of, in order.
+type Heard<T> = mpsc::UnboundedReceiver<T>;
 
 /// Every page of a list.
 macro_rules! pages {
@@ -106,7 +124,7 @@ macro_rules! pages {
     }};
 }
 
-async fn asks(client: &Client, progress: &mut mpsc::UnboundedReceiver<Value>) -> Result<Value, Failed> {
+async fn asks(client: &Client, progress: &mut Heard<Value>, updates: &mut Heard<String>) -> Result<Value, Failed> {
     let server = client.peer_info().ok_or("it does not know its server")?;
     Ok(json!({
         "revision": server.protocol_version,
@@ -128,6 +146,7 @@ async fn asks(client: &Client, progress: &mut mpsc::UnboundedReceiver<Value>) ->
         "prompt": prompt(client).await?,
         "complete_prompt": complete(client, Reference::for_prompt("review"), "language", "R").await?,
         "complete_template": complete(client, Reference::for_resource("greeting://{name}"), "name", "a").await?,
+        "updated": updated(client, updates).await?,
         "wait": cancelled_while_it_waits(client, progress).await?,
         "add_after_that": told(client.call_tool(call("add", json!({"a": 1, "b": 2}))).await?),
     }))
@@ -169,11 +188,32 @@ async fn complete(
     Ok(client.complete(params).await?.completion.values)
 }
 
+/// Counts, and is told that the count has changed: by a subscription, which the newest revision has as a stream.
+#[allow(deprecated, reason = "the older revisions have nothing else")]
+async fn updated(client: &Client, updates: &mut Heard<String>) -> Result<Value, Failed> {
+    const COUNT: &str = "count://now";
+    let count = call("count", json!({}));
+    let uri = if client.peer_info().is_some_and(|server| server.protocol_version.has_initialize()) {
+        client.subscribe(SubscribeRequestParams::new(COUNT)).await?;
+        client.call_tool(count).await?;
+        let uri = updates.recv().await;
+        client.unsubscribe(UnsubscribeRequestParams::new(COUNT)).await?;
+        uri
+    } else {
+        let mut changes = client.listen(SubscriptionFilter::builder().resource_subscriptions([COUNT]).build()).await?;
+        client.call_tool(count).await?;
+        let uri = match changes.next().await? {
+            Some(ServerNotification::ResourceUpdatedNotification(updated)) => Some(updated.params.uri),
+            _ => None,
+        };
+        changes.cancel().await?;
+        uri
+    };
+    Ok(json!({ "uri": uri, "says": read(client, COUNT).await? }))
+}
+
 /// Gives up a call once the server has said how far it is.
-async fn cancelled_while_it_waits(
-    client: &Client,
-    progress: &mut mpsc::UnboundedReceiver<Value>,
-) -> Result<Value, Failed> {
+async fn cancelled_while_it_waits(client: &Client, progress: &mut Heard<Value>) -> Result<Value, Failed> {
     let request = CallToolRequest::new(call("wait", json!({"seconds": 600})));
     let request = client
         .send_cancellable_request(ClientRequest::CallToolRequest(request), PeerRequestOptions::no_options())
