@@ -214,3 +214,78 @@ fn again(
 fn no_answer(name: &CallName, method: &str, refusal: &Rejection) -> CallError {
     CallError::unanswered(name, format!("{}: {refusal}", Visible::new(method, 100)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        serde_json::from_str(json).unwrap()
+    }
+
+    fn kind(method: &str, result: &str) -> Result<&'static str, String> {
+        ResultKind::of(method, &raw(result)).map(|kind| match kind {
+            ResultKind::Complete => "complete",
+            ResultKind::InputRequired(_) => "input required",
+            ResultKind::Task => "task",
+        })
+    }
+
+    #[test]
+    fn a_result_is_what_its_type_says_where_the_method_has_that_type() {
+        for result in [
+            r#"{"resultType":"complete","content":[]}"#,
+            r#"{"content":[],"resultType":"comp\u006cete"}"#,
+            r#"{"content":[],"resultType":null}"#,
+            r#"{"content":[]}"#,
+            "[1]",
+            "null",
+        ] {
+            assert_eq!(kind("tools/call", result).unwrap(), "complete", "{result}");
+        }
+        let asks = r#"{"x":[{"resultType":1}],"requestState":"s","resultType":"input_required"}"#;
+        for method in MAY_ASK {
+            assert_eq!(kind(method, asks).unwrap(), "input required");
+        }
+        assert_eq!(kind("tools/call", r#"{"resultType":"task","taskId":"t"}"#).unwrap(), "task");
+        assert_eq!(kind("tasks/get", r#"{"resultType":"task","taskId":"t"}"#).unwrap(), "complete");
+        for (method, result, why) in [
+            ("tools/list", asks, "\"input_required\", which tools/list does not have"),
+            ("prompts/get", r#"{"resultType":"task"}"#, "\"task\", which prompts/get does not have"),
+            ("tools/call", r#"{"resultType":"holo\u001bgram"}"#, "\"holo\\x1bgram\", which is not known"),
+            ("tools/call", r#"{"resultType":7}"#, "resultType: "),
+            ("tools/call", r#"{"resultType":"input_required"}"#, "neither"),
+            ("tools/call", r#"{"resultType":"input_required","inputRequests":[]}"#, "inputRequests: "),
+            ("tools/call", r#"{"resultType":"input_required","inputRequests":{"a":{}}}"#, "inputRequests.a: "),
+        ] {
+            let refused = kind(method, result).unwrap_err();
+            assert!(refused.contains(why), "{result}: {refused}");
+        }
+    }
+
+    #[test]
+    fn the_next_round_is_the_first_with_the_answers_and_the_state_to_the_letter() {
+        let name = CallName { server: "s".into(), method: "tools/call".into(), subject: None };
+        let params = raw(r#"{"name":"n","arguments":{"a":1.0e2},"requestState":"old","inputResponses":{}}"#);
+        let answers = InputResponses::from([("b".to_owned(), raw(r#"{"x": 1.50}"#)), ("a".to_owned(), raw("{}"))]);
+        let state = raw(r#""\u0061\/ \ud83d\ude00""#);
+        assert_eq!(
+            again(&name, Some(&params), &answers, Some(&state)).unwrap().get(),
+            r#"{"name":"n","arguments":{"a":1.0e2},"inputResponses":{"a":{},"b":{"x": 1.50}},"requestState":"\u0061\/ \ud83d\ude00"}"#
+        );
+        let nothing = InputResponses::new();
+        assert_eq!(
+            again(&name, Some(&params), &nothing, None).unwrap().get(),
+            r#"{"name":"n","arguments":{"a":1.0e2}}"#
+        );
+        assert_eq!(again(&name, None, &nothing, Some(&state)).unwrap().get(), format!("{{\"requestState\":{state}}}"));
+        assert!(again(&name, Some(&raw("[]")), &nothing, None).unwrap_err().is_input_required());
+    }
+
+    #[test]
+    fn a_server_that_only_wants_to_be_called_again_is_given_ever_more_time() {
+        let pauses: Vec<u128> = (0..6).map(|before| pause_after(before).as_millis()).collect();
+        assert_eq!(pauses, [0, 50, 100, 200, 400, 800]);
+        assert_eq!((pause_after(20), pause_after(u32::MAX)), (LONGEST_PAUSE, LONGEST_PAUSE));
+    }
+}
