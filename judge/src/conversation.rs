@@ -11,12 +11,14 @@ use crate::{Schemas, Side, extension};
 const MODERN_REVISION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// A request that was heard.
-struct Asked {
-    method: String,
+pub(crate) struct Asked {
+    pub(crate) method: String,
     revision: String,
+    pub(crate) progress_token: Option<Value>,
     /// The client wants a task instead of the result (2025-11-25).
     as_task: bool,
-    answered: bool,
+    pub(crate) became_task: bool,
+    pub(crate) answered: bool,
 }
 
 /// What a message was to be, and why it is not.
@@ -68,7 +70,14 @@ impl Conversation {
             self.revision = Some(revision.clone());
         }
         let as_task = params.get("task").is_some();
-        let asked = Asked { method: method.to_owned(), revision: revision.clone(), as_task, answered: false };
+        let asked = Asked {
+            method: method.to_owned(),
+            revision: revision.clone(),
+            progress_token: params["_meta"].get("progressToken").cloned(),
+            as_task,
+            became_task: false,
+            answered: false,
+        };
         let before = self.asked.insert((side, id.to_string()), asked);
         let union = match side {
             Side::Client => "ClientRequest",
@@ -91,12 +100,22 @@ impl Conversation {
             "notifications/cancelled" => message["params"].get("requestId"),
             _ => None,
         };
-        let about = about.and_then(|id| {
-            let id = id.to_string();
-            self.asked.get(&(side, id.clone())).or_else(|| self.asked.get(&(side.other(), id)))
-        });
+        let about = about.and_then(|id| self.asked(side, id).or_else(|| self.asked(side.other(), id)));
         let revision = about.map_or(self.revision(), |asked| &asked.revision).to_owned();
-        self.by_method(&revision, union, method, message)
+        let mut verdict = self.by_method(&revision, union, method, message);
+        if verdict.reasons.is_empty() {
+            verdict.reasons.extend(self.misplaced(side, &revision, method, &message["params"]));
+        }
+        verdict
+    }
+
+    /// The request that `side` made with that id, the last one if there were several.
+    pub(crate) fn asked(&self, side: Side, id: &Value) -> Option<&Asked> {
+        self.asked.get(&(side, id.to_string()))
+    }
+
+    pub(crate) fn all_asked(&self, side: Side) -> impl Iterator<Item = &Asked> {
+        self.asked.iter().filter(move |((asker, _), _)| *asker == side).map(|(_, asked)| asked)
     }
 
     fn by_method(&self, revision: &str, union: &str, method: &str, message: &Value) -> Verdict {
@@ -120,8 +139,9 @@ impl Conversation {
         let twice = asked.as_ref().is_some_and(|asked| asked.answered);
         if let Some(asked) = asked {
             asked.answered = true;
+            asked.became_task = asked.as_task || is_task(&message["result"]);
         }
-        let asked = id.and_then(|id| self.asked.get(&(side.other(), id.to_string())));
+        let asked = id.and_then(|id| self.asked(side.other(), id));
         let spoken = asked.map_or(self.revision(), |asked| &asked.revision).to_owned();
         let mut verdict = match (message.get("error"), asked) {
             (Some(error), asked) => {
@@ -175,8 +195,8 @@ impl Conversation {
             return Verdict { revision: by.to_owned(), type_name: asked.method.clone(), reasons };
         };
         let stem = request.strip_suffix("Request").unwrap_or(request);
-        let (instead_of, kind, instead) = extension::TASK_INSTEAD;
-        let task = asked.as_task || (asked.method == instead_of && result["resultType"] == kind);
+        let (instead_of, _, instead) = extension::TASK_INSTEAD;
+        let task = asked.as_task || (asked.method == instead_of && is_task(result));
         // Newer schemas have a type for the whole answer, which knows what else a result may be.
         let whole = format!("{stem}ResultResponse");
         if known.has(&whole) && !task {
@@ -228,4 +248,9 @@ impl Conversation {
 /// Whether an error says that the request could not be read.
 fn is_unreadable(error: &Value) -> bool {
     matches!(error["code"].as_i64(), Some(-32700 | -32600))
+}
+
+/// Whether a result is marked as a task, as the extension does it.
+fn is_task(result: &Value) -> bool {
+    result["resultType"] == extension::TASK_INSTEAD.1
 }

@@ -16,12 +16,13 @@ fn main() {
     {
         eprintln!("SKIPPED judging: {reason}");
     }
-    let tests: [Test; 8] = [
+    let tests: [Test; 9] = [
         ("what_is_right_passes_in_every_revision", what_is_right_passes_in_every_revision),
         ("a_modern_conversation_passes", a_modern_conversation_passes),
         ("what_is_wrong_in_the_legacy_era_is_refused_by_type_and_place", wrong_in_the_legacy_era),
         ("what_is_wrong_in_the_modern_era_is_refused_by_type_and_place", wrong_in_the_modern_era),
         ("ids_are_kept_account_of", ids_are_kept_account_of),
+        ("a_notification_has_its_place", a_notification_has_its_place),
         ("only_the_sides_that_are_to_be_judged_are", only_the_sides_that_are_to_be_judged_are),
         ("each_message_is_judged_by_the_revision_it_is_in", each_message_is_judged_by_the_revision_it_is_in),
         ("a_judge_that_heard_nothing_is_not_content", a_judge_that_heard_nothing_is_not_content),
@@ -180,7 +181,6 @@ fn modern_conversation() -> Vec<(Side, Value)> {
             notification("notifications/subscriptions/acknowledged", with(&filter, json!({ "_meta": subscription }))),
         ),
         (Server, notification("notifications/tools/list_changed", json!({ "_meta": subscription }))),
-        (Server, result(5, json!({ "resultType": "complete", "_meta": subscription }))),
         (Client, request(6, "tools/call", modern(json!({ "name": "slow" })))),
         (Server, result(6, with(&task, json!({ "resultType": "task", "status": "working", "pollIntervalMs": 10 })))),
         (Client, request(7, "tasks/get", modern(json!({ "taskId": "t" })))),
@@ -193,7 +193,11 @@ fn modern_conversation() -> Vec<(Side, Value)> {
         ),
         (Client, request(8, "tasks/update", modern(json!({ "taskId": "t", "inputResponses": {} })))),
         (Server, result(8, json!({ "resultType": "complete" }))),
-        (Server, notification("notifications/tasks", with(&task, json!({ "status": "cancelled" })))),
+        (
+            Server,
+            notification("notifications/tasks", with(&task, json!({ "status": "cancelled", "_meta": subscription }))),
+        ),
+        (Server, result(5, json!({ "resultType": "complete", "_meta": subscription }))),
         (Client, request(9, "tasks/cancel", modern(json!({ "taskId": "t" })))),
         (Server, error(9, json!({ "code": -32602, "message": "no such task" }))),
         (Client, request(10, "tools/list", modern(json!({})))),
@@ -483,6 +487,51 @@ fn ids_are_kept_account_of(schemas: &Schemas) {
     refused(schemas, answered.clone(), (Server, result(1, json!({}))), "EmptyResult", &["answered before"]);
     answered.extend([ping(1), (Server, result(1, json!({})))]);
     heard(schemas, &answered).assert_clean();
+}
+
+fn a_notification_has_its_place(schemas: &Schemas) {
+    let call = |id: i64| {
+        let params = json!({ "name": "a", "_meta": { "progressToken": format!("t{id}") } });
+        (Client, request(id, "tools/call", params))
+    };
+    let progress = |token: &str| {
+        (Server, notification("notifications/progress", json!({ "progressToken": token, "progress": 1 })))
+    };
+    let mut lines = opening("2025-11-25");
+    lines.push(call(1));
+    refused(schemas, lines.clone(), progress("t2"), "ProgressNotification", &["/params/progressToken", "\"t2\""]);
+    lines.push(progress("t1"));
+    heard(schemas, &lines).assert_clean();
+    lines.push((Server, result(1, json!({ "content": [] }))));
+    refused(schemas, lines, progress("t1"), "ProgressNotification", &["nobody waits"]);
+    // What is cancelled is one's own request.
+    let cancel = |side: Side, id: i64| (side, notification("notifications/cancelled", json!({ "requestId": id })));
+    let mut lines = opening("2025-11-25");
+    lines.push(call(1));
+    let no_request = &["/params/requestId", "is no request"];
+    refused(schemas, lines.clone(), cancel(Client, 2), "CancelledNotification", no_request);
+    refused(schemas, lines.clone(), cancel(Server, 1), "CancelledNotification", no_request);
+    refused(schemas, opening("2025-11-25"), cancel(Client, 0), "CancelledNotification", &["initialize cannot"]);
+    lines.push(cancel(Client, 1));
+    heard(schemas, &lines).assert_clean();
+    // In the modern era, news come by a subscription.
+    let listen = (Client, request(5, "subscriptions/listen", modern(json!({ "notifications": {} }))));
+    let news = |id: i64| {
+        let meta = json!({ "_meta": { "io.modelcontextprotocol/subscriptionId": id } });
+        (Server, notification("notifications/tools/list_changed", meta))
+    };
+    let end = json!({ "resultType": "complete", "_meta": { "io.modelcontextprotocol/subscriptionId": 5 } });
+    let mut lines: Vec<_> = modern_conversation().into_iter().take(2).collect();
+    let type_name = "ToolListChangedNotification";
+    refused(schemas, lines.clone(), news(5), type_name, &["no subscription that is open"]);
+    lines.push(listen);
+    let bare = (Server, notification("notifications/tools/list_changed", json!({})));
+    refused(schemas, lines.clone(), bare, type_name, &["null is no subscription"]);
+    lines.push(news(5));
+    lines.push(cancel(Server, 5));
+    heard(schemas, &lines).assert_clean();
+    lines.push((Server, result(5, end)));
+    refused(schemas, lines, news(5), type_name, &["no subscription that is open"]);
 }
 
 fn only_the_sides_that_are_to_be_judged_are(schemas: &Schemas) {
