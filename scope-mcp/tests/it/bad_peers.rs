@@ -83,7 +83,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         "closes its output and lives" { bad_servers::one_that_closes_its_output_and_lives }
         "closes its input and lives" {
             bad_servers::one_that_closes_its_input_and_lives
-            bad_servers::one_that_closes_its_input_and_asks_is_gone_when_it_is_answered
+            bad_servers::one_that_stops_listening_and_asks_is_gone_when_it_is_answered
         }
         "closes its standard error" {
             bad_servers::one_that_closes_its_standard_error_and_lives_is_a_good_one
