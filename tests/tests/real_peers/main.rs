@@ -73,17 +73,19 @@ fn meetings() -> Vec<Meeting> {
     let mut meetings = Vec::new();
     for runtime in Runtime::ALL {
         for peer in PEERS {
-            let wire = Wire::default();
-            meetings.push(Meeting {
-                name: format!("{}::{}", runtime.name(), peer.name()),
-                missing: peer.origin().find().err(),
-                mark: visit::mark(peer, runtime),
-                what: Box::new({
-                    let wire = wire.clone();
-                    move || visit::run(peer, runtime, &wire)
-                }),
-                wire,
-            });
+            for &era in peer.eras() {
+                let wire = Wire::default();
+                meetings.push(Meeting {
+                    name: format!("{}::{}::{era}", runtime.name(), peer.name()),
+                    missing: peer.origin().find().err(),
+                    mark: visit::mark(peer, era, runtime),
+                    what: Box::new({
+                        let wire = wire.clone();
+                        move || visit::run(peer, era, runtime, &wire)
+                    }),
+                    wire,
+                });
+            }
         }
         for guest in &GUESTS {
             for &era in guest.eras {

@@ -7,6 +7,7 @@ mod rmcp;
 use std::env;
 use std::path::{Path, PathBuf};
 
+use scope_mcp::Era;
 use scope_mcp::model::{CompleteParams, CompletionReference};
 use scope_process::Ended;
 use serde_json::{Value, json};
@@ -31,6 +32,14 @@ pub(crate) trait Peer: Sync {
     fn name(&self) -> &'static str;
 
     fn origin(&self) -> Origin;
+
+    /// Those it speaks.
+    fn eras(&self) -> &'static [Era] {
+        match self.origin() {
+            Origin::Npm(_) => &[Era::Legacy],
+            Origin::PyPi(_) | Origin::Here => &[Era::Legacy, Era::Modern],
+        }
+    }
 
     /// How to start it, with `scratch` as the only directory it writes to.
     fn start(&self, scratch: &Path) -> Start;

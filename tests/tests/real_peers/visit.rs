@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 use scope_core::{Failure, Spawner, Spawns, TaskId, nursery, task};
 use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind, ElicitResult, Object};
-use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, ServerSpec};
-use scope_process::{Ended, Sent};
+use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, Era, ServerSpec};
+use scope_process::{Budgets, Ended, Sent};
 
 use crate::peers::{Call, MANY, Peer};
 use crate::processes::{Process, Stopped, depth, marked, tree};
@@ -35,17 +35,20 @@ impl Runtime {
     }
 }
 
+/// For everything that a server does at once when it can.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// The name of an environment variable that only the server of this visit has, and whatever it starts.
-pub(crate) fn mark(peer: &dyn Peer, runtime: Runtime) -> String {
-    format!("SCOPE_REAL_PEER_{}_{}_{}", std::process::id(), runtime.name(), peer.name().replace('-', "_"))
+pub(crate) fn mark(peer: &dyn Peer, era: Era, runtime: Runtime) -> String {
+    format!("SCOPE_REAL_PEER_{}_{}_{}_{era}", std::process::id(), runtime.name(), peer.name().replace('-', "_"))
 }
 
 /// The whole visit.
 ///
 /// # Panics
 /// If anything is not as it should be; the text says what.
-pub(crate) fn run(peer: &'static dyn Peer, runtime: Runtime, wire: &Wire) {
-    let visit = Arc::new(Visit::new(peer, runtime, wire.clone()));
+pub(crate) fn run(peer: &'static dyn Peer, era: Era, runtime: Runtime, wire: &Wire) {
+    let visit = Arc::new(Visit::new(peer, era, runtime, wire.clone()));
     let result = match runtime {
         Runtime::Tokio => scope_tokio::run(async |n| visit.from_open_to_close(&n.spawner()).await),
         Runtime::Smol => scope_smol::run(async |n| visit.from_open_to_close(&n.spawner()).await),
@@ -57,21 +60,23 @@ pub(crate) fn run(peer: &'static dyn Peer, runtime: Runtime, wire: &Wire) {
 
 struct Visit {
     peer: &'static dyn Peer,
+    era: Era,
     wire: Wire,
     mark: String,
     scratch: Scratch,
 }
 
 impl Visit {
-    fn new(peer: &'static dyn Peer, runtime: Runtime, wire: Wire) -> Self {
-        let mark = mark(peer, runtime);
+    fn new(peer: &'static dyn Peer, era: Era, runtime: Runtime, wire: Wire) -> Self {
+        let mark = mark(peer, era, runtime);
         let scratch = Scratch::new(&mark);
         peer.prepare(&scratch.0);
-        Visit { peer, wire, mark, scratch }
+        Visit { peer, era, wire, mark, scratch }
     }
 
     async fn from_open_to_close(self: &Arc<Self>, home: &Spawner) -> Result<(), Failure> {
         let (client, opener) = self.opens_in_another_task(home).await?;
+        assert_eq!(client.info().expect("it is open").revision.era(), self.era);
         let processes = self.runs(&client);
         self.lists_all_pages(&client).await;
         self.asks(&client, self.peer.succeeds(&self.scratch.0)).await;
@@ -89,14 +94,24 @@ impl Visit {
         for (name, value) in start.env {
             spec = spec.env(name, value);
         }
-        let spec = spec.env(&self.mark, "1");
-        // Generous: node and Python take their time where much else is going on.
-        let options = ClientOptions::default()
-            .open_timeout(Duration::from_secs(60))
+        // All times are generous: node and Python take theirs where much else is going on, also to leave. But who does not
+        // leave is not waited for.
+        let mut budgets = Budgets::default().with_after_term(PATIENCE);
+        if self.peer.ends() == Ended::AtEndOfInput {
+            budgets = budgets.with_after_eof(PATIENCE);
+        }
+        let spec = spec.env(&self.mark, "1").budgets(budgets);
+        let mut options = ClientOptions::default()
+            .open_timeout(PATIENCE)
+            .probe_timeout(PATIENCE)
             .wire(Arc::new(self.wire.clone()))
             .on_elicitation(|_| async {
                 Ok(ElicitResult::accept_with(Object::from_iter([("name".into(), "Ada".into())])))
             });
+        // Only who speaks both is told: what a server speaks, the client finds out.
+        if self.era == Era::Legacy && self.peer.eras().contains(&Era::Modern) {
+            options = options.era(Era::Legacy);
+        }
         let here = home.clone();
         let opener = home.task("opener").spawn_erased_with_handle(async move {
             let client = Client::open(&here, spec, options).await?;
