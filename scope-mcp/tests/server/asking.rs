@@ -34,7 +34,7 @@ fn accepted(key: &str, value: &str) -> Value {
 
 on_every_runtime! {
     async fn in_the_legacy_era_a_question_is_a_request(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         peer.initialize("2025-11-25", json!({ "elicitation": {} })).await;
         let call = peer.ask("tools/call", json!({ "name": "greet" })).await;
         for (key, value) in [("name", "Ada"), ("greeting", "Hello")] {
@@ -50,7 +50,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn in_the_modern_era_a_question_is_a_result_and_the_call_is_made_again(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         let can = json!({ "elicitation": { "form": {} } });
         let first = peer.modern("tools/call", json!({ "name": "greet" }), can.clone()).await;
         assert_eq!(first["result"]["resultType"], "input_required");
@@ -88,7 +88,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn several_questions_can_be_asked_at_once(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         let can = json!({ "elicitation": {} });
         let first = peer.modern("tools/call", json!({ "name": "both" }), can.clone()).await;
         assert_eq!(first["result"]["inputRequests"].as_object().unwrap().len(), 2, "{first}");
@@ -100,7 +100,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_client_that_cannot_be_asked_is_told_so(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         let answer = peer.modern("tools/call", json!({ "name": "greet" }), json!({ "sampling": {} })).await;
         assert_eq!(answer["error"]["code"], -32021);
         assert_eq!(answer["error"]["data"], json!({ "requiredCapabilities": { "elicitation": { "form": {} } } }));

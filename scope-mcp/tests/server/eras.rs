@@ -29,7 +29,7 @@ on_every_runtime! {
             ("2026-07-28", "2025-11-25"),
             ("1999-01-01", "2025-11-25"),
         ] {
-            let (mut peer, handle) = Peer::of(n, &server(), ServeOptions::default());
+            let (mut peer, handle) = Peer::judged(n, &server(), ServeOptions::default());
             let answer = peer.initialize(asked, json!({})).await;
             assert_eq!(answer["result"]["protocolVersion"], spoken);
             assert_eq!(answer["result"]["serverInfo"], json!({ "name": "eras", "version": "1.2.3" }));
@@ -52,7 +52,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_modern_request_stands_for_itself(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         let answer = peer.modern("tools/call", json!({ "name": "hello" }), json!({})).await;
         let result = &answer["result"];
         assert_eq!(result["content"][0]["text"], "hello in 2026-07-28");
@@ -72,7 +72,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn a_request_that_does_not_say_what_it_speaks_is_refused(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         for (method, params) in [
             ("server/discover", json!({})),
             ("tools/list", json!({ "_meta": {} })),
@@ -94,7 +94,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn one_connection_can_have_both_eras(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(), ServeOptions::default());
         peer.initialize("2025-06-18", json!({})).await;
         let legacy = peer.call("tools/list", json!({})).await;
         let modern = peer.modern("tools/list", json!({}), json!({})).await;

@@ -102,7 +102,7 @@ fn core_call(name: &str, ttl: Option<u64>) -> Value {
 }
 
 async fn core(n: &impl scope_mcp::Home, known: &Arc<Known>, options: ServeOptions) -> (Peer, scope_mcp::ServerHandle) {
-    let (mut peer, handle) = Peer::of(n, &server(known), options);
+    let (mut peer, handle) = Peer::judged(n, &server(known), options);
     peer.initialize("2025-11-25", json!({ "elicitation": {} })).await;
     (peer, handle)
 }
@@ -213,7 +213,7 @@ on_every_runtime! {
 on_every_runtime! {
     async fn what_can_be_a_task_is_declared_and_kept_to(n) {
         let known = Arc::<Known>::default();
-        let (mut peer, _handle) = Peer::of(n, &server(&known), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(&known), ServeOptions::default());
         let begun = peer.initialize("2025-11-25", json!({})).await;
         let tasks = json!({ "list": {}, "cancel": {}, "requests": { "tools": { "call": {} } } });
         assert_eq!(begun["result"]["capabilities"]["tasks"], tasks);
@@ -231,7 +231,7 @@ on_every_runtime! {
         assert_eq!(peer.call("tasks/list", json!({ "cursor": "no" })).await["error"]["code"], -32602);
         assert_eq!(peer.call("tasks/update", json!({ "taskId": "x" })).await["error"]["code"], -32601, "of the extension");
         // A revision without tasks does not know of them.
-        let (mut peer, _handle) = Peer::of(n, &server(&known), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(&known), ServeOptions::default());
         let begun = peer.initialize("2025-06-18", json!({})).await;
         assert!(begun["result"]["capabilities"].get("tasks").is_none());
         assert_eq!(peer.call("tools/call", core_call("quick", None)).await["result"]["content"][0]["text"], "at once");
@@ -286,7 +286,7 @@ on_every_runtime! {
 on_every_runtime! {
     async fn with_the_extension_the_server_decides_and_the_client_asks_until_it_is_done(n) {
         let known = Arc::<Known>::default();
-        let (mut peer, _handle) = Peer::of(n, &server(&known), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(&known), ServeOptions::default());
         let discovered = peer.modern("server/discover", json!({}), json!({})).await;
         assert_eq!(discovered["result"]["capabilities"]["extensions"], json!({ "io.modelcontextprotocol/tasks": {} }));
         let created = peer.modern("tools/call", json!({ "name": "slow" }), extension()).await["result"].clone();
@@ -312,7 +312,7 @@ on_every_runtime! {
 
 on_every_runtime! {
     async fn with_the_extension_a_task_asks_in_its_state(n) {
-        let (mut peer, _handle) = Peer::of(n, &server(&Arc::default()), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(&Arc::default()), ServeOptions::default());
         let id = peer.modern("tools/call", json!({ "name": "asking" }), extension()).await["result"]["taskId"].clone();
         for (key, value) in [("name", "Ada"), ("greeting", "hello")] {
             let task = loop {
@@ -336,7 +336,7 @@ on_every_runtime! {
 on_every_runtime! {
     async fn a_client_without_the_extension_gets_no_task(n) {
         let known = Arc::<Known>::default();
-        let (mut peer, _handle) = Peer::of(n, &server(&known), ServeOptions::default());
+        let (mut peer, _handle) = Peer::judged(n, &server(&known), ServeOptions::default());
         let answer = peer.modern("tools/call", json!({ "name": "quick" }), json!({})).await;
         assert_eq!(answer["result"]["content"][0]["text"], "at once");
         let needed = json!({ "requiredCapabilities": { "extensions": { "io.modelcontextprotocol/tasks": {} } } });

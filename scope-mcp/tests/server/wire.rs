@@ -1,10 +1,13 @@
-//! A client played by hand, line by line.
+//! A client played by hand, line by line. What one hears that knows the protocol is judged by the official schemas where
+//! those are at hand; where they are not, the tests of `schemas` say so.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use futures_util::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use scope_mcp::transport::{Stream, memory};
 use scope_mcp::{Home, ServeOptions, Server, ServerHandle};
+use scope_mcp_judge::{Judge, Schemas, Side};
 use serde_json::{Value, json};
 
 /// No test takes that long.
@@ -15,6 +18,19 @@ pub(crate) struct Peer {
     reader: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     writer: Box<dyn AsyncWrite + Send + Unpin>,
     next_id: u64,
+    judge: Option<Judge>,
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // A peer that has heard nothing has nothing to be judged.
+        if let Some(judge) = self.judge.take()
+            && !judge.violations().is_empty()
+            && !std::thread::panicking()
+        {
+            judge.assert_clean();
+        }
+    }
 }
 
 impl Peer {
@@ -27,14 +43,25 @@ impl Peer {
 
     pub(crate) fn new(stream: Stream) -> Peer {
         let (reader, writer) = stream.into_parts();
-        Peer { reader: BufReader::new(reader), writer, next_id: 1 }
+        Peer { reader: BufReader::new(reader), writer, next_id: 1, judge: None }
+    }
+
+    /// Serves a client by hand that knows the protocol: all it hears is judged.
+    pub(crate) fn judged(home: &impl Home, server: &Server, options: ServeOptions) -> (Peer, ServerHandle) {
+        static SCHEMAS: OnceLock<Option<Schemas>> = OnceLock::new();
+        let schemas = SCHEMAS.get_or_init(|| Schemas::find().ok()).clone();
+        let (mut peer, handle) = Peer::of(home, server, options);
+        peer.judge = schemas.map(|schemas| Judge::new(schemas, [Side::Server]));
+        (peer, handle)
     }
 
     /// The next line, with its end; `None` at the end.
     pub(crate) async fn hear_line(&mut self) -> Option<String> {
         let mut line = String::new();
         let read = self.reader.read_line(&mut line).await;
-        matches!(read, Ok(1..)).then_some(line)
+        let heard = matches!(read, Ok(1..)).then_some(line)?;
+        self.judge(Side::Server, &heard);
+        Some(heard)
     }
 
     /// The next message; `None` at the end.
@@ -43,12 +70,19 @@ impl Peer {
         Some(serde_json::from_str(&line).unwrap_or_else(|error| panic!("{line:?}: {error}")))
     }
 
+    fn judge(&self, side: Side, text: &str) {
+        if let Some(judge) = &self.judge {
+            text.lines().for_each(|line| judge.line(side, line));
+        }
+    }
+
     /// The next message.
     pub(crate) async fn hear(&mut self) -> Value {
         self.hear_or_end().await.expect("one more message")
     }
 
     pub(crate) async fn say_raw(&mut self, text: impl AsRef<[u8]>) {
+        self.judge(Side::Client, &String::from_utf8_lossy(text.as_ref()));
         self.writer.write_all(text.as_ref()).await.expect("a server that reads");
         self.writer.flush().await.expect("a server that reads");
     }
