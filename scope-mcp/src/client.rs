@@ -46,6 +46,7 @@ pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::session::{Answer, NewCall, Pending, pair};
+use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
 use input::Outcome;
@@ -213,6 +214,11 @@ impl Client {
     /// What the server says without being asked, from now on.
     pub fn notifications(&self) -> Notifications {
         self.shared.subscribers.subscribe(self.shared.options.notifications())
+    }
+
+    /// The states of the connection, from the first one on.
+    pub fn states(&self) -> States {
+        self.shared.course.watch()
     }
 
     /// Closes the connection, ends the server and waits until it has ended. From any task, as often as one likes.

@@ -53,6 +53,7 @@ pub mod redact;
 pub mod schema;
 mod server;
 mod session;
+mod state;
 pub mod transport;
 pub mod visible;
 mod wire;
@@ -70,6 +71,7 @@ pub use server::{
     PromptOutput, ResourceOutput, ResourceUri, ServeEnding, ServeOptions, ServeReport, Server, ServerBuilder,
     ServerHandle, ServerPrompt, ServerResource, ServerTemplate, ServerTool, ToolOutput,
 };
+pub use state::{State, States};
 pub use wire::{Direction, Wire, WireLine};
 
 #[cfg(test)]

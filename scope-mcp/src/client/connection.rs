@@ -22,6 +22,7 @@ use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
 use crate::jsonrpc::Rejection;
 use crate::peer::{Desk, Peer, Work};
 use crate::session::{Abandoned, Arrived, NewCall, Reply, Session};
+use crate::state::{Course, State};
 use crate::transport::{CLOSING, Ended, Link, Target};
 
 /// Requests taken over before the wire gets its turn.
@@ -36,6 +37,7 @@ pub(super) struct Shared {
     pub(super) options: ClientOptions,
     pub(super) subscribers: Arc<Subscribers>,
     pub(super) abandoned: Arc<Abandoned>,
+    pub(super) course: Arc<Course>,
     pub(super) handlers: Arc<ClientHandlers>,
     pub(super) errands: Errands,
     next_id: AtomicU64,
@@ -62,6 +64,7 @@ impl Shared {
             options,
             subscribers: Arc::default(),
             abandoned: Arc::default(),
+            course: Course::new(),
             errands: Errands::default(),
             next_id: AtomicU64::new(1),
             clock: OnceLock::new(),
@@ -196,11 +199,13 @@ impl Connection {
         let link = Link::open(target, &self.shared.server, self.shared.options.max_line, &rt)
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
         self.link = Some(link);
+        self.shared.course.go(State::Negotiating);
         let Introduced { server, revision, capabilities, instructions } = self.introduce(&rt, started).await?;
         // It may have been started again.
         let pid = self.link.as_ref().and_then(Link::id);
         tracing::debug!(server = &*self.shared.server, %revision, pid, "opened");
         let opened_in = rt.now().saturating_duration_since(started);
+        self.shared.course.go(State::Ready);
         Ok(ServerInfo { server, revision, capabilities, instructions, pid, opened_in })
     }
 
@@ -217,6 +222,7 @@ impl Connection {
 
     /// Ends the server that was started, and whatever it has left, and starts it once more.
     pub(super) async fn start_again(&mut self, rt: &rt::Handle) -> Result<(), OpenError> {
+        self.shared.course.go(State::Starting);
         if let Some(link) = &mut self.link {
             link.end().await;
         }
@@ -226,6 +232,7 @@ impl Connection {
         let link = Link::open(target, &self.shared.server, self.shared.options.max_line, rt)
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
         self.link = Some(link);
+        self.shared.course.go(State::Negotiating);
         Ok(())
     }
 
@@ -349,6 +356,7 @@ impl Service for Connection {
     }
 
     async fn end(&mut self, exit: Exit) -> CloseReport {
+        self.shared.course.go(State::Closing);
         let unanswered = self.peer.close();
         self.shared.errands.close();
         let Ended { process, stderr_tail, stderr_dropped } = match &mut self.link {
@@ -369,6 +377,14 @@ impl Service for Connection {
             unanswered,
             traffic: self.peer.session.traffic(),
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // What there is of the server goes with this.
+        self.link = None;
+        self.shared.course.finish();
     }
 }
 

@@ -25,6 +25,7 @@ use crate::error::Gone;
 use crate::jsonrpc;
 use crate::peer::{Peer, Work};
 use crate::session::Session;
+use crate::state::{Course, State};
 use crate::transport::{CLOSING, Link, Stream};
 
 /// For everything about ending a connection that is not waiting for the client.
@@ -65,6 +66,10 @@ impl Connection {
         }
     }
 
+    pub(super) fn course(&self) -> Arc<Course> {
+        Arc::clone(&self.dispatch.shared.course)
+    }
+
     /// Speaks with the client, until there is nothing more to be said.
     async fn talk(&mut self, inbox: &mut Inbox<Infallible>, children: &Spawner<Failure>) -> ServeEnding {
         let shared = Arc::clone(&self.dispatch.shared);
@@ -98,6 +103,7 @@ impl Connection {
             }
         };
         shared.closing.begin();
+        shared.course.go(State::Closing);
         let mut time_is_up = pin!(rt.sleep(shared.options.drain));
         let gone = poll_fn(|cx| {
             if let Poll::Ready(gone) = self.poll(rt, children, cx) {
@@ -157,6 +163,7 @@ impl Service for Connection {
         if let Some(stream) = self.stream.take() {
             self.link = Some(Link::serving(stream, &shared.client, shared.options.max_line, rt));
         }
+        shared.course.go(State::Ready);
         Ok(())
     }
 
@@ -180,6 +187,7 @@ impl Service for Connection {
     async fn end(&mut self, exit: Exit) -> ServeReport {
         let shared = &self.dispatch.shared;
         shared.closing.begin();
+        shared.course.go(State::Closing);
         self.peer.close();
         if let Some(link) = &mut self.link {
             link.end().await;
@@ -197,6 +205,13 @@ impl Service for Connection {
             cut: self.cut,
             traffic: self.peer.session.traffic(),
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.link = None;
+        self.dispatch.shared.course.finish();
     }
 }
 

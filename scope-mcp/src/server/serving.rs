@@ -9,6 +9,7 @@ use scope_core::{CloseError, ScopeError, ServiceHandle, SpawnError, nursery};
 use super::connection::Connection;
 use super::{ServeOptions, ServeReport, Server};
 use crate::client::Home;
+use crate::state::{Course, States};
 use crate::transport::Stream;
 
 /// A handle of a client that is being served: cheap to clone, to be used from any task.
@@ -18,6 +19,7 @@ use crate::transport::Stream;
 #[derive(Clone)]
 pub struct ServerHandle {
     handle: ServiceHandle<Connection>,
+    course: Arc<Course>,
 }
 
 impl ServerHandle {
@@ -48,6 +50,11 @@ impl ServerHandle {
         self.handle.closed().await.report().cloned()
     }
 
+    /// The states of the connection, from the first one on.
+    pub fn states(&self) -> States {
+        self.course.watch()
+    }
+
     /// Whether the connection has ended.
     pub fn is_closed(&self) -> bool {
         self.handle.is_closed()
@@ -67,8 +74,9 @@ impl Server {
     /// [`SpawnError`] if `home` takes no more tasks.
     #[track_caller]
     pub fn start(&self, home: &impl Home, stream: Stream, options: ServeOptions) -> Result<ServerHandle, SpawnError> {
-        let handle = home.serve(Connection::new(self.clone(), stream, options))?;
-        Ok(ServerHandle { handle })
+        let connection = Connection::new(self.clone(), stream, options);
+        let course = connection.course();
+        Ok(ServerHandle { handle: home.serve(connection)?, course })
     }
 
     /// Serves a client until it has said all, has been answered, and all that ran for it has ended. See

@@ -14,6 +14,7 @@ use super::tasks::Tasks;
 use crate::client::Subscribers;
 use crate::peer::Desk;
 use crate::session::Abandoned;
+use crate::state::Course;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Shared {
     pub(crate) options: ServeOptions,
     pub(crate) desk: Arc<Desk>,
     pub(crate) abandoned: Arc<Abandoned>,
+    pub(crate) course: Arc<Course>,
     pub(crate) subscribers: Arc<Subscribers>,
     /// Of the legacy era: what `initialize` said.
     pub(crate) legacy: OnceLock<Arc<Caller>>,
@@ -56,6 +58,7 @@ impl Shared {
             options,
             desk: Desk::new(),
             abandoned: Arc::default(),
+            course: Course::new(),
             subscribers: Arc::default(),
             legacy: OnceLock::new(),
             changes,

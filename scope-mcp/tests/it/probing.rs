@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use scope_mcp::transport::memory;
-use scope_mcp::{Client, Context, Era, NoArguments, Revision, ServeOptions, Server};
+use scope_mcp::{Client, Context, Era, NoArguments, Revision, ServeOptions, Server, State};
 use serde_json::json;
 
 use crate::calls::text;
@@ -52,9 +52,19 @@ on_every_runtime! {
             let client = Client::open(n, TEST.peer("probed").arg(how), options).await?;
             let info = client.info().unwrap();
             assert_eq!((info.revision, &*info.server.name), (Revision::V2025_06_18, "old"), "{how}");
+            let mut states = client.states();
             assert!(client.list_tools().await?.is_empty());
             let report = client.close().await?;
             assert!(report.is_polite(), "{how}: {report:#}");
+            let mut course = Vec::new();
+            while let Some(state) = states.next().await {
+                course.push(state);
+            }
+            let twice = how == "dies";
+            let again = if twice { &[State::Starting, State::Negotiating][..] } else { &[] };
+            let expected =
+                [again, &[State::Starting, State::Negotiating, State::Ready, State::Closing, State::Closed]].concat();
+            assert_eq!(course, expected, "{how}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server};
+use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server, State};
 use serde_json::json;
 
 use crate::wire::{Peer, on_every_runtime};
@@ -112,6 +112,11 @@ on_every_runtime! {
         }
         peer.end_input().await;
         let report = handle.closed().await.unwrap();
+        let mut states = handle.states();
+        for state in [State::Starting, State::Ready, State::Closing, State::Closed] {
+            assert_eq!(states.next().await, Some(state));
+        }
+        assert_eq!(states.next().await, None);
         assert_eq!(report.to_string(), "the client ended it; 3 requests were cut off");
         assert_eq!(drops.load(Ordering::SeqCst), 3, "nothing of theirs is left when the report is there");
         assert_eq!(peer.hear_or_end().await, None);
