@@ -26,11 +26,15 @@ impl Peer {
 
     /// The next message; `None` at the end.
     pub(crate) async fn hear_more(&mut self) -> Option<Value> {
+        let line = self.line().await;
+        (!line.is_empty()).then(|| serde_json::from_str(&line).expect("JSON"))
+    }
+
+    /// The next line, as it is; empty at the end.
+    pub(crate) async fn line(&mut self) -> String {
         let mut line = String::new();
-        match self.reader.read_line(&mut line).await.expect("a stream that can be read") {
-            0 => None,
-            _ => Some(serde_json::from_str(&line).expect("JSON")),
-        }
+        self.reader.read_line(&mut line).await.expect("a stream that can be read");
+        line
     }
 
     /// The next message, which must be a request or notification of that method.
@@ -92,6 +96,40 @@ impl Peer {
             }
         }
     }
+}
+
+impl Peer {
+    /// Answers with a result that is written by hand.
+    pub(crate) async fn answer_raw(&mut self, request: &Value, result: &str) {
+        let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{},\"result\":{result}}}\n", request["id"]);
+        self.writer.write_all(line.as_bytes()).await.expect("a reader");
+    }
+
+    pub(crate) async fn refuse(&mut self, request: &Value, code: i64, message: &str) {
+        let error = json!({ "code": code, "message": message });
+        self.say(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).await;
+    }
+
+    /// Answers the opening of the connection as a server of the modern era.
+    pub(crate) async fn open_modern(&mut self, capabilities: Value) {
+        let asked = self.hear_of("server/discover").await;
+        let info = json!({ "io.modelcontextprotocol/serverInfo": { "name": "by hand", "version": "1" } });
+        let result = json!({ "resultType": "complete", "supportedVersions": ["2026-07-28"], "capabilities": capabilities,
+                             "ttlMs": 0, "cacheScope": "private", "_meta": info });
+        self.answer(&asked, result).await;
+    }
+}
+
+/// A client and a server of the modern era, played by hand.
+pub(crate) async fn modern(
+    n: &Nursery<'_, '_>,
+    options: ClientOptions,
+    capabilities: Value,
+) -> Result<(Client, Peer), Failure> {
+    let (ours, theirs) = memory::pair(1000);
+    let mut peer = Peer::new(theirs);
+    let (client, ()) = join(Client::open_stream(n, "far", ours, options), peer.open_modern(capabilities)).await;
+    Ok((client?, peer))
 }
 
 /// What a server says to a request: a result, or an error.

@@ -1,15 +1,19 @@
 //! Changes that a server tells of.
 
+use std::time::Duration;
+
 use futures_util::join;
-use scope_mcp::model::SubscriptionFilter;
+use scope_mcp::model::{Notification, SubscriptionFilter};
 use scope_mcp::transport::memory;
-use scope_mcp::{Client, SubscriptionEnd};
+use scope_mcp::{CallError, CallOptions, Client, Subscription, SubscriptionEnd};
 use serde_json::{Value, json};
 
-use crate::by_hand::Peer;
+use crate::by_hand::{Peer, modern};
 use crate::support::{assert_says, on_every_runtime, options};
 
-const EVERYTHING: &str = "notifications/tools/list_changed";
+const CHANGED: &str = "notifications/tools/list_changed";
+
+const ID: &str = "io.modelcontextprotocol/subscriptionId";
 
 fn capabilities() -> Value {
     json!({ "tools": { "listChanged": true }, "prompts": {}, "resources": { "subscribe": true } })
@@ -47,10 +51,10 @@ on_every_runtime! {
         assert_eq!(changes.next().await.unwrap().method(), "notifications/tools/list_changed");
         assert!(changes.end().is_none() && changes.missed() == 0);
         let mut nothing = client.listen(&SubscriptionFilter::new()).await?;
-        peer.notify(EVERYTHING, json!({})).await;
+        peer.notify(CHANGED, json!({})).await;
         client.close().await?;
         assert!(nothing.next().await.is_none());
-        assert_eq!(changes.next().await.unwrap().method(), EVERYTHING, "what came before the end");
+        assert_eq!(changes.next().await.unwrap().method(), CHANGED, "what came before the end");
         assert!(changes.next().await.is_none());
         assert!(matches!(changes.end(), Some(SubscriptionEnd::Failed(error)) if error.is_closed()));
     }
@@ -105,5 +109,142 @@ on_every_runtime! {
         // A subscription does not keep anything open.
         drop(client);
         assert!(changes.next().await.is_none());
+    }
+}
+
+fn listens() -> Value {
+    json!({ "tools": { "listChanged": true } })
+}
+
+/// Begins a subscription, by hand: returns it and its number.
+async fn begin(client: &Client, peer: &mut Peer) -> Result<(Subscription, Value), CallError> {
+    let served = async {
+        let asked = peer.hear_of("subscriptions/listen").await;
+        assert_eq!(asked["params"]["notifications"], json!({ "toolsListChanged": true, "promptsListChanged": true }));
+        let acknowledged = json!({ "_meta": { ID: asked["id"] }, "notifications": { "toolsListChanged": true } });
+        peer.notify("notifications/subscriptions/acknowledged", acknowledged).await;
+        asked["id"].clone()
+    };
+    let filter = SubscriptionFilter::new().tools_list_changed().prompts_list_changed();
+    let (begun, id) = join!(client.listen(&filter), served);
+    Ok((begun?, id))
+}
+
+/// A change, for the subscription of that number.
+async fn change(peer: &mut Peer, id: &Value, n: u32) {
+    peer.notify(CHANGED, json!({ "_meta": { ID: id }, "n": n })).await;
+}
+
+/// The number that a change was told with.
+fn number(change: &Notification) -> u64 {
+    let params: Value = serde_json::from_str(change.params().unwrap().get()).unwrap();
+    params["n"].as_u64().unwrap()
+}
+
+on_every_runtime! {
+    async fn each_subscription_hears_what_is_its_own(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options().max_notifications(2), listens()).await?;
+        let (mut first, one) = begin(&client, &mut peer).await?;
+        let (mut second, two) = begin(&client, &mut peer).await?;
+        assert_eq!(*first.honoured(), SubscriptionFilter::new().tools_list_changed());
+        for (id, n) in [(&one, 1), (&two, 2), (&one, 3), (&json!("x"), 4), (&two, 5), (&two, 6)] {
+            change(&mut peer, id, n).await;
+        }
+        assert_eq!(number(&first.next().await.unwrap()), 1);
+        assert_eq!(number(&first.next().await.unwrap()), 3);
+        // So that all has come.
+        let served = async {
+            let asked = peer.hear_of("tools/list").await;
+            peer.answer(&asked, json!({ "tools": [] })).await;
+        };
+        join!(client.list_tools(), served).0?;
+        assert_eq!(number(&second.next().await.unwrap()), 5);
+        assert_eq!(number(&second.next().await.unwrap()), 6);
+        assert_eq!((first.missed(), second.missed()), (0, 1));
+    }
+}
+
+on_every_runtime! {
+    async fn a_server_can_end_a_subscription_in_every_way(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options(), listens()).await?;
+        let (mut ended, id) = begin(&client, &mut peer).await?;
+        change(&mut peer, &id, 1).await;
+        peer.answer_raw(&json!({ "id": id }), "{\"resultType\":\"complete\"}").await;
+        assert_eq!(number(&ended.next().await.unwrap()), 1);
+        assert!(ended.next().await.is_none() && ended.next().await.is_none());
+        assert!(matches!(ended.end(), Some(SubscriptionEnd::Ended)));
+        let (mut cancelled, id) = begin(&client, &mut peer).await?;
+        change(&mut peer, &id, 2).await;
+        peer.notify("notifications/cancelled", json!({ "requestId": id, "reason": "tired" })).await;
+        assert_eq!(number(&cancelled.next().await.unwrap()), 2);
+        assert!(cancelled.next().await.is_none());
+        let end = cancelled.end().unwrap();
+        assert!(matches!(end, SubscriptionEnd::Failed(error) if error.is_ended()));
+        assert_says(end, "«tired»");
+        let (mut refused, id) = begin(&client, &mut peer).await?;
+        peer.refuse(&json!({ "id": id }), -32603, "no more").await;
+        assert!(refused.next().await.is_none());
+        assert_says(refused.end().unwrap(), "no more");
+        let (mut lost, _) = begin(&client, &mut peer).await?;
+        // Nothing was said of those that the server has ended.
+        drop((ended, cancelled, refused));
+        let (report, rest) = join!(client.close(), peer.hear_more());
+        assert!(report?.is_polite() && rest.is_none());
+        assert!(lost.next().await.is_none());
+        assert!(matches!(lost.end(), Some(SubscriptionEnd::Failed(error)) if error.is_closed()));
+    }
+}
+
+on_every_runtime! {
+    async fn a_subscription_that_is_dropped_is_cancelled(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options(), listens()).await?;
+        let (subscription, id) = begin(&client, &mut peer).await?;
+        drop(subscription);
+        assert_eq!(peer.hear_of("notifications/cancelled").await["params"]["requestId"], id);
+        // Also while it begins.
+        let filter = SubscriptionFilter::new().tools_list_changed();
+        let soon = CallOptions::new().timeout(Duration::from_millis(50));
+        let served = async {
+            let asked = peer.hear_of("subscriptions/listen").await;
+            assert_eq!(peer.hear_of("notifications/cancelled").await["params"]["requestId"], asked["id"]);
+        };
+        let (error, ()) = join!(client.listen_with(&filter, &soon), served);
+        let error = error.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+    }
+}
+
+on_every_runtime! {
+    async fn a_subscription_that_does_not_begin_fails(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options(), listens()).await?;
+        let filter = SubscriptionFilter::new().tools_list_changed();
+        for (answer, why) in [
+            (json!({ "error": { "code": -32601, "message": "what?" } }), "what?"),
+            (json!({ "result": {} }), "ended the subscription before it had begun"),
+        ] {
+            let served = async {
+                let mut answer = answer;
+                let asked = peer.hear_of("subscriptions/listen").await;
+                answer["jsonrpc"] = "2.0".into();
+                answer["id"] = asked["id"].clone();
+                peer.say(answer).await;
+            };
+            let (error, ()) = join!(client.listen(&filter), served);
+            assert_says(error.unwrap_err(), why);
+        }
+        let served = async {
+            let asked = peer.hear_of("subscriptions/listen").await;
+            let params = json!({ "_meta": { ID: asked["id"] }, "notifications": 7 });
+            peer.notify("notifications/subscriptions/acknowledged", params).await;
+            peer.hear_of("notifications/cancelled").await;
+        };
+        let (error, ()) = join!(client.listen(&filter), served);
+        assert_says(error.unwrap_err(), "notifications: ");
+        let (error, ()) = join!(client.listen(&filter), async { drop(peer) });
+        assert!(error.unwrap_err().is_disconnected());
     }
 }

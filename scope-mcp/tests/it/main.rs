@@ -16,6 +16,7 @@ mod offers;
 mod opening;
 mod peer;
 mod probing;
+mod rounds;
 mod sending;
 mod stdio;
 mod streams;
@@ -75,6 +76,10 @@ fn main() {
             a_legacy_server_is_asked_for_each_resource_and_heard_of_what_was_asked_for
             a_legacy_server_is_told_when_the_last_one_has_gone
             the_end_of_the_connection_is_the_end_of_a_subscription
+            each_subscription_hears_what_is_its_own
+            a_server_can_end_a_subscription_in_every_way
+            a_subscription_that_is_dropped_is_cancelled
+            a_subscription_that_does_not_begin_fails
         }
         offers {
             resources_templates_and_prompts_are_listed_over_all_pages
@@ -105,6 +110,18 @@ fn main() {
             an_era_that_is_chosen_is_not_asked_for
             our_own_server_is_spoken_with_in_either_era
         }
+        rounds {
+            a_call_is_made_again_with_what_the_server_needs
+            one_that_only_has_to_be_made_again_is
+            what_nobody_can_answer_ends_the_call_and_nobody_is_asked
+            a_handler_that_refuses_or_panics_ends_the_call
+            a_server_that_never_has_enough_is_given_up
+            all_rounds_together_have_the_time_of_one_call
+            a_call_that_is_dropped_while_somebody_is_asked_ends_that_too
+            a_result_of_no_known_type_is_none
+            a_raw_call_can_take_its_rounds_by_itself
+            progress_is_heard_of_in_every_round
+        }
         sending {
             handles_errors_and_reports_go_anywhere
             a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_threads
@@ -134,6 +151,10 @@ fn main() {
             one_that_is_cancelled_is_over
             a_server_that_tells_is_asked_at_once
             waiting_ends_in_time_and_can_be_taken_up
+            a_call_that_a_modern_server_makes_a_task_of_is_waited_for
+            a_modern_task_is_given_what_it_needs_and_asked_for_nothing_twice
+            a_modern_task_ends_as_it_says
+            a_call_that_is_dropped_cancels_its_task
         }
         watching {
             every_line_is_seen_both_ways_in_order_and_without_secrets

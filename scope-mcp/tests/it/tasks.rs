@@ -1,4 +1,4 @@
-//! Tools that are tasks, at servers of the revision 2025-11-25.
+//! Tools that are tasks: at servers of the revision 2025-11-25, and at modern ones.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use futures_util::join;
 use scope_core::{Failure, Nursery};
 use scope_mcp::model::{ContentKind, ElicitResult, TaskStatus};
 use scope_mcp::transport::memory;
-use scope_mcp::{Client, ClientOptions, ToolTask};
+use scope_mcp::{CallOptions, Client, ClientOptions, ToolTask};
 use serde_json::{Value, json};
 
-use crate::by_hand::Peer;
+use crate::by_hand::{Peer, modern};
 use crate::support::{Clock, assert_says, on_every_runtime, options};
 
 const RELATED: &str = "io.modelcontextprotocol/related-task";
@@ -197,5 +197,151 @@ on_every_runtime! {
         };
         let (result, ()) = join!(refreshed, served);
         assert!(!result?.is_error());
+    }
+}
+
+/// As the extension has it.
+fn modern_task(status: &str, more: Value) -> Value {
+    let mut task = json!({ "resultType": "complete", "taskId": "t", "status": status, "ttlMs": null, "pollIntervalMs": 1,
+                           "createdAt": "2026-07-28T10:30:00Z", "lastUpdatedAt": "2026-07-28T10:30:00Z" });
+    task.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    task
+}
+
+fn begun() -> Value {
+    modern_task("working", json!({ "resultType": "task" }))
+}
+
+fn tools() -> Value {
+    json!({ "tools": {}, "extensions": { "io.modelcontextprotocol/tasks": {} } })
+}
+
+on_every_runtime! {
+    async fn a_call_that_a_modern_server_makes_a_task_of_is_waited_for(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options(), tools()).await?;
+        let served = async {
+            let call = peer.hear_of("tools/call").await;
+            let declared = &call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+            assert_eq!(declared["extensions"], json!({ "io.modelcontextprotocol/tasks": {} }));
+            assert!(call["params"].get("task").is_none());
+            peer.answer(&call, begun()).await;
+            let asked = peer.hear_of("tasks/get").await;
+            assert_eq!(asked["params"]["taskId"], "t");
+            peer.answer(&asked, modern_task("working", json!({}))).await;
+            let asked = peer.hear_of("tasks/get").await;
+            let result = json!({ "content": [{ "type": "text", "text": "done" }] });
+            peer.answer(&asked, modern_task("completed", json!({ "result": result }))).await;
+        };
+        let arguments = json!({});
+        let (result, ()) = join!(client.call_tool("slow", &arguments), served);
+        assert_eq!(result?.content[0].kind(), ContentKind::Text("done"));
+        let (report, rest) = join!(client.close(), peer.hear_more());
+        assert!(report?.is_polite() && rest.is_none());
+    }
+}
+
+on_every_runtime! {
+    async fn a_modern_task_is_given_what_it_needs_and_asked_for_nothing_twice(n, TEST) {
+        let _ = TEST;
+        let options = options().on_elicitation(|_| async { Ok(ElicitResult::decline()) });
+        let (client, mut peer) = modern(n, options, tools()).await?;
+        let question = || {
+            let form = json!({ "type": "object", "properties": {} });
+            json!({ "method": "elicitation/create", "params": { "message": "m", "requestedSchema": form } })
+        };
+        let served = async {
+            let call = peer.hear_of("tools/call").await;
+            peer.answer(&call, begun()).await;
+            let asked = peer.hear_of("tasks/get").await;
+            let needs = modern_task("input_required", json!({ "inputRequests": { "a": question() } }));
+            peer.answer(&asked, needs.clone()).await;
+            let update = peer.hear_of("tasks/update").await;
+            assert_eq!(update["params"]["taskId"], "t");
+            assert_eq!(update["params"]["inputResponses"], json!({ "a": { "action": "decline" } }));
+            peer.answer(&update, json!({ "resultType": "complete" })).await;
+            // It has not got that far yet.
+            let asked = peer.hear_of("tasks/get").await;
+            peer.answer(&asked, needs).await;
+            let asked = peer.hear_of("tasks/get").await;
+            let both = json!({ "inputRequests": { "a": question(), "b": question() } });
+            peer.answer(&asked, modern_task("input_required", both)).await;
+            let update = peer.hear_of("tasks/update").await;
+            assert_eq!(update["params"]["inputResponses"], json!({ "b": { "action": "decline" } }));
+            peer.answer(&update, json!({})).await;
+            let asked = peer.hear_of("tasks/get").await;
+            peer.answer(&asked, modern_task("completed", json!({ "result": { "content": [] } }))).await;
+        };
+        let used = async {
+            let mut started = client.start_tool("slow", &json!({})).await?;
+            assert_eq!(started.id(), Some("t"));
+            started.wait().await
+        };
+        let (result, ()) = join!(used, served);
+        assert!(result?.content.is_empty());
+    }
+}
+
+on_every_runtime! {
+    async fn a_modern_task_ends_as_it_says(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options(), tools()).await?;
+        for (end, why) in [
+            (modern_task("failed", json!({ "error": { "code": -32603, "message": "out of cheese" } })), "out of cheese"),
+            (modern_task("failed", json!({})), "the task has failed and has no error"),
+            (modern_task("completed", json!({})), "the task is completed and has no result"),
+            (modern_task("cancelled", json!({ "statusMessage": "tired" })), "the server ended it: «tired»"),
+            (modern_task("asleep", json!({})), "unknown variant `asleep`"),
+            (modern_task("working", json!({ "taskId": "other" })), "another task"),
+        ] {
+            let asleep = matches!(end["status"].as_str(), Some("asleep" | "working"));
+            let served = async {
+                let call = peer.hear_of("tools/call").await;
+                peer.answer(&call, begun()).await;
+                let asked = peer.hear_of("tasks/get").await;
+                peer.answer(&asked, end).await;
+                if asleep {
+                    // For all that is known, it goes on.
+                    let cancelled = peer.hear_of("tasks/cancel").await;
+                    peer.answer(&cancelled, json!({})).await;
+                }
+            };
+            let arguments = json!({});
+            let (result, ()) = join!(client.call_tool("slow", &arguments), served);
+            assert_says(result.unwrap_err(), why);
+        }
+        let (report, rest) = join!(client.close(), peer.hear_more());
+        assert!(report?.is_polite() && rest.is_none());
+    }
+}
+
+on_every_runtime! {
+    async fn a_call_that_is_dropped_cancels_its_task(n, TEST) {
+        let _ = TEST;
+        let (client, mut peer) = modern(n, options(), tools()).await?;
+        let arguments = json!({});
+        let soon = CallOptions::new().timeout(Duration::from_millis(300)).max_timeout(Duration::from_millis(300));
+        let served = async {
+            let call = peer.hear_of("tools/call").await;
+            let mut task = begun();
+            task["pollIntervalMs"] = 60_000.into();
+            peer.answer(&call, task).await;
+            let cancelled = peer.hear_of("tasks/cancel").await;
+            assert_eq!(cancelled["params"]["taskId"], "t");
+            peer.answer(&cancelled, json!({ "resultType": "complete" })).await;
+        };
+        let (result, ()) = join!(client.call_tool_with("slow", &arguments, &soon), served);
+        let error = result.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        // One that takes no tasks is not given one.
+        let (client, mut peer) = modern(n, options().tasks(false), tools()).await?;
+        let served = async {
+            let call = peer.hear_of("tools/call").await;
+            let declared = &call["params"]["_meta"]["io.modelcontextprotocol/clientCapabilities"];
+            assert_eq!(*declared, json!({}));
+            peer.answer(&call, begun()).await;
+        };
+        let (result, ()) = join!(client.call_tool("slow", &arguments), served);
+        assert!(result.unwrap_err().is_malformed());
     }
 }
