@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use scope_core::{Failure, Spawner, Spawns, TaskId, nursery, task};
-use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind, ElicitResult, Object};
+use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind, ElicitFormParams, ElicitResult, Object, TaskStatus};
 use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, Era, ServerSpec};
 use scope_process::{Budgets, Ended, Sent};
+use serde_json::Value;
 
 use crate::peers::{Call, MANY, Peer};
 use crate::processes::{Process, Stopped, depth, marked, tree};
@@ -105,9 +106,7 @@ impl Visit {
             .open_timeout(PATIENCE)
             .probe_timeout(PATIENCE)
             .wire(Arc::new(self.wire.clone()))
-            .on_elicitation(|_| async {
-                Ok(ElicitResult::accept_with(Object::from_iter([("name".into(), "Ada".into())])))
-            });
+            .on_elicitation(|question| async move { Ok(ElicitResult::accept_with(fill_in(&question.params))) });
         // Only who speaks both is told: what a server speaks, the client finds out.
         if self.era == Era::Legacy && self.peer.eras().contains(&Era::Modern) {
             options = options.era(Era::Legacy);
@@ -181,6 +180,13 @@ impl Visit {
         for call in offers.asks_back {
             self.asks(client, call).await;
         }
+        for call in offers.tasks {
+            let mut task =
+                client.start_tool(call.tool, &call.arguments).await.unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(task.status(), TaskStatus::Working);
+            let result = task.wait().await.unwrap_or_else(|error| panic!("{error}"));
+            check(&call, &result);
+        }
     }
 
     async fn asks(&self, client: &Client, call: Call) {
@@ -197,8 +203,7 @@ impl Visit {
     async fn answer(&self, client: &Client, call: &Call) -> CallToolResult {
         let result = client.call_tool(call.tool, &call.arguments).await;
         let result = result.unwrap_or_else(|error| panic!("{}: {error}", call.tool));
-        let text = text(&result.content);
-        assert!(text.contains(&call.says), "{} does not say {:?}, but: {text}", call.tool, call.says);
+        check(call, &result);
         result
     }
 
@@ -288,6 +293,23 @@ impl Visit {
         let said = report.stderr_tail.join("\n");
         assert!(said.contains(self.peer.says_on_stderr()), "{said}");
     }
+}
+
+/// Whether it says what it must.
+fn check(call: &Call, result: &CallToolResult) {
+    let text = text(&result.content);
+    assert!(text.contains(&call.says), "{} does not say {:?}, but: {text}", call.tool, call.says);
+}
+
+/// What we fill into a form: the first choice where there is one, and where there is none a name.
+fn fill_in(form: &ElicitFormParams) -> Object {
+    let schema = &form.requested_schema;
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    let value = |field: &str| match &schema["properties"][field]["oneOf"][0]["const"] {
+        Value::Null => "Ada".into(),
+        choice => choice.clone(),
+    };
+    required.map(|field| (field.to_owned(), value(field))).collect()
 }
 
 fn text<'a>(content: impl IntoIterator<Item = &'a ContentBlock>) -> String {

@@ -70,6 +70,11 @@ impl Peer for Everything {
                 ),
             ],
             asks_back: vec![call("trigger-elicitation-request", json!({}), "Ada")],
+            tasks: vec![call(
+                "simulate-research-query",
+                json!({"topic": "python", "ambiguous": true}),
+                "After receiving clarification (",
+            )],
         }
     }
 
