@@ -9,6 +9,9 @@ use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
+use super::uri_template::MAX_URI;
+use crate::jsonrpc::Rejection;
+
 /// How many addresses one connection, or one subscription, can watch.
 pub(crate) const MAX_WATCHED: usize = 1024;
 
@@ -22,9 +25,24 @@ pub(crate) enum Change {
     Resource(String),
 }
 
-/// There are so many watched addresses already.
+/// Why an address is not watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct TooMany;
+pub(crate) enum NotWatched {
+    /// There are so many watched addresses already.
+    TooMany,
+    /// It is longer than any that is offered.
+    TooLong,
+}
+
+impl NotWatched {
+    /// What a client is told.
+    pub(crate) fn rejection(self) -> Rejection {
+        Rejection::invalid_params(match self {
+            NotWatched::TooMany => format!("no more than {MAX_WATCHED} addresses can be watched at once"),
+            NotWatched::TooLong => format!("an address of more than {MAX_URI} bytes cannot be watched"),
+        })
+    }
+}
 
 /// What one looks at. Dropping it ends that.
 #[derive(Debug)]
@@ -81,10 +99,13 @@ impl Watch {
 
 impl Changes {
     /// From now on, changes of what stands at `uri` are news.
-    pub(crate) fn watch(&self, uri: &str) -> Result<(), TooMany> {
+    pub(crate) fn watch(&self, uri: &str) -> Result<(), NotWatched> {
+        if uri.len() > MAX_URI {
+            return Err(NotWatched::TooLong);
+        }
         let mut state = lock(&self.0.state);
         if state.watched.len() >= MAX_WATCHED && !state.watched.contains(uri) {
-            return Err(TooMany);
+            return Err(NotWatched::TooMany);
         }
         state.watched.insert(uri.to_owned());
         Ok(())
@@ -163,7 +184,8 @@ mod tests {
         for n in 0..MAX_WATCHED {
             changes.watch(&format!("a:{n}")).unwrap();
         }
-        assert_eq!(changes.watch("a:new"), Err(TooMany));
+        assert_eq!(changes.watch("a:new"), Err(NotWatched::TooMany));
+        assert_eq!(changes.watch(&"a".repeat(MAX_URI + 1)), Err(NotWatched::TooLong));
         assert_eq!(changes.watch("a:0"), Ok(()), "it is watched already");
         assert!(changes.unwatch("a:0"));
         assert_eq!(changes.watch("a:new"), Ok(()));

@@ -13,15 +13,16 @@ use super::Server;
 use super::answer::{complete, input_required};
 use super::ask::{Answers, Questions};
 use super::caller::{Caller, LogFilter};
+use super::changes::NotWatched;
 use super::context::Context;
-use super::listen::{ListenParams, listen};
+use super::listen::listen;
 use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
 use crate::decode::decode;
 use crate::era::{CAPABILITIES, VERSION};
 use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection};
-use crate::model::{InitializeParams, LoggingLevel, Object, RequestMeta};
+use crate::model::{InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams};
 use crate::peer::{Outcome, Work};
 use crate::session::{Arrived, Session};
 use crate::{Era, Revision};
@@ -249,16 +250,13 @@ impl Dispatch {
     }
 
     fn subscribe(&self, params: Option<&RawValue>) -> Outcome {
-        let Address { uri } = read(params)?;
-        self.shared
-            .changes
-            .watch(&uri)
-            .map_err(|_| Rejection::invalid_params("so many addresses cannot be watched at once"))?;
+        let ResourceParams { uri, .. } = read(params)?;
+        self.shared.changes.watch(&uri).map_err(NotWatched::rejection)?;
         Ok(empty())
     }
 
     fn unsubscribe(&self, params: Option<&RawValue>) -> Outcome {
-        let Address { uri } = read(params)?;
+        let ResourceParams { uri, .. } = read(params)?;
         self.shared.changes.unwatch(&uri);
         Ok(empty())
     }
@@ -273,16 +271,6 @@ struct Round {
 }
 
 #[derive(serde::Deserialize)]
-struct Address {
-    uri: String,
-}
-
-#[derive(serde::Deserialize)]
-struct Level {
-    level: LoggingLevel,
-}
-
-#[derive(serde::Deserialize)]
 struct Meta {
     #[serde(rename = "_meta")]
     meta: Option<Object>,
@@ -294,7 +282,7 @@ fn meta(params: Option<&RawValue>) -> Result<Object, Rejection> {
 }
 
 fn set_level(caller: &Caller, params: Option<&RawValue>) -> Outcome {
-    let Level { level } = read(params)?;
+    let SetLevelParams { level, .. } = read(params)?;
     caller.log.set(level);
     Ok(empty())
 }

@@ -5,22 +5,16 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::future::{Either, select};
-use serde::Deserialize;
-use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 
 use super::Server;
-use super::changes::{Change, Changes};
+use super::changes::{Change, Changes, NotWatched};
 use super::shared::Shared;
 use crate::Revision;
+use crate::era::splice;
 use crate::jsonrpc::{self, BUSY, Id, Rejection};
-use crate::model::{SubscriptionFilter, meta_key};
+use crate::model::{ListenParams, SubscriptionFilter, meta_key};
 use crate::peer::{Ask, Outcome};
-
-#[derive(Deserialize)]
-pub(super) struct ListenParams {
-    notifications: SubscriptionFilter,
-}
 
 /// Tells the client of changes until it cancels the request. When the connection is closed on this side, the request is
 /// answered.
@@ -29,7 +23,6 @@ pub(super) async fn listen(server: Server, shared: Arc<Shared>, id: Id, params: 
         let max = shared.options.max_subscriptions;
         return Err(Rejection::new(BUSY, format!("this client has {max} subscriptions, and may not have more")));
     };
-    let id: Value = serde_json::from_str(id.as_json()).map_err(|error| Rejection::internal(error.to_string()))?;
     let changes = server.registry().watch();
     let filter = honour(&server, &changes, params.notifications)?;
     // First of all the client hears what it will be told.
@@ -47,8 +40,8 @@ pub(super) async fn listen(server: Server, shared: Arc<Shared>, id: Id, params: 
                 }
             }
             Either::Right(_) => {
-                let result = json!({ "_meta": { meta_key::SUBSCRIPTION_ID: id } });
-                return to_raw_value(&result).map_err(|error| Rejection::internal(error.to_string()));
+                return splice("{}", &[], &[(meta_key::SUBSCRIPTION_ID, id.as_json())])
+                    .map_err(|why| Rejection::internal(why.0));
             }
         }
     }
@@ -65,7 +58,7 @@ fn honour(server: &Server, changes: &Changes, wanted: SubscriptionFilter) -> Res
     filter.resources_list_changed = asked(wanted.resources_list_changed, "resources");
     if let Some(uris) = wanted.resource_subscriptions.filter(|_| has("resources", "subscribe")) {
         for uri in &uris {
-            changes.watch(uri).map_err(|_| Rejection::invalid_params("so many addresses cannot be watched at once"))?;
+            changes.watch(uri).map_err(NotWatched::rejection)?;
         }
         filter.resource_subscriptions = Some(uris);
     }
@@ -82,9 +75,9 @@ fn wants(filter: &SubscriptionFilter, change: &Change) -> bool {
     }
 }
 
-async fn say(shared: &Shared, id: &Value, method: &str, mut params: Value) {
-    params["_meta"] = json!({ meta_key::SUBSCRIPTION_ID: id });
-    if let Ok(params) = to_raw_value(&params) {
+async fn say(shared: &Shared, id: &Id, method: &str, params: Value) {
+    // The id to the letter, as the client wrote it.
+    if let Ok(params) = splice(&params.to_string(), &[], &[(meta_key::SUBSCRIPTION_ID, id.as_json())]) {
         // An error: the connection is over, and so is this.
         let _ = shared.desk.leave(Ask::Line(jsonrpc::notification(method, Some(&params)))).await;
     }
