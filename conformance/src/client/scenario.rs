@@ -38,6 +38,11 @@ pub(crate) async fn play(client: &Client, scenario: &str) -> Result<(), Failure>
             call(client, "test_mrtr_no_state", &none).await?;
             call(client, "test_mrtr_no_result_type", &none).await?;
         }
+        "json-schema-2020-12-preservation" => {
+            let tools = client.list_tools().await?;
+            let tool = tools.iter().find(|tool| tool.name == "json_schema_2020_12_tool").ok_or("the tool is missing")?;
+            call(client, "json_schema_echo", &json!({ "schema": tool.input_schema })).await?;
+        }
         other => return Err(format!("no such scenario is known: {other:?}").into()),
     }
     Ok(())

@@ -4,6 +4,7 @@
 mod media;
 mod offers;
 mod questions;
+mod tasks;
 mod tools;
 
 use std::process::ExitCode;
@@ -38,7 +39,7 @@ fn main() -> ExitCode {
 
 async fn serve() -> Result<(), Failure> {
     let server = Server::builder("conformance-server", env!("CARGO_PKG_VERSION")).logging();
-    let server = questions::add(offers::add(tools::add(server))).build()?;
+    let server = tasks::add(questions::add(offers::add(tools::add(server)))).build()?;
     let report = server.serve(stdio()?, ServeOptions::default()).await?;
     match report.ending {
         ServeEnding::ClientEnded => Ok(()),

@@ -51,7 +51,7 @@ fn prompts(server: ServerBuilder) -> ServerBuilder {
     server
         .prompt(
             Prompt::new("test_simple_prompt").description("Takes nothing"),
-            |_: PromptArguments, _: Context| async { "This is a simple prompt for testing.".to_owned() },
+            |_: PromptArguments, _: Context| async { "This is a simple prompt for testing." },
         )
         .add_prompt(with_arguments)
         .prompt(with_resource, |args: PromptArguments, _: Context| async move {
@@ -96,9 +96,8 @@ fn changes(server: ServerBuilder) -> ServerBuilder {
                 const NAME: &str = "test_dynamic_prompt";
                 if !cx.server().remove_prompt(NAME)? {
                     let prompt = Prompt::new(NAME).description("Comes and goes");
-                    cx.server().add_prompt(ServerPrompt::new(prompt, |_: PromptArguments, _: Context| async {
-                        "Here.".to_owned()
-                    }))?;
+                    cx.server()
+                        .add_prompt(ServerPrompt::new(prompt, |_: PromptArguments, _: Context| async { "Here." }))?;
                 }
                 Ok::<_, HandlerError>("The prompts have changed.")
             },
