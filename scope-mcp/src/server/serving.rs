@@ -98,7 +98,12 @@ impl Server {
         async move {
             nursery(async |n| {
                 let handle = scope_core::Spawns::serve(n, connection);
-                handle.ready().await?;
+                if let Err(error) = handle.ready().await
+                    && handle.info().is_none()
+                {
+                    return Err(error.into());
+                }
+                // It was open: a client may be done before anybody has looked.
                 let ended = handle.closed().await;
                 match ended.report() {
                     Some(report) => Ok(Arc::clone(report)),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use scope_mcp::transport::memory;
 use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server, State};
 use serde_json::json;
 
@@ -98,6 +99,15 @@ on_every_runtime! {
         assert_eq!(answered, (100..150).collect::<Vec<_>>());
         let report = handle.closed().await.unwrap();
         assert!(matches!(report.ending, ServeEnding::ClientEnded) && report.cut == 0, "{report:?}");
+    }
+}
+
+on_every_runtime! {
+    async fn a_client_that_is_done_before_it_is_looked_at_is_no_error(_n) {
+        let (ours, theirs) = memory::pair(64);
+        drop(ours);
+        let report = server(&Arc::default()).serve(theirs, ServeOptions::default()).await.unwrap();
+        assert!(matches!(report.ending, ServeEnding::ClientEnded | ServeEnding::Lost(_)), "{report:?}");
     }
 }
 
