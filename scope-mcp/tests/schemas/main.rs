@@ -8,6 +8,7 @@ mod client;
 mod examples;
 mod judged;
 mod legacy_client;
+mod modern_client;
 mod pair;
 mod served;
 mod server;
@@ -28,6 +29,7 @@ fn main() {
     let schemas = folder.as_deref().ok().map(Schemas::load);
     trials.extend(examples::trials(folder.as_deref().ok(), schemas.as_ref()));
     trials.extend(legacy_client::trials(schemas.as_ref()));
+    trials.extend(modern_client::trials(schemas.as_ref()));
     trials.extend(served::trials(schemas.as_ref()));
     trials.extend(pair::trials(schemas.as_ref()));
     if let Err(reason) = &folder {

@@ -267,6 +267,9 @@ async fn legacy(client: &mut ByHand, revision: Revision) {
     }
     client.hear_of("notifications/resources/updated").await;
     client.ask("resources/unsubscribe", &json!({ "uri": "file:///text" }), none).await;
+    if revision == Revision::V2025_03_26 {
+        batches(client).await;
+    }
     if revision == Revision::V2025_11_25 {
         tasks(client).await;
     }
@@ -276,6 +279,19 @@ async fn legacy(client: &mut ByHand, revision: Revision) {
     assert_eq!(question["method"], "roots/list");
     client.notify("notifications/cancelled", &json!({ "requestId": id })).await;
     client.hear_of("notifications/cancelled").await;
+}
+
+/// Several messages in one line.
+async fn batches(client: &mut ByHand) {
+    let messages = json!([
+        { "jsonrpc": "2.0", "id": "b1", "method": "ping" },
+        { "jsonrpc": "2.0", "id": "b2", "method": "tools/call", "params": { "name": "contents" } },
+        { "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": "b1" } },
+        { "jsonrpc": "2.0", "id": "b3", "method": "tools/call", "params": { "name": "nobody" } },
+    ]);
+    client.say(&messages).await;
+    let answers = client.hear().await.expect("answers");
+    assert_eq!(answers.as_array().map(Vec::len), Some(3), "{answers}");
 }
 
 /// Tasks in the core.
