@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::number::{no_float, write_float, write_maybe_float};
-use super::{LogMessage, Object};
+use super::{LogMessage, Object, ResourceParams, Task};
 
 /// Something a server said without being asked.
 #[derive(Clone, Debug)]
@@ -42,6 +42,16 @@ impl Notification {
     /// A log message, if that is what it is, and well formed.
     pub fn as_log_message(&self) -> Option<LogMessage> {
         self.read("notifications/message")
+    }
+
+    /// Which resource has changed, if it says that, and well formed.
+    pub fn as_resource_updated(&self) -> Option<ResourceParams> {
+        self.read("notifications/resources/updated")
+    }
+
+    /// How far a task is, if it says that, and well formed; in both forms of tasks.
+    pub fn as_task(&self) -> Option<Task> {
+        self.read("notifications/tasks").or_else(|| self.read("notifications/tasks/status"))
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, method: &str) -> Option<T> {
@@ -122,5 +132,17 @@ mod tests {
         assert!(notification("notifications/progress", r#"{"progress":"x"}"#).as_progress().is_none());
         let log = notification("notifications/message", r#"{"level":"info","data":{"a":1}}"#).as_log_message().unwrap();
         assert_eq!((log.level.as_str(), &log.data["a"]), ("info", &1.into()));
+    }
+
+    #[test]
+    fn what_has_changed_is_named() {
+        let updated = notification("notifications/resources/updated", r#"{"uri":"file:///a","_meta":{"b":1}}"#);
+        assert_eq!(updated.as_resource_updated().unwrap().uri, "file:///a");
+        assert!(updated.as_task().is_none());
+        let task = r#"{"taskId":"t","status":"working","createdAt":"c","lastUpdatedAt":"c"}"#;
+        for method in ["notifications/tasks", "notifications/tasks/status"] {
+            assert_eq!(notification(method, task).as_task().unwrap().task_id, "t");
+        }
+        assert!(notification("notifications/tasks", r#"{"taskId":"t"}"#).as_task().is_none());
     }
 }
