@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::call::write;
 use super::{CallOptions, Client};
+use crate::Era;
 use crate::decode::decode;
 use crate::error::{CallError, CallName, Delivery, parse_error};
 use crate::model::Object;
@@ -47,7 +48,8 @@ impl Client {
     /// All of them, over all pages, in the time for one call. A server that does not declare them is not asked.
     pub(super) async fn list_all<T: Listed>(&self, options: &CallOptions) -> Result<Vec<T>, CallError> {
         let name = self.call_name(T::METHOD, None);
-        if !self.opened(&name).await?.capabilities.has(T::CAPABILITY) {
+        let server = self.opened(&name).await?;
+        if !server.capabilities.has(T::CAPABILITY) {
             return Ok(Vec::new());
         }
         let limits = &self.shared.options;
@@ -69,6 +71,10 @@ impl Client {
             let page: Page<T> = self.ask_for_page(&name, cursor.as_deref(), items.len(), &options).await?;
             items.extend(page.items);
             let Some(next) = page.next_cursor else { return Ok(items) };
+            // A cursor like others, says the modern era; before it nothing was said, and servers mean the end.
+            if next.is_empty() && server.revision.era() == Era::Legacy {
+                return Ok(items);
+            }
             if page_number >= limits.max_pages {
                 let why = format!("the list has more than {} pages", limits.max_pages);
                 return Err(CallError::endless(&name, why));

@@ -86,6 +86,7 @@ fn main() {
             pages_can_be_had_one_by_one
             a_list_that_changes_between_two_pages_is_what_the_pages_said
             a_list_without_end_or_with_too_much_is_given_up
+            an_empty_cursor_ends_the_list_of_an_older_server
             what_a_server_does_not_declare_is_not_listed_but_can_be_asked_for
             a_resource_is_read_refused_or_malformed
             a_prompt_is_filled_in_refused_or_malformed

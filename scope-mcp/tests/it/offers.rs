@@ -141,6 +141,20 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn an_empty_cursor_ends_the_list_of_an_older_server(n, TEST) {
+        let _ = TEST;
+        let one = |_: &str, _: &Value| Ok(json!({ "prompts": [{ "name": "p" }], "nextCursor": "" }));
+        let heard = with_server(n, options(), everything(), one, async |client| {
+            assert_eq!(client.list_prompts().await?.len(), 1);
+            assert_eq!(client.list_prompts_page(None).await?.next_cursor.as_deref(), Some(""));
+            Ok(())
+        })
+        .await?;
+        assert_eq!(heard.len(), 2);
+    }
+}
+
+on_every_runtime! {
     async fn what_a_server_does_not_declare_is_not_listed_but_can_be_asked_for(n, TEST) {
         let _ = TEST;
         let heard = with_server(n, options(), json!({ "tools": {} }), lists, async |client| {
