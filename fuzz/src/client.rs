@@ -1,22 +1,20 @@
-//! A client whose server says mutated lines, on the deterministic runtime: time is virtual, and a call that never ends is
-//! a deadlock, which that runtime reports.
+//! A client whose server says mutated lines.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use futures_util::io::AsyncReadExt;
 use scope_core::{Failure, Nursery, Spawns};
-use scope_mcp::transport::{Stream, memory};
+use scope_mcp::transport::memory;
 use scope_mcp::{CallError, CallOptions, Client, ClientOptions, CloseReport, Ending};
 use serde_json::json;
 
+use crate::Done;
 use crate::corpus::{Corpus, with_id};
 use crate::heap::Watch;
 use crate::mutate::mutate;
 use crate::random::Random;
-use crate::written::Written;
-use crate::{Done, LINES};
+use crate::talk::{Asked, Heard, Said, speak};
 
 /// The client's limit on a line; mutated ones go beyond it.
 const MAX_LINE: usize = 20_000;
@@ -25,14 +23,6 @@ const MAX_LINE: usize = 20_000;
 /// to be written, the calls, what is kept of noise and notifications.
 const BOUND: usize = 4 * 1024 * 1024;
 
-/// What the server has heard.
-#[derive(Default)]
-struct Heard {
-    /// Requests that it has not taken up: id and method.
-    requests: Mutex<Vec<(String, String)>>,
-    lines: AtomicU64,
-}
-
 /// One conversation.
 ///
 /// # Panics
@@ -40,12 +30,12 @@ struct Heard {
 pub fn run(corpus: &Arc<Corpus>, seed: u64) -> Done {
     scope_test::Config::new(seed).trace_limit(100).block_on(async |_| {
         let corpus = Arc::clone(corpus);
-        let done = scope_test::nursery(async move |n| converse(n, corpus, seed).await).await;
+        let done = scope_test::nursery(async move |n| converse(n, &corpus, seed).await).await;
         done.unwrap_or_else(|error| panic!("with seed {seed}: {error}"))
     })
 }
 
-async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: Arc<Corpus>, seed: u64) -> Result<Done, Failure> {
+async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: &Corpus, seed: u64) -> Result<Done, Failure> {
     let mut random = Random::new(seed);
     // A byte at a time is slow, so that is rare.
     let capacity = if random.one_in(64) { 1 } else { *random.one_of(&[1000, 65_536]) };
@@ -65,9 +55,12 @@ async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: Arc<Corpus>, seed: u64) ->
     let (reader, writer) = theirs.split();
     // One that stops reading some time, or never does.
     let deaf_after = if random.one_in(4) { random.below(10_000) } else { usize::MAX };
-    let ear = n.task("server's ear").spawn_erased_with_handle(hear(reader, Arc::clone(&heard), deaf_after));
-    let listener = random.one_in(2).then(|| client.notifications());
-    if let Some(mut notifications) = listener {
+    let ear = {
+        let heard = Arc::clone(&heard);
+        n.task("server's ear").spawn_erased_with_handle(async move { heard.hear(reader, deaf_after).await })
+    };
+    if random.one_in(2) {
+        let mut notifications = client.notifications();
         n.task("listener").spawn_erased(async move {
             while let Some(notification) = notifications.next().await {
                 let _ = (notification.as_progress(), notification.as_log_message());
@@ -78,15 +71,48 @@ async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: Arc<Corpus>, seed: u64) ->
     let callers: Vec<_> = (0..1 + random.below(4))
         .map(|_| n.task("caller").spawn_erased_with_handle(call(client.clone(), Random::new(random.number()))))
         .collect();
-    let said = Mouth { writer, corpus, heard: Arc::clone(&heard), random, watch };
-    let (inputs, most_held) = said.speak().await?;
+    let said = speak(writer, &heard, &mut random, watch, |random| next_line(corpus, &heard, random)).await?;
     let report = client.close().await?;
     ear.await?;
     check_books(&report, &heard, deaf_after == usize::MAX);
-    let mut done = Done { inputs, most_held, ..Done::default() };
+    let mut done = done(&report, &said);
     for caller in callers {
         done.add(&caller.await?);
     }
+    Ok(done)
+}
+
+fn next_line(corpus: &Corpus, heard: &Heard, random: &mut Random) -> Vec<u8> {
+    let asked = heard.next_request();
+    let (id, method) = match asked {
+        Some(Asked { id, method }) => (id, method),
+        None => (random.below(20).to_string(), String::new()),
+    };
+    let files = corpus.files();
+    let (line, harm) = match method.as_str() {
+        // To get any further, these have to be answered well, as a rule.
+        "initialize" => (&files[0][0], 8),
+        "server/discover" => (*random.one_of(&[&files[1][0], &files[0][6]]), 8),
+        _ => (corpus.line(random), 2),
+    };
+    let mut line = with_id(line, &id);
+    if random.one_in(harm) {
+        mutate(&mut line, corpus.line(random), random);
+    }
+    line
+}
+
+fn check_books(report: &CloseReport, heard: &Heard, hears_all: bool) {
+    let (traffic, lines) = (&report.traffic, heard.lines());
+    assert!(traffic.strays <= traffic.received, "more strays than messages: {traffic:?}");
+    // What was begun may have been cut off by the end.
+    assert!(lines <= traffic.sent, "{lines} lines were heard: {traffic:?}");
+    assert!(!hears_all || lines + 1 >= traffic.sent, "{lines} lines were heard: {traffic:?}");
+    let _ = report.to_string();
+}
+
+fn done(report: &CloseReport, said: &Said) -> Done {
+    let mut done = Done { inputs: said.lines, most_held: said.most_held, ..Done::default() };
     let traffic = &report.traffic;
     for (what, times) in [("messages", traffic.received), ("noise", traffic.noise), ("stray answers", traffic.strays)] {
         done.count(what, times);
@@ -98,119 +124,7 @@ async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: Arc<Corpus>, seed: u64) ->
         _ => panic!("it ended otherwise: {report}"),
     };
     done.count(ending, 1);
-    Ok(done)
-}
-
-fn check_books(report: &CloseReport, heard: &Heard, hears_all: bool) {
-    let traffic = &report.traffic;
-    let lines = heard.lines.load(Ordering::Relaxed);
-    assert!(traffic.strays <= traffic.received, "more strays than messages: {traffic:?}");
-    // What was begun may have been cut off by the end.
-    assert!(lines <= traffic.sent, "{lines} lines were heard: {traffic:?}");
-    assert!(!hears_all || lines + 1 >= traffic.sent, "{lines} lines were heard: {traffic:?}");
-    let _ = report.to_string();
-}
-
-/// Reads what the client says. Whatever it was told, each line must be a message.
-async fn hear(mut reader: ReadHalf<Stream>, heard: Arc<Heard>, deaf_after: usize) -> Result<(), Failure> {
-    let mut line = Vec::new();
-    let mut buffer = vec![0; 4096];
-    let mut read = 0;
-    while read < deaf_after {
-        let Ok(count @ 1..) = reader.read(&mut buffer).await else { return Ok(()) };
-        read += count;
-        for byte in &buffer[..count] {
-            if *byte != b'\n' {
-                line.push(*byte);
-                continue;
-            }
-            heard.lines.fetch_add(1, Ordering::Relaxed);
-            if let Written { id: Some(id), method: Some(method) } = Written::read(&line) {
-                let mut requests = heard.requests.lock().unwrap_or_else(PoisonError::into_inner);
-                requests.push((id, method));
-            }
-            line.clear();
-        }
-    }
-    // Deaf, and not gone: that would be an error to the writer.
-    scope_core::sleep(Duration::from_secs(3600)).await?;
-    drop(reader);
-    Ok(())
-}
-
-/// What the server says.
-struct Mouth {
-    writer: WriteHalf<Stream>,
-    corpus: Arc<Corpus>,
-    heard: Arc<Heard>,
-    random: Random,
-    watch: Watch,
-}
-
-impl Mouth {
-    /// Says up to [`LINES`] lines, and stops when nobody reads any more. Returns how many, and the most that was held.
-    async fn speak(mut self) -> Result<(u64, usize), Failure> {
-        let lines = 1 + self.random.below(LINES) as u64;
-        for said in 0..lines {
-            let pause = match self.random.below(64) {
-                0 => self.random.below(20_000),
-                1..8 => 1,
-                // More is learned from answers to questions.
-                _ if self.requests().is_empty() => self.random.below(2),
-                _ => 0,
-            };
-            if pause > 0 {
-                // Virtual: for what the client does meanwhile, time-outs included.
-                scope_core::sleep(Duration::from_millis(pause as u64)).await?;
-            } else if self.random.one_in(2) {
-                scope_test::yield_now().await;
-            }
-            let mut line = self.next_line();
-            line.push(b'\n');
-            if said + 1 == lines && self.random.one_in(2) {
-                // Half of it, and the end.
-                line.truncate(self.random.below(line.len()));
-            }
-            let written = self.writer.write_all(&line).await;
-            drop(line);
-            self.watch.look();
-            if written.is_err() {
-                return Ok((said + 1, self.watch.most()));
-            }
-        }
-        if self.random.one_in(2) {
-            // It hangs up, or stays and is hung up upon.
-            let _ = self.writer.close().await;
-            scope_test::yield_now().await;
-        }
-        self.watch.look();
-        Ok((lines, self.watch.most()))
-    }
-
-    fn requests(&self) -> MutexGuard<'_, Vec<(String, String)>> {
-        self.heard.requests.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn next_line(&mut self) -> Vec<u8> {
-        let asked = {
-            let mut requests = self.requests();
-            if requests.is_empty() { None } else { Some(requests.remove(0)) }
-        };
-        let (id, method) = asked.unwrap_or_else(|| (self.random.below(20).to_string(), String::new()));
-        let files = self.corpus.files();
-        let (line, harm) = match method.as_str() {
-            // To get any further, these have to be answered well, as a rule.
-            "initialize" => (&files[0][0], 8),
-            "server/discover" => (*self.random.one_of(&[&files[1][0], &files[0][6]]), 8),
-            _ => (self.corpus.line(&mut self.random), 2),
-        };
-        let mut line = with_id(line, &id);
-        if self.random.one_in(harm) {
-            let other = self.corpus.line(&mut self.random);
-            mutate(&mut line, other, &mut self.random);
-        }
-        line
-    }
+    done
 }
 
 /// Calls, one after the other; some are dropped in the middle. Each has to end.

@@ -9,6 +9,7 @@ use crate::random::Random;
 pub struct Corpus {
     /// The lines of each file.
     files: Vec<Vec<Vec<u8>>>,
+    answers: Vec<Vec<u8>>,
 }
 
 impl Corpus {
@@ -41,12 +42,20 @@ impl Corpus {
         let lines = |file: &&[u8]| {
             file.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
         };
-        Corpus { files: files.iter().map(lines).collect() }
+        let files: Vec<Vec<Vec<u8>>> = files.iter().map(lines).collect();
+        let is_answer = |line: &&Vec<u8>| memchr::memmem::find(line, b"\"method\":").is_none();
+        let answers = files.iter().flatten().filter(is_answer).cloned().collect();
+        Corpus { files, answers }
     }
 
     /// The files, by their lines.
     pub fn files(&self) -> &[Vec<Vec<u8>>] {
         &self.files
+    }
+
+    /// The lines that are answers.
+    pub fn answers(&self) -> &[Vec<u8>] {
+        &self.answers
     }
 
     /// Any line.

@@ -11,6 +11,8 @@ pub mod corpus;
 pub mod heap;
 pub mod mutate;
 pub mod random;
+pub mod server;
+pub mod talk;
 pub mod written;
 
 use std::collections::BTreeMap;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
 use fuzz::corpus::Corpus;
-use fuzz::{Done, client, codec, heap};
+use fuzz::{Done, client, codec, heap, server};
 
 #[derive(Parser)]
 #[command(about = "Gives hostile input to scope-mcp, by seed, until enough has been given")]
@@ -37,6 +37,8 @@ enum Target {
     Codec,
     /// A client, from its server.
     Client,
+    /// A server, from its client.
+    Server,
 }
 
 /// What may stay on the heap in all for what programs keep once they have needed it.
@@ -45,6 +47,7 @@ const KEPT: usize = 4 * 1024 * 1024;
 struct Corpora {
     whole: Corpus,
     servers: Arc<Corpus>,
+    clients: Arc<Corpus>,
 }
 
 impl Target {
@@ -56,6 +59,7 @@ impl Target {
         match self {
             Target::Codec => codec::run(&corpora.whole, seed),
             Target::Client => client::run(&corpora.servers, seed),
+            Target::Server => server::run(&corpora.clients, seed),
         }
     }
 }
@@ -76,7 +80,11 @@ impl Drop for Running {
 fn main() {
     let args = Args::parse();
     let seconds = args.seconds.or_else(|| (args.runs.is_none() && args.inputs.is_none()).then_some(10));
-    let corpora = Corpora { whole: Corpus::whole(), servers: Arc::new(Corpus::of_servers()) };
+    let corpora = Corpora {
+        whole: Corpus::whole(),
+        servers: Arc::new(Corpus::of_servers()),
+        clients: Arc::new(Corpus::of_clients()),
+    };
     let targets: Vec<Target> = args.target.map_or_else(|| Target::value_variants().to_vec(), |target| vec![target]);
     let mut sums = vec![Done::default(); targets.len()];
     let mut held_before = None;

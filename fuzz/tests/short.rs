@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use fuzz::corpus::Corpus;
-use fuzz::{Done, client, codec};
+use fuzz::{Done, client, codec, server};
 
 /// One test: what is held is counted for the whole program.
 #[test]
 fn a_few_runs_of_each_target_hold_and_come_to_every_outcome() {
-    let (whole, servers) = (Corpus::whole(), Arc::new(Corpus::of_servers()));
+    let (whole, servers, clients) = (Corpus::whole(), Arc::new(Corpus::of_servers()), Arc::new(Corpus::of_clients()));
     let mut done = Done::default();
     for seed in 0..100 {
         done.add(&codec::run(&whole, seed));
         done.add(&client::run(&servers, seed));
+        done.add(&server::run(&clients, seed));
     }
     assert!(done.inputs > 10_000, "{done:?}");
     for outcome in [
@@ -29,6 +30,8 @@ fn a_few_runs_of_each_target_hold_and_come_to_every_outcome() {
         "connections not opened",
         "connections lost",
         "connections closed",
+        "connections ended by the client",
+        "requests cut off",
     ] {
         assert!(done.outcomes.contains_key(outcome), "no run came to this: {outcome}: {done:#?}");
     }
