@@ -71,16 +71,42 @@ fn first() {
     assert!(source("first").starts_with("//! Prints `startup > cache: connection refused`"));
 }
 
-#[test]
-fn the_readme_shows_the_first_one() {
+#[track_caller]
+fn assert_shown_in_the_readme(name: &str) {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
     let readme = fs::read_to_string(readme).expect("there is a README");
-    let source = source("first");
-    let (_, program) = source.split_once('\n').expect("its first line says what it prints");
+    let source = source(name);
+    let (_, program) = source.split_once('\n').expect("its first line says what it is");
     assert!(
         readme.contains(&format!("```rust\n{program}```")),
-        "README.md shows another program than first.rs:\n{program}"
+        "README.md shows another program than {name}.rs:\n{program}"
     );
+}
+
+#[test]
+fn the_readme_shows_the_first_one() {
+    assert_shown_in_the_readme("first");
+}
+
+#[test]
+fn the_readme_shows_the_calculator_and_it_divides() {
+    assert_shown_in_the_readme("calculator");
+    let spec = ServerSpec::new("calculator", program("calculator").display().to_string());
+    let (tools, half, none, misfit) = scope_tokio::run(async |n| {
+        let client = Client::open(n, spec, ClientOptions::default()).await?;
+        let tools = client.list_tools().await?;
+        let half = client.call_tool("divide", &json!({ "dividend": 1, "divisor": 2 })).await?;
+        let none = client.call_tool("divide", &json!({ "dividend": 1, "divisor": 0 })).await?;
+        let misfit = client.call_tool("divide", &json!({ "dividend": 1, "divisor": "two" })).await?;
+        client.close().await?;
+        Ok((tools, half, none, misfit))
+    })
+    .unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(tools[0].input_schema["properties"]["divisor"]["description"], "Not 0.");
+    assert_eq!(half.content, [ContentBlock::text("0.5")]);
+    assert_eq!((none.is_error(), none.content), (true, vec![ContentBlock::text("nothing can be divided by 0")]));
+    let told = "the arguments of \"divide\" do not fit: at /divisor: the value is not of type \"number\"";
+    assert_eq!((misfit.is_error(), misfit.content), (true, vec![ContentBlock::text(told)]));
 }
 
 #[test]
