@@ -65,6 +65,8 @@ pub struct ClientOptions {
     pub max_items: usize,
     /// How many pages a list may have, likewise. Unless set: 1000.
     pub max_pages: usize,
+    /// How many bytes the pages of a list may have together, as they came, likewise. Unless set: 256 MiB.
+    pub max_list_bytes: usize,
     /// How often a server of the modern era may ask for input before it has done one call. Unless set: 16. At least 1.
     pub max_rounds: u32,
     /// How long [`ToolTask::wait`](crate::ToolTask::wait) waits. Unless set: an hour.
@@ -209,6 +211,13 @@ impl ClientOptions {
         self
     }
 
+    /// Sets [`max_list_bytes`](ClientOptions::max_list_bytes).
+    #[must_use]
+    pub fn max_list_bytes(mut self, bytes: usize) -> Self {
+        self.max_list_bytes = bytes;
+        self
+    }
+
     /// Sets [`client_info`](ClientOptions::client_info).
     #[must_use]
     pub fn client_info(mut self, info: Implementation) -> Self {
@@ -262,6 +271,7 @@ impl Default for ClientOptions {
             max_notification_bytes: NOTIFICATION_BYTES,
             max_items: 100_000,
             max_pages: 1000,
+            max_list_bytes: 256 * 1024 * 1024,
             max_rounds: 16,
             task_timeout: Duration::from_secs(60 * 60),
             max_form_bytes: 64 * 1024,

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::marker::PhantomData;
-use std::time::{Duration, Instant};
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,9 +12,11 @@ use serde_json::value::RawValue;
 
 use super::call::write;
 use super::{CallOptions, Client};
+use crate::Era;
 use crate::decode::decode;
 use crate::error::{CallError, CallName, Delivery, parse_error};
 use crate::model::Object;
+use crate::session::Answer;
 use crate::visible::Visible;
 
 /// One page of a list, as the server gave it.
@@ -47,33 +49,45 @@ impl Client {
     /// All of them, over all pages, in the time for one call. A server that does not declare them is not asked.
     pub(super) async fn list_all<T: Listed>(&self, options: &CallOptions) -> Result<Vec<T>, CallError> {
         let name = self.call_name(T::METHOD, None);
-        if !self.opened(&name).await?.capabilities.has(T::CAPABILITY) {
+        let server = self.opened(&name).await?;
+        if !server.capabilities.has(T::CAPABILITY) {
             return Ok(Vec::new());
         }
         let limits = &self.shared.options;
         let timeout = options.timeout.unwrap_or(limits.call_timeout);
-        let max_timeout = options.max_timeout.unwrap_or(limits.max_call_timeout);
-        let start = self.shared.now();
+        let allowance = self.allow(timeout);
+        let longest = self.allow(options.max_timeout.unwrap_or(limits.max_call_timeout));
         let mut options = options.clone();
         let mut items: Vec<T> = Vec::new();
+        let mut bytes = 0;
+        // Not the cursors themselves: they may be long.
+        let hasher = RandomState::new();
         let mut cursors = HashSet::new();
         let mut cursor: Option<String> = None;
         for page_number in 1.. {
-            let now = self.shared.now();
-            let time = left(start, now, timeout);
-            if time.is_zero() && page_number > 1 {
+            let left = self.left(allowance);
+            if left.is_zero() && page_number > 1 {
                 return Err(CallError::timed_out(&name, Delivery::Answered, timeout, None));
             }
-            options.timeout = Some(time);
-            options.max_timeout = Some(left(start, now, max_timeout));
-            let page: Page<T> = self.ask_for_page(&name, cursor.as_deref(), items.len(), &options).await?;
+            (options.timeout, options.max_timeout) = (Some(left), Some(self.left(longest)));
+            let answer = self.ask_for_page(&name, cursor.as_deref(), &options).await?;
+            bytes += answer.get().len();
+            if bytes > limits.max_list_bytes {
+                let why = format!("the list has more than {} bytes", limits.max_list_bytes);
+                return Err(CallError::endless(&name, why));
+            }
+            let page: Page<T> = read_page(&name, &answer, items.len(), limits.max_items)?;
             items.extend(page.items);
             let Some(next) = page.next_cursor else { return Ok(items) };
+            // A cursor like others, says the modern era; before it nothing was said, and servers mean the end.
+            if next.is_empty() && server.revision.era() == Era::Legacy {
+                return Ok(items);
+            }
             if page_number >= limits.max_pages {
                 let why = format!("the list has more than {} pages", limits.max_pages);
                 return Err(CallError::endless(&name, why));
             }
-            if !cursors.insert(next.clone()) {
+            if !cursors.insert(hasher.hash_one(&next)) {
                 let why = format!("the list has no end: page {page_number} gave a cursor that was given before");
                 return Err(CallError::endless(&name, why));
             }
@@ -92,34 +106,21 @@ impl Client {
         if !self.opened(&name).await?.capabilities.has(T::CAPABILITY) {
             return Ok(Page { items: Vec::new(), next_cursor: None, extra: Object::new() });
         }
-        self.ask_for_page(&name, cursor, 0, options).await
+        let answer = self.ask_for_page(&name, cursor, options).await?;
+        read_page(&name, &answer, 0, self.shared.options.max_items)
     }
 
-    /// `before`: how many items the pages before had.
-    async fn ask_for_page<T: Listed>(
-        &self,
-        name: &CallName,
-        cursor: Option<&str>,
-        before: usize,
-        options: &CallOptions,
-    ) -> Result<Page<T>, CallError> {
+    async fn ask_for_page(&self, name: &CallName, cursor: Option<&str>, options: &CallOptions) -> Answer {
         #[derive(Serialize)]
         struct Params<'a> {
             cursor: &'a str,
         }
         let params = cursor.map(|cursor| write(name, &Params { cursor })).transpose()?;
-        let answer = self.ask(name, params, options).await?;
-        read_page(name, &answer, before, self.shared.options.max_items)
+        self.ask(name, params, options).await
     }
 }
 
-fn left(start: Option<Instant>, now: Option<Instant>, timeout: Duration) -> Duration {
-    match (start, now) {
-        (Some(start), Some(now)) => timeout.saturating_sub(now.saturating_duration_since(start)),
-        _ => timeout,
-    }
-}
-
+/// `before`: how many items the pages before had.
 fn read_page<T: Listed>(name: &CallName, answer: &RawValue, before: usize, max: usize) -> Result<Page<T>, CallError> {
     let mut too_many = false;
     let reader = PageReader { before, max, too_many: &mut too_many, of: PhantomData };

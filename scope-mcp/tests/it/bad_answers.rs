@@ -190,7 +190,7 @@ on_every_runtime! {
 on_every_runtime! {
     async fn a_cursor_that_loops_over_several_pages_is_seen(n, TEST) {
         let page = |next: &str| format!(r#""result":{{"tools":[],"nextCursor":{next}}}"#);
-        let pages = [page("\"a\""), page("\"\""), page("\"c\""), page("\"\"")];
+        let pages = [page("\"a\""), page("\" \""), page("\"c\""), page("\" \"")];
         let pages: Vec<&str> = pages.iter().map(String::as_str).collect();
         let error = list(n, TEST, &pages).await?.unwrap_err();
         assert!(error.is_endless(), "{error}");

@@ -4,7 +4,7 @@ use futures_util::future::join;
 use futures_util::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use scope_core::{Failure, Nursery};
 use scope_mcp::transport::{Stream, memory};
-use scope_mcp::{Client, ClientOptions};
+use scope_mcp::{Client, ClientOptions, Era};
 use serde_json::{Value, json};
 
 /// The server's end.
@@ -140,7 +140,7 @@ pub(crate) fn refused(code: i64, message: &str) -> Said {
     Err(json!({ "code": code, "message": message }))
 }
 
-/// Has `test` use a server that declares `capabilities` and says what `answer` says, and closes it. Returns the requests
+/// Has `test` use a server, of the era that the options have, or else of the legacy one, that declares `capabilities` and says what `answer` says, and closes it. Returns the requests
 /// that the server got once it was open: methods and parameters.
 pub(crate) async fn with_server(
     n: &Nursery<'_, '_>,
@@ -151,8 +151,13 @@ pub(crate) async fn with_server(
 ) -> Result<Vec<(String, Value)>, Failure> {
     let (ours, theirs) = memory::pair(4096);
     let mut peer = Peer::new(theirs);
+    let modern = options.era == Some(Era::Modern);
     let served = async {
-        peer.open_with(capabilities).await;
+        if modern {
+            peer.open_modern(capabilities).await;
+        } else {
+            peer.open_with(capabilities).await;
+        }
         let mut heard = Vec::new();
         while let Some(message) = peer.hear_more().await {
             let (Some(method), Some(_)) = (message["method"].as_str(), message.get("id")) else { continue };

@@ -13,6 +13,7 @@ mod calls;
 mod closing;
 mod listening;
 mod offers;
+mod offers_modern;
 mod opening;
 mod peer;
 mod probing;
@@ -86,11 +87,20 @@ fn main() {
             pages_can_be_had_one_by_one
             a_list_that_changes_between_two_pages_is_what_the_pages_said
             a_list_without_end_or_with_too_much_is_given_up
+            a_list_of_large_pages_is_given_up_by_its_bytes
+            an_empty_cursor_ends_the_list_of_an_older_server
             what_a_server_does_not_declare_is_not_listed_but_can_be_asked_for
             a_resource_is_read_refused_or_malformed
             a_prompt_is_filled_in_refused_or_malformed
             an_argument_is_completed
             pings_levels_and_subscriptions_are_answered_with_nothing
+        }
+        offers_modern {
+            an_empty_cursor_is_one_like_others
+            each_request_says_for_itself_what_it_speaks_and_which_log_it_wants
+            what_there_is_no_more_is_not_sent
+            a_result_of_a_type_that_is_not_known_is_an_error_that_names_it
+            our_own_server_offers_the_same_in_either_era
         }
         opening {
             a_good_server_opens_and_says_who_it_is

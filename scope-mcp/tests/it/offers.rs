@@ -141,6 +141,40 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
+    async fn a_list_of_large_pages_is_given_up_by_its_bytes(n, TEST) {
+        let _ = TEST;
+        let mut number = 0;
+        let large = |_: &str, _: &Value| {
+            number += 1;
+            let prompt = json!({ "name": "p", "description": "x".repeat(1000) });
+            Ok(json!({ "prompts": [prompt], "nextCursor": format!("{number}{}", "y".repeat(1000)) }))
+        };
+        let heard = with_server(n, options().max_list_bytes(10_000), everything(), large, async |client| {
+            let error = client.list_prompts().await.unwrap_err();
+            assert!(error.is_endless(), "{error}");
+            assert_says(&error, "more than 10000 bytes");
+            Ok(())
+        })
+        .await?;
+        assert_eq!(heard.len(), 5);
+    }
+}
+
+on_every_runtime! {
+    async fn an_empty_cursor_ends_the_list_of_an_older_server(n, TEST) {
+        let _ = TEST;
+        let one = |_: &str, _: &Value| Ok(json!({ "prompts": [{ "name": "p" }], "nextCursor": "" }));
+        let heard = with_server(n, options(), everything(), one, async |client| {
+            assert_eq!(client.list_prompts().await?.len(), 1);
+            assert_eq!(client.list_prompts_page(None).await?.next_cursor.as_deref(), Some(""));
+            Ok(())
+        })
+        .await?;
+        assert_eq!(heard.len(), 2);
+    }
+}
+
+on_every_runtime! {
     async fn what_a_server_does_not_declare_is_not_listed_but_can_be_asked_for(n, TEST) {
         let _ = TEST;
         let heard = with_server(n, options(), json!({ "tools": {} }), lists, async |client| {
