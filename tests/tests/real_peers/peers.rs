@@ -63,7 +63,7 @@ pub(crate) trait Peer: Sync {
     fn one_of_many(&self, i: usize, scratch: &Path) -> Call;
 
     /// What it has besides tools.
-    fn offers(&self) -> Offers {
+    fn offers(&self, _era: Era) -> Offers {
         Offers::default()
     }
 
@@ -109,7 +109,7 @@ pub(crate) struct Offers {
     pub(crate) completes: Vec<(CompleteParams, Vec<&'static str>)>,
     /// Calls of tools that ask for a name, which is Ada.
     pub(crate) asks_back: Vec<Call>,
-    /// Calls that become tasks, and ask for a choice, which is the first.
+    /// Calls that become tasks, and ask for a name, or for a choice, which is the first.
     pub(crate) tasks: Vec<Call>,
 }
 

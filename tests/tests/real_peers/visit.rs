@@ -135,7 +135,7 @@ impl Visit {
     }
 
     async fn lists_all_pages(&self, client: &Client) {
-        let offers = self.peer.offers();
+        let offers = self.peer.offers(self.era);
         let since = self.wire.position();
         let tools = client.list_tools().await.unwrap_or_else(|error| panic!("{error}"));
         let resources = client.list_resources().await.unwrap_or_else(|error| panic!("{error}"));
@@ -162,7 +162,7 @@ impl Visit {
 
     /// What it has besides tools.
     async fn uses_what_else_there_is(&self, client: &Client) {
-        let offers = self.peer.offers();
+        let offers = self.peer.offers(self.era);
         for (uri, says) in offers.reads {
             let read = client.read_resource(uri).await.unwrap_or_else(|error| panic!("{error}"));
             let text: String = read.contents.iter().filter_map(|one| one.text.as_deref()).collect();

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use scope_mcp::Era;
 use scope_mcp::model::{CompleteParams, CompletionReference};
 use scope_process::Ended;
 use serde_json::{Value, json};
@@ -50,7 +51,7 @@ impl Peer for Everything {
         call("echo", json!({"message": format!("<{i}>")}), format!("Echo: <{i}>"))
     }
 
-    fn offers(&self) -> Offers {
+    fn offers(&self, _era: Era) -> Offers {
         let completion = |reference, name, begun| CompleteParams::new(reference, name, begun);
         Offers {
             resources: vec!["demo://resource/static/document/features.md"],

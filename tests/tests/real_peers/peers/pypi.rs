@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use scope_mcp::Era;
 use serde_json::json;
 
 use super::{Call, MANY, Offers, Origin, Peer, Start, a_little_of_everything, call, installed, ours};
@@ -171,7 +172,7 @@ impl Peer for Fetch {
         call("fetch", json!({"url": site::page(i)}), site::content(i))
     }
 
-    fn offers(&self) -> Offers {
+    fn offers(&self, _era: Era) -> Offers {
         Offers {
             prompts: vec!["fetch"],
             gets: vec![("fetch", json!({"url": site::page(3)}), site::content(3))],
@@ -220,7 +221,7 @@ impl Peer for FastMcp {
         call("add", json!({"a": 1000, "b": i}), (1000 + i).to_string())
     }
 
-    fn offers(&self) -> Offers {
+    fn offers(&self, _era: Era) -> Offers {
         a_little_of_everything()
     }
 

@@ -1,6 +1,8 @@
 //! A server on rmcp, the official SDK: this program, started anew. With a little of everything: pages of two, a tool
 //! that fails, a slow one that says so when it is stopped, resources, a template, prompts, completion.
 
+mod task;
+
 use std::env;
 use std::path::Path;
 use std::process::ExitCode;
@@ -8,16 +10,19 @@ use std::time::Duration;
 
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ClientResult, CompleteRequestParams, CompleteResult,
-    CompletionInfo, ContentBlock, ElicitRequest, ElicitRequestParams, ElicitationAction, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, InputRequest, InputRequiredResult, InputResponses, JsonObject,
-    ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-    ProgressNotificationParam, Prompt, PromptArgument, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Resource, ResourceContents, ResourceTemplate, Role, ServerCapabilities, ServerConfig,
-    ServerRequest, Tool,
+    CompletionInfo, ContentBlock, ElicitRequest, ElicitResult, ElicitationAction, GetPromptRequestParams,
+    GetPromptResponse, GetPromptResult, GetTaskParams, GetTaskResult, InputRequest, InputRequests, InputRequiredResult,
+    InputResponses, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+    PaginatedRequestParams, ProgressNotificationParam, Prompt, PromptArgument, PromptMessage,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
+    Role, ServerCapabilities, ServerConfig, ServerRequest, Tool, UpdateTaskParams,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
+use scope_mcp::Era;
 use serde_json::json;
+
+use task::Greeting;
 
 use super::{Call, Offers, Origin, Peer, Start, a_little_of_everything, call};
 
@@ -52,8 +57,13 @@ impl Peer for Rmcp {
         call("add", json!({"a": 1000, "b": i}), (1000 + i).to_string())
     }
 
-    fn offers(&self) -> Offers {
-        a_little_of_everything()
+    fn offers(&self, era: Era) -> Offers {
+        let mut offers = a_little_of_everything();
+        // The tasks of the older revisions it does not know.
+        if era == Era::Modern {
+            offers.tasks.push(call("greet_later", json!({}), "Hello, Ada."));
+        }
+        offers
     }
 
     fn slow(&self) -> Option<Call> {
@@ -69,13 +79,17 @@ impl Peer for Rmcp {
 pub(crate) fn serve() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let running = Sums.serve(rmcp::transport::stdio()).await.expect("the client should begin as it has to");
+        let running =
+            Sums::default().serve(rmcp::transport::stdio()).await.expect("the client should begin as it has to");
         running.waiting().await.expect("nothing should panic");
     });
     ExitCode::SUCCESS
 }
 
-struct Sums;
+#[derive(Default)]
+struct Sums {
+    later: Greeting,
+}
 
 /// Item number `i` of a list of seven, in pages of two; the cursor is the number that comes first.
 fn page<T>(request: Option<PaginatedRequestParams>, all: Vec<T>) -> Result<(Vec<T>, Option<String>), ErrorData> {
@@ -102,46 +116,58 @@ async fn wait(seconds: f64, context: &RequestContext<RoleServer>) -> Result<Stri
     Ok(format!("waited for {seconds} seconds"))
 }
 
+fn wrong(why: impl Into<String>) -> ErrorData {
+    ErrorData::invalid_params(why.into(), None)
+}
+
+/// What `greet` asks.
+fn question() -> ElicitRequest {
+    let params = json!({
+        "mode": "form",
+        "message": "Who is to be greeted?",
+        "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
+    });
+    ElicitRequest::new(serde_json::from_value(params).expect("it is written as such"))
+}
+
+/// The same, where results ask.
+fn questions() -> InputRequests {
+    [("who".to_owned(), InputRequest::Elicitation(question()))].into()
+}
+
+/// What was answered there.
+fn answer(mut answers: InputResponses) -> Result<ElicitResult, ErrorData> {
+    let answer = answers.remove("who").ok_or_else(|| wrong("no answer"))?;
+    serde_json::from_value(answer).map_err(|error| wrong(error.to_string()))
+}
+
+fn greeting(answer: &ElicitResult) -> CallToolResult {
+    let name = answer.content.as_ref().and_then(|content| content["name"].as_str());
+    let text = match (&answer.action, name) {
+        (ElicitationAction::Accept, Some(name)) => format!("Hello, {name}."),
+        _ => "Then nobody is greeted.".to_owned(),
+    };
+    CallToolResult::success(vec![ContentBlock::text(text)])
+}
+
 /// Asks the client: in the older revisions by a request, in the newest by its result.
 async fn greet(
     answers: Option<InputResponses>,
     state: Option<String>,
     context: &RequestContext<RoleServer>,
 ) -> Result<CallToolResponse, ErrorData> {
-    let wrong = |why: String| ErrorData::invalid_params(why, None);
-    let question = json!({
-        "mode": "form",
-        "message": "Who is to be greeted?",
-        "requestedSchema": {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]},
-    });
-    let question: ElicitRequestParams = serde_json::from_value(question).expect("it is written as one");
-    let answer = match answers {
-        _ if context.protocol_version().is_none_or(|version| version.has_initialize()) => {
-            let request = ServerRequest::ElicitRequest(ElicitRequest::new(question));
-            match context.peer.send_request(request).await {
-                Ok(ClientResult::ElicitResult(answer)) => answer,
-                other => return Err(wrong(format!("{other:?}"))),
-            }
-        }
-        None => {
-            let question = InputRequest::Elicitation(ElicitRequest::new(question));
-            let questions = [("who".to_owned(), question)].into();
-            return Ok(InputRequiredResult::new(Some(questions), Some("as it was".to_owned())).into());
-        }
-        Some(_) if state.as_deref() != Some("as it was") => {
-            return Err(wrong(format!("the state came back as {state:?}")));
-        }
-        Some(mut answers) => {
-            let answer = answers.remove("who").ok_or_else(|| wrong("no answer".to_owned()))?;
-            serde_json::from_value(answer).map_err(|error| wrong(error.to_string()))?
-        }
-    };
-    let name = answer.content.as_ref().and_then(|content| content["name"].as_str());
-    let text = match (answer.action, name) {
-        (ElicitationAction::Accept, Some(name)) => format!("Hello, {name}."),
-        _ => "Then nobody is greeted.".to_owned(),
-    };
-    Ok(CallToolResult::success(vec![ContentBlock::text(text)]).into())
+    const STATE: &str = "as it was";
+    if context.protocol_version().is_none_or(|version| version.has_initialize()) {
+        return match context.peer.send_request(ServerRequest::ElicitRequest(question())).await {
+            Ok(ClientResult::ElicitResult(answer)) => Ok(greeting(&answer).into()),
+            other => Err(wrong(format!("{other:?}"))),
+        };
+    }
+    match answers {
+        None => Ok(InputRequiredResult::new(Some(questions()), Some(STATE.to_owned())).into()),
+        Some(answers) if state.as_deref() == Some(STATE) => Ok(greeting(&answer(answers)?).into()),
+        Some(_) => Err(wrong(format!("the state came back as {state:?}"))),
+    }
 }
 
 fn schema(properties: serde_json::Value) -> JsonObject {
@@ -156,7 +182,7 @@ impl ServerHandler for Sums {
     fn get_info(&self) -> ServerConfig {
         let capabilities =
             ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().enable_completions();
-        ServerConfig::new(capabilities.build())
+        ServerConfig::new(capabilities.enable_tasks().build())
     }
 
     async fn list_tools(
@@ -168,6 +194,7 @@ impl ServerHandler for Sums {
         let all = vec![
             Tool::new("add", "Adds two numbers.", numbers()),
             Tool::new("divide", "Divides the first by the second.", numbers()),
+            Tool::new("greet_later", "As greet, by a task.", schema(json!({}))),
             Tool::new("greet", "Greets somebody, and asks whom.", schema(json!({}))),
             Tool::new(
                 "wait",
@@ -204,6 +231,7 @@ impl ServerHandler for Sums {
                     }
                 }
             }
+            "greet_later" => return Ok(self.later.begins().into()),
             "greet" => return greet(request.input_responses, request.request_state, &context).await,
             other => return Err(ErrorData::invalid_params(format!("no tool {other}"), None)),
         };
@@ -277,5 +305,17 @@ impl ServerHandler for Sums {
         let names = ["ada", "alan", "grace"].into_iter().filter(|name| name.starts_with(begun)).map(str::to_owned);
         let completion = CompletionInfo::with_all_values(names.collect());
         Ok(CompleteResult::new(completion.map_err(|why| ErrorData::internal_error(why, None))?))
+    }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.later.is_at(&request.task_id)
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.later.is_told(request)
     }
 }
