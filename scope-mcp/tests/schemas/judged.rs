@@ -7,7 +7,7 @@ use libtest_mimic::Trial;
 use scope_mcp::{Direction, Wire, WireLine};
 use scope_mcp_judge::{Judge, Schemas, Side};
 
-/// Hands what passes a client to a judge.
+/// Hands what passes a client to a judge; without secrets, as all who watch get it, which changes no field's name or type.
 pub(crate) struct Judged(Arc<Judge>);
 
 impl Judged {

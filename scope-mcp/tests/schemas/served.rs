@@ -199,7 +199,9 @@ async fn everywhere(client: &mut ByHand, with: impl Fn(Value) -> Value) {
     }
     let call = |name: &str, arguments: Value| with(json!({ "name": name, "arguments": arguments }));
     client.ask("tools/call", &call("echo", json!({ "a": 1.5, "b": 2 })), none).await;
-    client.ask("tools/call", &call("contents", json!({})), none).await;
+    for tool in ["contents", "list", "number", "structured", "described"] {
+        client.ask("tools/call", &call(tool, json!({})), none).await;
+    }
     let result = client.ask("tools/call", &call("fails", json!({})), none).await;
     assert_eq!(result["isError"], true, "{result}");
     // Some revisions want a result of this, some an error.

@@ -34,6 +34,11 @@ pub(crate) fn server() -> Server {
         .logging()
         .page_size(2)
         .tool("echo", "Says it again", |pair: Pair, _: Context| async move { Json(pair) })
+        .tool("list", "Gives what is no object", |_: NoArguments, _: Context| async { Json(vec![1.5, 2.0]) })
+        .tool("number", "Gives a number", |_: NoArguments, _: Context| async { Json(7) })
+        .tool("structured", "Gives what is no object, and does not say so", |_: NoArguments, _: Context| async {
+            CallToolResult::structured(serde_json::json!([1, null]))
+        })
         .tool("contents", "Gives all kinds of content", contents)
         .tool("fails", "Fails", |_: NoArguments, _: Context| async { Err::<(), _>(HandlerError::new("on purpose")) })
         .tool("panics", "Panics", |_: NoArguments, _: Context| async { panics() })
