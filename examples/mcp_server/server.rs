@@ -5,11 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use scope_core::{Failure, sleep};
-use scope_mcp::model::{ElicitAction, ElicitFormParams, FormField, Prompt, PromptArgument, Resource, ResourceTemplate};
+use scope_mcp::model::{
+    ElicitAction, ElicitFormParams, FormField, Prompt, PromptArgument, Resource, ResourceTemplate, TaskSupport,
+};
 use scope_mcp::schemars::{self, JsonSchema};
 use scope_mcp::{
     BuildError, Completing, Context, HandlerError, Json, NoArguments, PromptArguments, ResourceUri, ServeOptions,
-    Server, ServerPrompt, ServerTemplate, transport,
+    Server, ServerPrompt, ServerTemplate, ServerTool, transport,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +45,11 @@ fn server() -> Result<Server, BuildError> {
         .tool("divide", "Divides the first number by the second", divide)
         .tool("wait", "Waits, and says every second how far it is", wait)
         .tool("greet", "Greets somebody; asks whom, if nobody is named", greet)
+        // The same for a client that does not want to wait: it gets the name of a task at once, and asks for its result.
+        .add_tool(
+            ServerTool::new("greet_later", "As greet, by a task", greet)
+                .describe(|tool| tool.task_support(TaskSupport::Required)),
+        )
         // Tools may share what they like with what is read.
         .tool("count", "Counts one further", move |_: NoArguments, cx| {
             let count = count.fetch_add(1, Ordering::Relaxed) + 1;

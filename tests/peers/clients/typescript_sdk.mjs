@@ -100,6 +100,17 @@ const updated = async () => {
     return { uri: told, says: (await client.readResource({ uri })).contents[0].text };
 };
 
+// A tool that becomes a task, and asks for the name while it is one. Version 2 has left tasks to an extension.
+const task = async () => {
+    const call = { name: "greet_later", arguments: {} };
+    let asked = false;
+    for await (const message of client.experimental.tasks.callToolStream(call, undefined, { task: { ttl: 60_000 } })) {
+        if (message.type === "taskStatus" && message.task.status === "input_required") asked = true;
+        if (message.type === "error") throw message.error;
+        if (message.type === "result") return { asked, text: told(message.result).text };
+    }
+};
+
 const account = {
     tools: await pages((params) => client.listTools(params), "tools", "name"),
     resources: await pages((params) => client.listResources(params), "resources", "uri"),
@@ -122,6 +133,7 @@ const account = {
         })
     ).completion.values,
     updated: await updated(),
+    ...(version === "v1" && { task: await task() }),
     wait: await cancelledWhileItWaits(),
     add_after_that: told(await client.callTool({ name: "add", arguments: { a: 1, b: 2 } })),
     revision,

@@ -87,7 +87,7 @@ impl Guest {
         };
         let left = marked(&mark);
         assert!(left.is_empty(), "the visit is over, and still running: {left:?}");
-        host::check(told, era, self.not_found(era), self.cannot_tell());
+        host::check(told, era, self.not_found(era), self.cannot_tell(era));
         // Our server was told that nobody waits any more.
         let says = |line: &str| assert!(stderr.lines().any(|said| said == line), "no {line:?} in:\n{stderr}");
         says("wait: cancelled after 0 seconds");
@@ -107,11 +107,13 @@ impl Guest {
         }
     }
 
-    fn cannot_tell(&self) -> &'static [&'static str] {
-        match self.kind {
-            // It does not print who the server is, answers no questions here, completes nothing, subscribes to nothing that
-            // another process changes, and cannot take back a call.
-            Kind::Inspector => &[
+    /// What it does not do, or does not print.
+    fn cannot_tell(&self, era: Era) -> &'static [&'static str] {
+        match (&self.kind, era) {
+            // These two follow tasks, in one form each.
+            (Kind::TypeScript("v1"), _) | (Kind::Rmcp, Era::Modern) => &[],
+            // It is a process for each thing asked: so it subscribes to nothing that changes, and takes no call back.
+            (Kind::Inspector, _) => &[
                 "server",
                 "instructions",
                 "greet",
@@ -119,10 +121,11 @@ impl Guest {
                 "complete_prompt",
                 "complete_template",
                 "updated",
+                "task",
                 "wait",
                 "add_after_that",
             ],
-            _ => &[],
+            _ => &["task"],
         }
     }
 

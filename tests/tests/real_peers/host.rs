@@ -73,7 +73,7 @@ fn expected(era: Era, not_found: i32) -> Map<String, Value> {
         "revision": revision.as_str(),
         "server": "little-of-everything",
         "instructions": "Adds, divides, waits, greets and counts.",
-        "tools": ["add", "divide", "wait", "greet", "count"],
+        "tools": ["add", "divide", "wait", "greet", "greet_later", "count"],
         "resources": iter::once("count://now".to_owned()).chain((0..7).map(|number| format!("list://{number}"))).collect::<Vec<_>>(),
         "templates": ["greeting://{name}"],
         "prompts": ["review"],
@@ -87,6 +87,7 @@ fn expected(era: Era, not_found: i32) -> Map<String, Value> {
         "complete_prompt": ["Rust"],
         "complete_template": ["ada", "alan"],
         "updated": {"uri": "count://now", "says": "1"},
+        "task": {"asked": true, "text": "Hello, Ada."},
         "wait": {"cancelled": true, "progress": [[0, 600]]},
         "add_after_that": sum(3),
     });

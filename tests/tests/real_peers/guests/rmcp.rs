@@ -3,13 +3,15 @@
 
 use std::future::ready;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use rmcp::model::{
-    ArgumentInfo, CallToolRequest, CallToolRequestParams, CallToolResult, ClientCapabilities, ClientConfig,
-    ClientRequest, CompleteRequestParams, ContentBlock, ElicitRequestParams, ElicitResult, ElicitationAction,
-    GetPromptRequestParams, PaginatedRequestParams, ProgressNotificationParam, ProtocolVersion,
-    ReadResourceRequestParams, Reference, ResourceContents, ResourceUpdatedNotificationParam, ServerNotification,
-    SubscribeRequestParams, SubscriptionFilter, UnsubscribeRequestParams,
+    ArgumentInfo, CallToolRequest, CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities,
+    ClientConfig, ClientRequest, CompleteRequestParams, ContentBlock, DetailedTask, ElicitRequestParams, ElicitResult,
+    ElicitationAction, GetPromptRequestParams, GetTaskParams, PaginatedRequestParams, ProgressNotificationParam,
+    ProtocolVersion, ReadResourceRequestParams, Reference, ResourceContents, ResourceUpdatedNotificationParam,
+    ServerNotification, SubscribeRequestParams, SubscriptionFilter, TaskPayload, UnsubscribeRequestParams,
+    UpdateTaskParams,
 };
 use rmcp::service::{
     ClientLifecycleMode, NotificationContext, PeerRequestOptions, RequestContext, RunningService, ServiceError,
@@ -73,7 +75,7 @@ struct Hears {
 impl ClientHandler for Hears {
     fn get_info(&self) -> ClientConfig {
         let mut config = ClientConfig::default();
-        config.capabilities = ClientCapabilities::builder().enable_elicitation().build();
+        config.capabilities = ClientCapabilities::builder().enable_elicitation().enable_tasks().build();
         config
     }
 
@@ -126,7 +128,7 @@ macro_rules! pages {
 
 async fn asks(client: &Client, progress: &mut Heard<Value>, updates: &mut Heard<String>) -> Result<Value, Failed> {
     let server = client.peer_info().ok_or("it does not know its server")?;
-    Ok(json!({
+    let mut account = json!({
         "revision": server.protocol_version,
         "server": server.server_info.as_ref().map(|info| info.name.clone()),
         "instructions": server.instructions,
@@ -149,7 +151,12 @@ async fn asks(client: &Client, progress: &mut Heard<Value>, updates: &mut Heard<
         "updated": updated(client, updates).await?,
         "wait": cancelled_while_it_waits(client, progress).await?,
         "add_after_that": told(client.call_tool(call("add", json!({"a": 1, "b": 2}))).await?),
-    }))
+    });
+    // The tasks of the older revisions it does not know.
+    if !server.protocol_version.has_initialize() {
+        account["task"] = task(client).await?;
+    }
+    Ok(account)
 }
 
 fn call(tool: &'static str, arguments: Value) -> CallToolRequestParams {
@@ -210,6 +217,34 @@ async fn updated(client: &Client, updates: &mut Heard<String>) -> Result<Value, 
         uri
     };
     Ok(json!({ "uri": uri, "says": read(client, COUNT).await? }))
+}
+
+/// A tool that becomes a task, and asks for the name while it is one.
+async fn task(client: &Client) -> Result<Value, Failed> {
+    let CallToolResponse::Task(created) = client.call_tool_once(call("greet_later", json!({}))).await? else {
+        return Err("it became no task".into());
+    };
+    let id = created.task.task_id;
+    let mut asked = false;
+    loop {
+        let DetailedTask { task, payload, .. } = client.get_task(GetTaskParams::new(&id)).await?.task;
+        match payload {
+            TaskPayload::InputRequired { input_requests } => {
+                let answer = json!({"action": "accept", "content": {"name": "Ada"}});
+                let answers = input_requests.into_keys().map(|key| (key, answer.clone())).collect();
+                client.update_task(UpdateTaskParams::new(&id, answers)).await?;
+                asked = true;
+            }
+            TaskPayload::Completed { result } => {
+                let result: CallToolResult = serde_json::from_value(Value::Object(result))?;
+                return Ok(json!({ "asked": asked, "text": told(result)["text"] }));
+            }
+            TaskPayload::Working => {}
+            other => return Err(format!("the task came to this: {other:?}").into()),
+        }
+        // As often as the server would like to be asked.
+        tokio::time::sleep(Duration::from_millis(task.poll_interval_ms.unwrap_or(100))).await;
+    }
 }
 
 /// Gives up a call once the server has said how far it is.
