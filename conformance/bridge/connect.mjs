@@ -89,15 +89,12 @@ async function send(text, json) {
   }
 }
 
-/** What a session's server says beside the answers. */
+/** What a session's server says beside the answers. Ready when it can: what it says before goes nowhere. */
 async function listen() {
   const of = { accept: "text/event-stream", "mcp-session-id": session, "mcp-protocol-version": version };
-  try {
-    const response = await fetch(url, { headers: of });
-    if (response.ok) await copyEvents(response.body);
-  } catch (error) {
-    console.error(`bridge: the stream of the session broke: ${error.message}`);
-  }
+  const broke = (error) => console.error(`bridge: the stream of the session broke: ${error.message}`);
+  const response = await fetch(url, { headers: of }).catch(broke);
+  if (response?.ok) void copyEvents(response.body).catch(broke);
 }
 
 for await (const text of createInterface({ input: process.stdin, crlfDelay: Infinity })) {
@@ -116,7 +113,7 @@ for await (const text of createInterface({ input: process.stdin, crlfDelay: Infi
   const sent = send(text, json);
   // Requests overtake each other; what has no answer keeps its place, and so does the opening.
   if (json.id === undefined || json.method === undefined || json.method === "initialize") await sent;
-  if (json.method === "notifications/initialized" && session) void listen();
+  if (json.method === "notifications/initialized" && session) await listen();
 }
 
 // The client has closed us.
