@@ -1,5 +1,7 @@
 //! What each scenario asks of a client.
 
+use std::time::Duration;
+
 use futures_util::future::try_join;
 use scope_core::Failure;
 use scope_mcp::model::{ContentBlock, CreateMessageResult, ElicitResult, Implementation, Root};
@@ -10,6 +12,8 @@ use serde_json::{Value, json};
 pub(crate) fn options() -> ClientOptions {
     ClientOptions::default()
         .client_info(Implementation::new("conformance-client", env!("CARGO_PKG_VERSION")))
+        // What answers is a server, but on a busy machine the bridge takes its time to start.
+        .probe_timeout(Duration::from_secs(20))
         .roots(Roots::new([Root::new("file:///conformance")]))
         .on_sampling(|_| async { Ok(CreateMessageResult::new("none", ContentBlock::text("Nothing comes to mind."))) })
         // Whatever the form fills in by itself is right.
@@ -40,7 +44,8 @@ pub(crate) async fn play(client: &Client, scenario: &str) -> Result<(), Failure>
         }
         "json-schema-2020-12-preservation" => {
             let tools = client.list_tools().await?;
-            let tool = tools.iter().find(|tool| tool.name == "json_schema_2020_12_tool").ok_or("the tool is missing")?;
+            let tool =
+                tools.iter().find(|tool| tool.name == "json_schema_2020_12_tool").ok_or("the tool is missing")?;
             call(client, "json_schema_echo", &json!({ "schema": tool.input_schema })).await?;
         }
         other => return Err(format!("no such scenario is known: {other:?}").into()),
