@@ -14,8 +14,8 @@ macro_rules! list {
 
 type Tests = &'static [(&'static str, fn())];
 
-/// The tests, by module and name.
-pub(crate) fn trials() -> impl Iterator<Item = Trial> {
+/// Adds the tests, by module and name, that are not there yet.
+pub(crate) fn add_to(trials: &mut Vec<Trial>) {
     let list = list! {
         "a line that is not JSON" {
             bad_lines::text_between_messages_is_counted_and_disturbs_no_call
@@ -65,6 +65,7 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         "a request from a server that may not send one" {
             bad_answers::requests_of_the_server_are_answered_with_the_id_they_came_with
             bad_servers::one_that_asks_for_what_we_do_not_offer_is_answered
+            bad_openings::a_server_of_the_modern_era_may_not_ask
         }
         "a flood of notifications with nobody listening" {
             bad_answers::a_flood_that_nobody_listens_to_is_read_on
@@ -75,6 +76,20 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         "a log line on standard output" {
             bad_lines::text_between_messages_is_counted_and_disturbs_no_call
             bad_lines::what_cannot_be_told_from_text_is_named_when_the_time_is_over
+        }
+        "exits on server/discover" {
+            bad_openings::one_that_exits_when_it_is_asked_is_started_again_once
+            bad_openings::one_that_hangs_up_when_it_is_asked_and_lives_is_ended_and_started_again
+            probing::a_server_of_the_legacy_era_is_asked_otherwise_whatever_it_did_at_first
+        }
+        "answers no probe" {
+            bad_openings::whatever_else_is_answered_is_no_answer_of_the_modern_era
+            probing::a_server_of_the_legacy_era_is_asked_otherwise_whatever_it_did_at_first
+            probing::a_server_with_nothing_in_common_says_what_it_speaks
+        }
+        "answers the probe after its time" {
+            bad_openings::an_answer_that_comes_when_it_is_open_already_changes_nothing
+            probing::a_server_of_the_modern_era_is_known_by_its_answers
         }
         "stops reading" {
             bad_servers::one_that_stops_reading_blocks_neither_other_calls_nor_closing
@@ -115,10 +130,11 @@ pub(crate) fn trials() -> impl Iterator<Item = Trial> {
         assert!(!tests.is_empty(), "nothing tests a peer that has or does this: {what}");
         all.extend(tests.iter().copied());
     }
-    all.into_iter().map(|(name, test)| {
+    all.retain(|name, _| trials.iter().all(|trial| trial.name() != *name));
+    trials.extend(all.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();
             Ok(())
         })
-    })
+    }));
 }

@@ -6,6 +6,7 @@
 mod asking;
 mod bad_answers;
 mod bad_lines;
+mod bad_openings;
 mod bad_peers;
 mod bad_servers;
 mod by_hand;
@@ -172,6 +173,6 @@ fn main() {
             a_watcher_that_panics_ends_the_connection_and_nothing_else
         }
     };
-    trials.extend(bad_peers::trials());
+    bad_peers::add_to(&mut trials);
     libtest_mimic::run(&Arguments::from_args(), trials).exit()
 }

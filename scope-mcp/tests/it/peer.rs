@@ -24,6 +24,7 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
     match kind.as_str() {
         "good" => good::run(&rest),
         "says" => says::run(&rest),
+        "begins-badly" => crate::bad_openings::run(&rest[0], number(1).map(|code| code as i32), rest.len() > 2),
         "probed" => crate::probing::run(&rest[0]),
         // Answers one `tools/list` after the other with its arguments, and every other call with nothing much.
         "lists" => {
