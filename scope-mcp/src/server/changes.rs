@@ -23,6 +23,18 @@ pub(crate) enum Change {
     Prompts,
     /// What stands at this address.
     Resource(String),
+    /// The task of this id.
+    Task(String),
+}
+
+impl Change {
+    /// What has to be watched by name for this to be news.
+    fn name(&self) -> Option<&str> {
+        match self {
+            Change::Resource(name) | Change::Task(name) => Some(name),
+            Change::Tools | Change::Resources | Change::Prompts => None,
+        }
+    }
 }
 
 /// Why an address is not watched.
@@ -89,7 +101,7 @@ impl Watch {
     /// Whether that is news.
     fn learn(&self, change: &Change) -> bool {
         let mut state = lock(&self.state);
-        if matches!(change, Change::Resource(uri) if !state.watched.contains(uri)) || state.news.contains(change) {
+        if change.name().is_some_and(|name| !state.watched.contains(name)) || state.news.contains(change) {
             return false;
         }
         state.news.push(change.clone());
@@ -98,7 +110,7 @@ impl Watch {
 }
 
 impl Changes {
-    /// From now on, changes of what stands at `uri` are news.
+    /// From now on, changes of what stands at `uri` are news; or, where tasks are watched, of the task of that id.
     pub(crate) fn watch(&self, uri: &str) -> Result<(), NotWatched> {
         if uri.len() > MAX_URI {
             return Err(NotWatched::TooLong);
@@ -114,7 +126,7 @@ impl Changes {
     /// They are not any more. Whether they were.
     pub(crate) fn unwatch(&self, uri: &str) -> bool {
         let mut state = lock(&self.0.state);
-        state.news.retain(|change| !matches!(change, Change::Resource(changed) if changed == uri));
+        state.news.retain(|change| change.name() != Some(uri));
         state.watched.remove(uri)
     }
 

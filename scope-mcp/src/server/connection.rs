@@ -17,6 +17,7 @@ use std::time::Duration;
 use scope_core::{Exit, Failure, Inbox, Name, Service, Spawner, nursery, rt};
 use serde_json::value::to_raw_value;
 
+use super::changes::Change;
 use super::dispatch::Dispatch;
 use super::report::{ServeEnding, ServeReport};
 use super::shared::Shared;
@@ -133,8 +134,7 @@ impl Connection {
         if let Poll::Ready(news) = shared.changes.poll_take(cx)
             && shared.legacy.get().is_some()
         {
-            for change in news {
-                let (method, params) = change.notification();
+            for (method, params) in news.iter().filter_map(Change::notification) {
                 if let Ok(params) = to_raw_value(&params) {
                     self.peer.session.send(jsonrpc::notification(method, Some(&params)));
                 }

@@ -177,7 +177,7 @@ impl Dispatch {
         }
         if listens {
             let params: ListenParams = read(arrived.params.as_deref())?;
-            let listening = listen(self.server.clone(), Arc::clone(&self.shared), arrived.id.clone(), params);
+            let listening = listen(self.server.clone(), Arc::clone(&self.shared), caller, arrived.id.clone(), params);
             return Ok(Work::Later(Box::pin(
                 async move { complete("subscriptions/listen", &listening.await?, &info) },
             )));

@@ -3,38 +3,59 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::future::{Either, select};
 use serde_json::{Value, json};
 
 use super::Server;
+use super::caller::Caller;
 use super::changes::{Change, Changes, NotWatched};
 use super::shared::Shared;
+use super::tasks::{Job, require_extension};
 use crate::Revision;
 use crate::era::splice;
 use crate::jsonrpc::{self, BUSY, Id, Rejection};
-use crate::model::{ListenParams, SubscriptionFilter, meta_key};
+use crate::model::{ListenParams, SubscriptionFilter, TaskForm, meta_key};
 use crate::peer::{Ask, Outcome};
 
 /// Tells the client of changes until it cancels the request. When the connection is closed on this side, the request is
 /// answered.
-pub(super) async fn listen(server: Server, shared: Arc<Shared>, id: Id, params: ListenParams) -> Outcome {
+pub(super) async fn listen(
+    server: Server,
+    shared: Arc<Shared>,
+    caller: Arc<Caller>,
+    id: Id,
+    params: ListenParams,
+) -> Outcome {
     let Some(_place) = shared.subscribe() else {
         let max = shared.options.max_subscriptions;
         return Err(Rejection::new(BUSY, format!("this client has {max} subscriptions, and may not have more")));
     };
-    let changes = server.registry().watch();
-    let filter = honour(&server, &changes, params.notifications)?;
+    let (changes, of_tasks) = (server.registry().watch(), shared.tasks.watch());
+    let wanted_tasks = params.notifications.task_ids.clone();
+    let mut filter = honour(&server, &changes, params.notifications)?;
+    filter.task_ids = honour_tasks(&shared, &caller, &of_tasks, wanted_tasks)?;
     // First of all the client hears what it will be told.
     let honoured = serde_json::to_value(&filter).map_err(|error| Rejection::internal(error.to_string()))?;
     say(&shared, &id, "notifications/subscriptions/acknowledged", json!({ "notifications": honoured })).await;
+    // What a task did before it was watched is news too.
+    for id_of_task in filter.task_ids.iter().flatten() {
+        say_task(&shared, &id, id_of_task).await;
+    }
     loop {
-        let news = poll_fn(|cx| changes.poll_take(cx));
+        let news = poll_fn(|cx| match changes.poll_take(cx) {
+            Poll::Ready(news) => Poll::Ready(news),
+            Poll::Pending => of_tasks.poll_take(cx),
+        });
         match select(pin!(news), pin!(shared.closing.begun())).await {
             Either::Left((news, _)) => {
                 for change in news {
-                    let (method, params) = change.notification();
-                    if wants(&filter, &change) {
+                    if let Change::Task(of_task) = &change {
+                        say_task(&shared, &id, of_task).await;
+                    } else if let Some((method, params)) = change.notification()
+                        && wants(&filter, &change)
+                    {
                         say(&shared, &id, method, params).await;
                     }
                 }
@@ -65,13 +86,42 @@ fn honour(server: &Server, changes: &Changes, wanted: SubscriptionFilter) -> Res
     Ok(filter)
 }
 
+/// Those of the tasks that there are.
+fn honour_tasks(
+    shared: &Shared,
+    caller: &Caller,
+    changes: &Changes,
+    wanted: Option<Vec<String>>,
+) -> Result<Option<Vec<String>>, Rejection> {
+    let Some(mut ids) = wanted else { return Ok(None) };
+    require_extension(caller)?;
+    ids.retain(|id| task(shared, id).is_some());
+    for id in &ids {
+        changes.watch(id).map_err(NotWatched::rejection)?;
+    }
+    Ok((!ids.is_empty()).then_some(ids))
+}
+
+fn task(shared: &Shared, id: &str) -> Option<Arc<Job>> {
+    shared.tasks.get(TaskForm::Extension, id, shared.rt.get()?.now())
+}
+
+/// Tells how far a task is; one that has been forgotten was told of when it ended.
+async fn say_task(shared: &Shared, id: &Id, of_task: &str) {
+    if let Some(job) = task(shared, of_task)
+        && let Ok(params) = serde_json::to_value(job.task())
+    {
+        say(shared, id, "notifications/tasks", params).await;
+    }
+}
+
 fn wants(filter: &SubscriptionFilter, change: &Change) -> bool {
     match change {
         Change::Tools => filter.tools_list_changed.is_some(),
         Change::Prompts => filter.prompts_list_changed.is_some(),
         Change::Resources => filter.resources_list_changed.is_some(),
         // Only those that are watched come here.
-        Change::Resource(_) => true,
+        Change::Resource(_) | Change::Task(_) => true,
     }
 }
 
@@ -84,13 +134,14 @@ async fn say(shared: &Shared, id: &Id, method: &str, params: Value) {
 }
 
 impl Change {
-    /// What a client is told.
-    pub(super) fn notification(&self) -> (&'static str, Value) {
-        match self {
+    /// What a client is told; for a task, its state would have to be looked at.
+    pub(super) fn notification(&self) -> Option<(&'static str, Value)> {
+        Some(match self {
             Change::Tools => ("notifications/tools/list_changed", json!({})),
             Change::Prompts => ("notifications/prompts/list_changed", json!({})),
             Change::Resources => ("notifications/resources/list_changed", json!({})),
             Change::Resource(uri) => ("notifications/resources/updated", json!({ "uri": uri })),
-        }
+            Change::Task(_) => return None,
+        })
     }
 }

@@ -9,11 +9,12 @@ mod run;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::changes::{Changes, Watchers};
 use super::page::{BadCursor, Listed, Page};
 use crate::model::{Task, TaskForm};
 pub(super) use answer::{About, answer};
 pub(crate) use job::Job;
-pub(super) use run::{NewTask, begin, form, wanted};
+pub(super) use run::{NewTask, begin, form, require_extension, wanted};
 
 /// How many tasks there are, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,7 @@ pub(crate) struct TaskBounds {
 pub(crate) struct Tasks {
     bounds: TaskBounds,
     jobs: Mutex<Listed<Job>>,
+    watchers: Arc<Watchers>,
 }
 
 /// Why there is no new task.
@@ -42,7 +44,7 @@ pub(super) enum NoTask {
 
 impl Tasks {
     pub(crate) fn new(bounds: TaskBounds) -> Tasks {
-        Tasks { bounds, jobs: Mutex::new(Listed::new(b'k')) }
+        Tasks { bounds, jobs: Mutex::new(Listed::new(b'k')), watchers: Arc::default() }
     }
 
     /// A new task, at work, to be kept for as long as was asked for if that is not too long.
@@ -58,7 +60,7 @@ impl Tasks {
         let id = name().ok_or(NoTask::NoName)?;
         let mut task = Task::new(form, &*id, super::timestamp::timestamp(clock)).ttl(millis(ttl));
         task.poll_interval = Some(millis(poll_interval));
-        let job = Arc::new(Job::new(task, ttl, now));
+        let job = Arc::new(Job::new(task, ttl, now, Arc::clone(&self.watchers)));
         let gone = {
             let mut jobs = self.jobs();
             let gone = expired(&mut jobs, now);
@@ -74,9 +76,14 @@ impl Tasks {
         Ok(job)
     }
 
-    /// The task of that id, if it is kept still.
-    pub(super) fn get(&self, id: &str, now: Instant) -> Option<Arc<Job>> {
-        self.jobs().get(id).filter(|job| !job.is_expired(now))
+    /// The task of that id and form, if it is kept still.
+    pub(super) fn get(&self, form: TaskForm, id: &str, now: Instant) -> Option<Arc<Job>> {
+        self.jobs().get(id).filter(|job| job.form() == form && !job.is_expired(now))
+    }
+
+    /// Changes of tasks, from now on, of those that are watched.
+    pub(super) fn watch(&self) -> Changes {
+        self.watchers.watch()
     }
 
     pub(super) fn page(&self, cursor: Option<&str>, size: usize, now: Instant) -> Result<Page<Job>, BadCursor> {
@@ -148,7 +155,9 @@ mod tests {
         assert_eq!((short.task().ttl, long.task().ttl), (Some(10_000), Some(60_000)), "no longer than the longest");
         assert_eq!(begin(&tasks, None, now).unwrap_err(), NoTask::Full(2));
         let later = now + Duration::from_secs(10);
-        assert!(tasks.get(short.id(), later).is_none() && tasks.get(long.id(), later).is_some());
+        let get = |job: &Job| tasks.get(TaskForm::Core, job.id(), later);
+        assert!(get(&short).is_none() && get(&long).is_some());
+        assert!(tasks.get(TaskForm::Extension, long.id(), later).is_none(), "those are not told of each other");
         assert_eq!(begin(&tasks, None, later).unwrap().task().ttl, Some(60_000));
         assert_eq!(tasks.page(None, 9, now + Duration::from_secs(60)).unwrap().entries.len(), 1);
     }
@@ -162,6 +171,6 @@ mod tests {
         let second = tasks.page(first.next_cursor.as_deref(), 3, now).unwrap();
         let listed: Vec<_> = first.entries.iter().chain(&second.entries).map(|job| job.id().to_owned()).collect();
         assert_eq!(listed, ids);
-        assert!(tasks.page(Some("no"), 3, now).is_err() && tasks.get("no", now).is_none());
+        assert!(tasks.page(Some("no"), 3, now).is_err() && tasks.get(TaskForm::Core, "no", now).is_none());
     }
 }

@@ -9,7 +9,7 @@ use scope_mcp::model::{ElicitFormParams, FormField, TaskSupport};
 use scope_mcp::{Context, HandlerError, NoArguments, ServeOptions, Server, ServerTool};
 use serde_json::{Value, json};
 
-use crate::wire::{Peer, on_every_runtime};
+use crate::wire::{Peer, modern_meta, on_every_runtime};
 
 /// What the tests know of the tools that run.
 #[derive(Default)]
@@ -355,5 +355,51 @@ on_every_runtime! {
         assert!(answer["result"].get("taskId").is_none() && answer["result"]["resultType"] == "complete", "{answer}");
         known.run(0).await;
         assert_eq!(modern_until(&mut peer, &id, "cancelled").await["statusMessage"], "cancelled by the client");
+    }
+}
+
+on_every_runtime! {
+    async fn with_the_extension_a_client_that_listens_is_told_of_its_tasks(n) {
+        let known = Arc::<Known>::default();
+        let (mut peer, _handle) = Peer::judged(n, &server(&known), ServeOptions::default());
+        let id = peer.modern("tools/call", json!({ "name": "slow" }), extension()).await["result"]["taskId"].clone();
+        known.run(1).await;
+        let listen = |capabilities| {
+            json!({ "notifications": { "taskIds": [id, "no such"] }, "_meta": modern_meta(capabilities) })
+        };
+        let refused = peer.call("subscriptions/listen", listen(json!({}))).await;
+        assert_eq!(refused["error"]["code"], -32021, "{refused}");
+        let listening = peer.ask("subscriptions/listen", listen(extension())).await;
+        let begun = peer.hear().await;
+        assert_eq!(begun["method"], "notifications/subscriptions/acknowledged");
+        assert_eq!(begun["params"]["notifications"], json!({ "taskIds": [id] }), "those that there are");
+        for status in ["working", "completed"] {
+            let told = peer.hear().await;
+            assert_eq!((&told["method"], &told["params"]["status"]), (&json!("notifications/tasks"), &json!(status)));
+            assert_eq!(told["params"]["taskId"], id);
+            assert_eq!(told["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"], listening);
+            assert_eq!(told["params"].get("result").is_some(), status == "completed", "{told}");
+            known.go.notify(1);
+        }
+        // One that is over when it is first listened to is told of at once.
+        peer.ask("subscriptions/listen", listen(extension())).await;
+        assert_eq!(peer.hear().await["params"]["notifications"], json!({ "taskIds": [id] }));
+        assert_eq!(peer.hear().await["params"]["status"], "completed");
+    }
+}
+
+on_every_runtime! {
+    async fn the_tasks_of_one_form_are_not_those_of_the_other(n) {
+        let known = Arc::<Known>::default();
+        // Not judged: no conversation is of both eras but this.
+        let (mut peer, _handle) = Peer::of(n, &server(&known), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        let core = peer.call("tools/call", core_call("only", None)).await["result"]["task"]["taskId"].clone();
+        let modern = peer.modern("tools/call", json!({ "name": "only" }), extension()).await["result"]["taskId"].clone();
+        assert_eq!(peer.call("tasks/get", json!({ "taskId": modern })).await["error"]["code"], -32602);
+        let answer = peer.modern("tasks/get", json!({ "taskId": core }), extension()).await;
+        assert_eq!(answer["error"]["code"], -32602);
+        let list = peer.call("tasks/list", json!({})).await["result"]["tasks"].clone();
+        assert_eq!((list.as_array().unwrap().len(), &list[0]["taskId"]), (1, &core));
     }
 }

@@ -62,7 +62,8 @@ pub(crate) fn answer(
     about: About,
     params: Option<&RawValue>,
 ) -> Result<Work, Rejection> {
-    if form(caller.revision) == Some(TaskForm::Extension) {
+    let Some(form) = form(caller.revision) else { return Err(Rejection::invalid_params("there are no tasks")) };
+    if form == TaskForm::Extension {
         require_extension(caller)?;
     }
     // There is a clock: the connection is open.
@@ -72,7 +73,7 @@ pub(crate) fn answer(
         return Ok(Work::Now(list(shared.tasks.page(cursor.as_deref(), page_size, now))));
     }
     let Params { task_id, input_responses } = read(params)?;
-    let job = shared.tasks.get(&task_id, now).ok_or_else(|| {
+    let job = shared.tasks.get(form, &task_id, now).ok_or_else(|| {
         let id = Quoted(&task_id);
         Rejection::invalid_params(format!("there is no task of the id {id}, or it has been forgotten"))
     })?;
@@ -92,7 +93,7 @@ pub(crate) fn answer(
 
 fn list(page: Result<Page<Job>, BadCursor>) -> Outcome {
     let Page { entries, next_cursor } = page.map_err(|BadCursor| BadCursor::rejection())?;
-    let tasks = entries.iter().map(|job| job.task()).collect();
+    let tasks = entries.iter().filter(|job| job.form() == TaskForm::Core).map(|job| job.task()).collect();
     written(&ListTasksResult { tasks, next_cursor, ..ListTasksResult::default() })
 }
 

@@ -6,12 +6,13 @@
 //! ```
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use event_listener::Event;
 use serde_json::{Value, json};
 
+use super::super::changes::{Change, Watchers};
 use super::super::timestamp::timestamp;
 use crate::jsonrpc::Rejection;
 use crate::model::{InputRequests, Object, Task, TaskForm, TaskStatus};
@@ -32,6 +33,8 @@ pub(crate) struct Job {
     changed: Event,
     /// Of what runs for it.
     cancel: Cancel,
+    form: TaskForm,
+    watchers: Arc<Watchers>,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,8 @@ impl Drop for Waits<'_> {
 }
 
 impl Job {
-    pub(super) fn new(task: Task, ttl: Duration, now: Instant) -> Job {
+    pub(super) fn new(task: Task, ttl: Duration, now: Instant, watchers: Arc<Watchers>) -> Job {
+        let form = task.form;
         Job {
             id: task.task_id.as_str().into(),
             ttl,
@@ -63,11 +67,17 @@ impl Job {
             state: Mutex::new(State { task, outcome: None, given: BTreeMap::new(), waiting: 0 }),
             changed: Event::new(),
             cancel: Cancel::default(),
+            form,
+            watchers,
         }
     }
 
     pub(crate) fn id(&self) -> &str {
         &self.id
+    }
+
+    pub(crate) fn form(&self) -> TaskForm {
+        self.form
     }
 
     /// How long it may take.
@@ -175,7 +185,7 @@ impl Job {
                 task.status = TaskStatus::Working;
             }
         }
-        self.changed.notify(usize::MAX);
+        self.tell();
     }
 
     /// Waits until all that it asked is answered, or it is over: then there is nothing.
@@ -219,8 +229,13 @@ impl Job {
                 state.given.clear();
             }
         }
-        self.changed.notify(usize::MAX);
+        self.tell();
         true
+    }
+
+    fn tell(&self) {
+        self.changed.notify(usize::MAX);
+        self.watchers.tell(&Change::Task(self.id.as_ref().to_owned()));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -237,7 +252,7 @@ mod tests {
     use crate::model::InputRequest;
 
     fn job(form: TaskForm) -> Job {
-        Job::new(Task::new(form, "a", "t"), Duration::from_secs(60), Instant::now())
+        Job::new(Task::new(form, "a", "t"), Duration::from_secs(60), Instant::now(), Arc::default())
     }
 
     fn clock(seconds: u64) -> SystemTime {
