@@ -39,7 +39,7 @@ const MAX_TEXT: usize = 4 << 20;
 const MAX_DEPTH: usize = 128;
 
 /// How many patterns it may have, and how large each may get, in bytes.
-const MAX_PATTERNS: usize = 200;
+const MAX_PATTERNS: usize = 100;
 const MAX_PATTERN: usize = 1 << 20;
 
 /// Up to so many steps a check is made again for the sake of a better reason.
@@ -53,7 +53,7 @@ pub struct Schema {
 }
 
 impl Schema {
-    /// Makes a schema ready. Takes some milliseconds for a large one, and no longer for a hostile one.
+    /// Makes a schema ready: a matter of milliseconds, but for a hostile one of up to a second.
     ///
     /// # Errors
     /// [`SchemaError`] if it is no schema, refers to something outside itself, or is too large.

@@ -71,6 +71,26 @@ impl Host {
         self.server(PROGRAM, &["serve-bundled"])
     }
 
+    /// A server that has one answer each to some methods: what stands behind the id, or none if that is empty. It knows
+    /// no others.
+    pub(crate) fn answering(&self, answers: &[(&str, &str)]) -> Value {
+        let mut cases = String::new();
+        let unknown = ("", r#""error":{"code":-32601,"message":"no such method"}"#);
+        for (method, answer) in answers.iter().chain([&unknown]) {
+            cases.push_str(&format!("*'\"{method}'*) said='{answer}';;\n"));
+        }
+        let lines = format!(
+            "while read -r line; do\n\
+             case $line in *'\"id\":'*) ;; *) continue;; esac\n\
+             id=${{line#*'\"id\":'}}; id=${{id%%[,\\}}]*}}\n\
+             case $line in\n{cases}esac\n\
+             [ -n \"$said\" ] || continue\n\
+             printf '%s\\n' '{{\"jsonrpc\":\"2.0\",\"id\":'\"$id,$said\"'}}'\n\
+             done"
+        );
+        self.server("sh", &["-c", &lines])
+    }
+
     /// Writes a configuration and returns its path.
     pub(crate) fn config(&self, servers: &[(&str, Value)]) -> String {
         let servers: Map<String, Value> =

@@ -109,6 +109,38 @@ fn check_prints_a_row_each() {
 }
 
 #[test]
+fn the_era_is_shown_and_makes_no_difference() {
+    on_each_runtime(|host| {
+        let complete = |mut result: Value| {
+            result["resultType"] = json!("complete");
+            result["ttlMs"] = json!(0);
+            result["cacheScope"] = json!("private");
+            format!("\"result\":{result}")
+        };
+        let discovered =
+            json!({ "supportedVersions": ["2026-07-28"], "capabilities": { "tools": {}, "resources": {} } });
+        let modern = host.answering(&[
+            ("server/discover", &complete(discovered)),
+            ("tools/list", &complete(json!({ "tools": [{ "name": "t", "inputSchema": { "type": "object" } }] }))),
+            ("resources/list", &complete(json!({ "resources": [{ "uri": "x:a", "name": "a" }] }))),
+            ("resources/read", &complete(json!({ "contents": [{ "uri": "x:a", "text": "hello" }] }))),
+        ]);
+        let config = host.config(&[("old", host.bundled()), ("new", modern)]);
+        let ended = host.run(&["check", "--config", &config]).exits_with(0).says_nothing();
+        let row = |name: &str| ended.stdout.lines().find(|line| line.starts_with(name)).unwrap();
+        for (name, part) in
+            [("SERVER", "ERA     REVISION"), ("old", "legacy  2025-11-25"), ("new", "modern  2026-07-28")]
+        {
+            assert!(row(name).contains(part), "{ended:?}");
+        }
+        let ended = host.run(&["list", "resources", "--config", &config, "--server", "new"]).exits_with(0);
+        assert!(ended.stdout.contains("revision 2026-07-28, 1 resource\n  x:a  a\n"), "{ended:?}");
+        let ended = host.run(&["read", "new", "x:a", "--config", &config]).exits_with(0).says_nothing();
+        assert_eq!(ended.stdout, "hello");
+    });
+}
+
+#[test]
 fn the_log_goes_to_stderr() {
     on_each_runtime(|host| {
         let ended = host.run(&["call", "bundled__add", r#"{"a": 1, "b": 2}"#, "--log", "debug"]).exits_with(0);

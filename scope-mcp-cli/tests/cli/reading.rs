@@ -120,30 +120,16 @@ fn one_that_says(host: &Host, list: &Value, read: &Value, get: &Value) -> String
         "capabilities": { "resources": {}, "prompts": {} },
         "serverInfo": { "name": "script", "version": "1" },
     });
-    let result = |value: &Value| format!("\"result\":{value}");
-    let refused = "\"error\":{\"code\":-32601,\"message\":\"no such method\"}".to_owned();
-    let mut cases = String::new();
-    for (method, answer) in [
-        ("initialize", result(&opening)),
-        ("resources/list", result(list)),
-        ("resources/read", read.as_str().map_or_else(|| result(read), str::to_owned)),
-        ("prompts/get", result(get)),
-        ("prompts/list", result(&json!({ "prompts": [] }))),
-        ("", refused),
-    ] {
-        let answer = if answer == "\"result\":null" { "" } else { &answer };
-        cases.push_str(&format!("*'\"{method}'*) said='{answer}';;\n"));
-    }
-    let lines = format!(
-        "while read -r line; do\n\
-         case $line in *'\"id\":'*) ;; *) continue;; esac\n\
-         id=${{line#*'\"id\":'}}; id=${{id%%[,\\}}]*}}\n\
-         case $line in\n{cases}esac\n\
-         [ -n \"$said\" ] || continue\n\
-         printf '%s\\n' '{{\"jsonrpc\":\"2.0\",\"id\":'\"$id,$said\"'}}'\n\
-         done"
-    );
-    host.config(&[("odd", host.server("sh", &["-c", &lines]))])
+    let result = |value: &Value| if value.is_null() { String::new() } else { format!("\"result\":{value}") };
+    let read = read.as_str().map_or_else(|| result(read), str::to_owned);
+    let server = host.answering(&[
+        ("initialize", &result(&opening)),
+        ("resources/list", &result(list)),
+        ("resources/read", &read),
+        ("prompts/get", &result(get)),
+        ("prompts/list", &result(&json!({ "prompts": [] }))),
+    ]);
+    host.config(&[("odd", server)])
 }
 
 #[test]
