@@ -10,6 +10,7 @@ mod connection;
 mod context;
 mod dispatch;
 mod error;
+mod fit;
 mod listen;
 mod options;
 mod output;

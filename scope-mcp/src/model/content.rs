@@ -114,22 +114,24 @@ impl ContentBlock {
 
     /// Marks the result of a tool as a failure; without meaning for other kinds.
     #[must_use]
-    pub fn failed(mut self) -> Self {
-        self.0.insert("isError".to_owned(), Value::Bool(true));
-        self
+    pub fn failed(self) -> Self {
+        self.with("isError", Value::Bool(true))
     }
 
     /// Adds hints.
     #[must_use]
-    pub fn annotations(mut self, annotations: &Annotations) -> Self {
-        self.0.insert("annotations".to_owned(), Value::Object(written(annotations)));
-        self
+    pub fn annotations(self, annotations: &Annotations) -> Self {
+        self.with("annotations", Value::Object(written(annotations)))
     }
 
     /// Sets `_meta`.
     #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.0.insert("_meta".to_owned(), Value::Object(meta));
+    pub fn meta(self, meta: Object) -> Self {
+        self.with("_meta", Value::Object(meta))
+    }
+
+    pub(crate) fn with(mut self, field: &str, value: Value) -> Self {
+        self.0.insert(field.to_owned(), value);
         self
     }
 

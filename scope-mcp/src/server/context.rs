@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
-use super::Server;
 use super::ask::{Answers, AskError, Questions};
 use super::caller::Caller;
 use super::shared::Shared;
 use super::tasks::Job;
+use super::{Server, fit};
 use crate::decode::decode;
 use crate::era::splice;
 use crate::error::{CallError, CallName, Delivery};
@@ -177,7 +177,8 @@ impl Context {
         self.offers(capabilities.has("sampling"), SAMPLE, json!({ "sampling": {} }))?;
         let tools = params.tools.is_none() && params.tool_choice.is_none();
         self.offers(tools || capabilities.has_sampling_tools(), SAMPLE, json!({ "sampling": { "tools": {} } }))?;
-        self.ask(key, SAMPLE, Some(self.written(SAMPLE, params)?)).await
+        let params = fit::sampling(params, self.revision());
+        self.ask(key, SAMPLE, Some(self.written(SAMPLE, &params)?)).await
     }
 
     /// Asks the client where it works. See [`elicit`](Context::elicit) for `key`, and for what happens in the modern era.

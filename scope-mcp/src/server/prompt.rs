@@ -8,7 +8,7 @@ use futures_util::future::BoxFuture;
 use super::complete::{Completers, Completing};
 use super::error::{Offered, Wrong};
 use super::tool::check_name;
-use super::{BuildError, CompletionOutput, Context, HandlerError, PromptOutput};
+use super::{BuildError, CompletionOutput, Context, HandlerError, PromptOutput, fit};
 use crate::jsonrpc::Rejection;
 use crate::model::{CompleteResult, GetPromptResult, Prompt};
 
@@ -140,7 +140,9 @@ impl CheckedPrompt {
                 return Err(missing(&argument.name).into());
             }
         }
-        (self.0.run)(PromptArguments(arguments), cx).await
+        let revision = cx.revision();
+        let result = (self.0.run)(PromptArguments(arguments), cx).await?;
+        Ok(fit::prompt(result, revision))
     }
 
     pub(super) async fn complete(

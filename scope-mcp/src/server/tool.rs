@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::error::{Offered, Wrong};
 use super::output::schema_of;
-use super::{BuildError, Context, HandlerError, ToolOutput};
+use super::{BuildError, Context, HandlerError, ToolOutput, fit};
 use crate::era::{Era, Revision};
 use crate::jsonrpc::Rejection;
 use crate::model::{CallToolResult, Object, TaskSupport, Tool};
@@ -210,6 +210,7 @@ impl CheckedTool {
         {
             result.structured_content = None;
         }
+        result.content = result.content.into_iter().map(|block| fit::content(block, revision)).collect();
         Ok(result)
     }
 }

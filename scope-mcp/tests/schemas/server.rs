@@ -105,8 +105,10 @@ pub(crate) fn server() -> Server {
                     .icon(icon()),
                 |arguments: PromptArguments, _| async move {
                     let name = arguments.required("name")?.to_owned();
-                    let image = ContentBlock::image("AA==", "image/png");
-                    Ok::<_, HandlerError>(vec![PromptMessage::user(name), PromptMessage::new(Role::Assistant, image)])
+                    let sound = ContentBlock::audio("AA==", "audio/wav");
+                    let link = ContentBlock::resource_link(Resource::new("file:///a", "a"));
+                    let more = [sound, link].map(|block| PromptMessage::new(Role::Assistant, block));
+                    Ok::<_, HandlerError>([PromptMessage::user(name)].into_iter().chain(more).collect::<Vec<_>>())
                 },
             )
             .complete("name", |_: Completing, _| async { (0..200).map(|n| n.to_string()).collect::<Vec<_>>() }),
@@ -123,21 +125,16 @@ fn panics() -> &'static str {
     panic!("on purpose, in a test")
 }
 
-/// As many kinds as the revision has.
-async fn contents(_: NoArguments, cx: Context) -> CallToolResult {
-    let mut blocks = vec![
+/// Of all kinds, also those that older revisions do not have.
+async fn contents(_: NoArguments, _: Context) -> CallToolResult {
+    CallToolResult::new([
         ContentBlock::text("a").annotations(&Annotations::new().priority(0.5)),
         ContentBlock::image("AA==", "image/png"),
+        ContentBlock::audio("AA==", "audio/wav"),
+        ContentBlock::resource_link(Resource::new("file:///a", "a").size(1)),
         ContentBlock::resource(ResourceContents::text("file:///a", "a").mime_type("text/plain")),
         ContentBlock::resource(ResourceContents::blob("file:///a", "AA==")),
-    ];
-    if cx.revision() >= Revision::V2025_03_26 {
-        blocks.push(ContentBlock::audio("AA==", "audio/wav"));
-    }
-    if cx.revision() >= Revision::V2025_06_18 {
-        blocks.push(ContentBlock::resource_link(Resource::new("file:///a", "a").size(1)));
-    }
-    CallToolResult::new(blocks)
+    ])
 }
 
 async fn works(_: NoArguments, cx: Context) -> &'static str {
@@ -163,13 +160,9 @@ async fn asks(_: NoArguments, cx: Context) -> Result<&'static str, HandlerError>
     let revision = cx.revision();
     let roots = cx.roots("roots").await?;
     assert!(roots.len() < 100);
-    let mut sampling =
-        CreateMessageParams::new([SamplingMessage::user("Hello")], 10).system_prompt("Be kind").temperature(0.5);
-    if revision >= Revision::V2025_11_25 {
-        sampling
-            .messages
-            .push(SamplingMessage::new(Role::User, vec![ContentBlock::text("a"), ContentBlock::text("b")]));
-    }
+    let several = vec![ContentBlock::text("a"), ContentBlock::audio("AA==", "audio/wav")];
+    let messages = [SamplingMessage::user("Hello"), SamplingMessage::new(Role::User, several)];
+    let sampling = CreateMessageParams::new(messages, 10).system_prompt("Be kind").temperature(0.5);
     cx.sample("sample", &sampling).await?;
     if revision >= Revision::V2025_06_18 {
         cx.elicit("form", form()).await?;
