@@ -16,8 +16,8 @@ function write(text) {
   process.stdout.write(`${text.replace(/[\r\n]+/g, " ")}\n`);
 }
 
-function fail(id, code, message) {
-  if (id !== undefined) write(JSON.stringify({ jsonrpc: "2.0", id, error: { code, message } }));
+function fail(id, message) {
+  write(JSON.stringify({ jsonrpc: "2.0", id, error: { code: -32000, message } }));
 }
 
 /** HTTP wants in its headers what the message says. */
@@ -56,7 +56,7 @@ function copyAnswer(text, request, status) {
   try {
     answer = JSON.parse(text);
   } catch {
-    return fail(request.id, -32000, `HTTP ${status}: ${text.slice(0, 200)}`);
+    return fail(request.id, `HTTP ${status}: ${text.slice(0, 200)}`);
   }
   if (request.method === "initialize") version ??= answer.result?.protocolVersion;
   if (answer.error && (answer.id === null || answer.id === undefined)) {
@@ -68,6 +68,7 @@ function copyAnswer(text, request, status) {
 
 async function send(text, json) {
   const controller = new AbortController();
+  // Only a request is answered; an answer of the client's has an id too, but of the server's.
   const key = json.method === undefined || json.id === undefined ? undefined : JSON.stringify(json.id);
   if (key) open.set(key, controller);
   try {
@@ -83,7 +84,10 @@ async function send(text, json) {
       else if (!response.ok) console.error(`bridge: HTTP ${response.status} to ${json.method}: ${said}`);
     }
   } catch (error) {
-    if (!controller.signal.aborted) fail(json.id, -32000, `HTTP failed: ${error.cause?.message ?? error.message}`);
+    if (controller.signal.aborted) return;
+    const why = `HTTP failed: ${error.cause?.message ?? error.message}`;
+    if (key) fail(json.id, why);
+    else console.error(`bridge: ${why}`);
   } finally {
     if (key) open.delete(key);
   }
