@@ -21,6 +21,14 @@ pub(crate) struct Asked {
     pub(crate) answered: bool,
 }
 
+impl Asked {
+    /// Whether it is answered with a task: in the core a field of the result says so, in the extension its type.
+    fn becomes_task(&self, result: &Value) -> bool {
+        let (instead_of, kind, _) = extension::TASK_INSTEAD;
+        (self.as_task && result.get("task").is_some()) || (self.method == instead_of && result["resultType"] == kind)
+    }
+}
+
 /// What a message was to be, and why it is not.
 pub(crate) struct Verdict {
     pub(crate) revision: String,
@@ -139,7 +147,7 @@ impl Conversation {
         let twice = asked.as_ref().is_some_and(|asked| asked.answered);
         if let Some(asked) = asked {
             asked.answered = true;
-            asked.became_task = asked.as_task || is_task(&message["result"]);
+            asked.became_task = asked.becomes_task(&message["result"]);
         }
         let asked = id.and_then(|id| self.asked(side.other(), id));
         let spoken = asked.map_or(self.revision(), |asked| &asked.revision).to_owned();
@@ -195,8 +203,8 @@ impl Conversation {
             return Verdict { revision: by.to_owned(), type_name: asked.method.clone(), reasons };
         };
         let stem = request.strip_suffix("Request").unwrap_or(request);
-        let (instead_of, _, instead) = extension::TASK_INSTEAD;
-        let task = asked.as_task || (asked.method == instead_of && is_task(result));
+        let (_, _, instead) = extension::TASK_INSTEAD;
+        let task = asked.becomes_task(result);
         // Newer schemas have a type for the whole answer, which knows what else a result may be.
         let whole = format!("{stem}ResultResponse");
         if known.has(&whole) && !task {
@@ -248,9 +256,4 @@ impl Conversation {
 /// Whether an error says that the request could not be read.
 fn is_unreadable(error: &Value) -> bool {
     matches!(error["code"].as_i64(), Some(-32700 | -32600))
-}
-
-/// Whether a result is marked as a task, as the extension does it.
-fn is_task(result: &Value) -> bool {
-    result["resultType"] == extension::TASK_INSTEAD.1
 }

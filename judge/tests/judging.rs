@@ -133,6 +133,10 @@ fn what_is_right_passes_in_every_revision(schemas: &Schemas) {
         (Server, result(1, json!({ "task": task }))),
     ]);
     heard(schemas, &lines).assert_clean();
+    // A server that knows no tasks answers as ever.
+    lines.pop();
+    lines.push((Server, result(1, json!({ "content": [] }))));
+    heard(schemas, &lines).assert_clean();
 }
 
 fn modern_conversation() -> Vec<(Side, Value)> {
