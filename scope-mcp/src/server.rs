@@ -88,6 +88,9 @@ impl Server {
 
     /// Offers one more tool, and tells the clients.
     ///
+    /// A handler has its server by [`Context::server`]. One that holds a `Server` itself, offered by that very server,
+    /// keeps it for ever.
+    ///
     /// # Errors
     /// See [`BuildError`]; also if the server was built without [`dynamic_tools`](ServerBuilder::dynamic_tools).
     pub fn add_tool(&self, tool: ServerTool) -> Result<(), BuildError> {

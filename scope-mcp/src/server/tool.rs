@@ -45,7 +45,8 @@ pub struct ServerTool {
     run: Run,
 }
 
-type Run = Box<dyn Fn(Object, Context) -> BoxFuture<'static, Result<CallToolResult, Fault>> + Send + Sync>;
+/// Called with an object.
+type Run = Box<dyn Fn(Value, Context) -> BoxFuture<'static, Result<CallToolResult, Fault>> + Send + Sync>;
 
 /// Why a call has no result of its tool's.
 enum Fault {
@@ -55,6 +56,9 @@ enum Fault {
 
 impl ServerTool {
     /// The tool `name`. The schemas of its arguments and of its result are those of their types.
+    ///
+    /// The arguments of a tool have names: a struct is what fits, and [`NoArguments`](super::NoArguments) for none. A
+    /// server does not build with another type.
     pub fn new<A, F, R>(name: impl Into<String>, description: impl Into<String>, handler: F) -> Self
     where
         A: DeserializeOwned + JsonSchema,
@@ -63,11 +67,10 @@ impl ServerTool {
     {
         let mut tool = Tool::new(name, schema_of::<A>(false)).description(description);
         tool.output_schema = R::Output::output_schema();
-        let run: Run =
-            Box::new(move |arguments, cx| match serde_path_to_error::deserialize(Value::Object(arguments)) {
-                Ok(arguments) => run(handler(arguments, cx)),
-                Err(error) => Box::pin(ready(Err(Fault::Arguments(error.to_string())))),
-            });
+        let run: Run = Box::new(move |arguments, cx| match serde_path_to_error::deserialize(arguments) {
+            Ok(arguments) => run(handler(arguments, cx)),
+            Err(error) => Box::pin(ready(Err(Fault::Arguments(error.to_string())))),
+        });
         ServerTool { tool, run }
     }
 
@@ -78,10 +81,18 @@ impl ServerTool {
         F: Fn(Object, Context) -> R + Send + Sync + 'static,
         R: Future<Output: ToolOutput> + Send + 'static,
     {
-        ServerTool { tool, run: Box::new(move |arguments, cx| run(handler(arguments, cx))) }
+        let run: Run = Box::new(move |mut arguments, cx| {
+            let arguments = arguments.as_object_mut().map(std::mem::take).unwrap_or_default();
+            run(handler(arguments, cx))
+        });
+        ServerTool { tool, run }
     }
 
-    /// Says more about it: title, annotations, icons, whether it can be called as a task.
+    /// Says more about it: title, annotations, icons.
+    ///
+    /// Also whether it can be called [as a task](Tool::task_support): one that goes on after the call was answered, until
+    /// the client has asked for its result, or [its time](super::ServeOptions::task_lifetime) or the connection is over.
+    /// In the revision 2025-11-25 a client chooses; from 2026-07-28 on every call becomes one, of clients that know them.
     #[must_use]
     pub fn describe(mut self, more: impl FnOnce(Tool) -> Tool) -> Self {
         self.tool = more(self.tool);
@@ -167,14 +178,12 @@ impl CheckedTool {
         let revision = cx.revision();
         let arguments = match arguments {
             None | Some(Value::Null) => Value::Object(Object::new()),
-            Some(arguments) => arguments,
+            Some(arguments @ Value::Object(_)) => arguments,
+            Some(_) => return Err(Rejection::invalid_params("the arguments of a tool must be an object").into()),
         };
         if let Err(violation) = self.input.check(&arguments) {
             return self.bad_arguments(&violation, revision);
         }
-        let Value::Object(arguments) = arguments else {
-            return self.bad_arguments(&"they are not an object", revision);
-        };
         match (self.run)(arguments, cx).await {
             Ok(result) => self.fit(result, revision),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),

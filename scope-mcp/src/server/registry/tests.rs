@@ -127,8 +127,8 @@ fn arguments_that_do_not_fit_are_named_before_the_tool_runs() {
     assert!(code == -32602 && message.contains("/dividend"), "{code} {message}");
     let missing = ask(&server(), MODERN, "tools/call", json!({ "name": "divide", "arguments": {} })).unwrap();
     assert!(missing["content"][0]["text"].as_str().unwrap().contains("required"), "{missing}");
-    let list = ask(&server(), MODERN, "tools/call", json!({ "name": "none", "arguments": [] })).unwrap();
-    assert_eq!(list["isError"], true);
+    let list = refused(&server(), MODERN, "tools/call", json!({ "name": "none", "arguments": [] }));
+    assert_eq!(list, (-32602, "the arguments of a tool must be an object".to_owned()), "no call at all");
 }
 
 #[test]
