@@ -109,6 +109,8 @@ pub(crate) struct Offers {
     pub(crate) completes: Vec<(CompleteParams, Vec<&'static str>)>,
     /// Calls of tools that ask for a name, which is Ada.
     pub(crate) asks_back: Vec<Call>,
+    /// URIs that one can subscribe to, each with a call that changes what is read there, and says what it has become.
+    pub(crate) changes: Vec<(&'static str, Call)>,
     /// Calls that become tasks, and ask for a name, or for a choice, which is the first.
     pub(crate) tasks: Vec<Call>,
 }
@@ -124,6 +126,7 @@ fn a_little_of_everything() -> Offers {
         gets: vec![("review", json!({"code": "1 + 1"}), "Please review: 1 + 1".to_owned())],
         completes: vec![(CompleteParams::new(name, "name", "a"), vec!["ada", "alan"])],
         asks_back: vec![call("greet", json!({}), "Hello, Ada.")],
+        changes: vec![],
         tasks: vec![],
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use scope_core::{Failure, Spawner, Spawns, TaskId, nursery, task};
-use scope_mcp::model::{CallToolResult, ContentBlock, ContentKind, ElicitFormParams, ElicitResult, Object, TaskStatus};
+use scope_mcp::model::{
+    CallToolResult, ContentBlock, ContentKind, ElicitFormParams, ElicitResult, Object, SubscriptionFilter, TaskStatus,
+};
 use scope_mcp::{Client, ClientOptions, CloseReport, Direction, Ending, Era, ServerSpec};
 use scope_process::{Budgets, Ended, Sent};
 use serde_json::Value;
@@ -82,7 +84,7 @@ impl Visit {
         self.lists_all_pages(&client).await;
         self.asks(&client, self.peer.succeeds(&self.scratch.0)).await;
         self.is_told_of_a_tool_s_own_error(&client).await;
-        self.uses_what_else_there_is(&client).await;
+        self.uses_what_else_there_is(&client).await?;
         self.asks_from_many_tasks_at_once(&client).await?;
         self.cancels_a_call(&client).await;
         self.closes_in_another_task(home, client, opener, &processes).await
@@ -160,33 +162,44 @@ impl Visit {
         assert!(pages.last().is_none_or(|page| page["result"]["nextCursor"].is_null()), "{list} go on");
     }
 
-    /// What it has besides tools.
-    async fn uses_what_else_there_is(&self, client: &Client) {
+    /// What it has besides plain tools.
+    async fn uses_what_else_there_is(&self, client: &Client) -> Result<(), Failure> {
         let offers = self.peer.offers(self.era);
         for (uri, says) in offers.reads {
-            let read = client.read_resource(uri).await.unwrap_or_else(|error| panic!("{error}"));
-            let text: String = read.contents.iter().filter_map(|one| one.text.as_deref()).collect();
-            assert!(text.contains(says), "{uri} does not say {says:?}, but: {text}");
+            self.reads(client, uri, says).await?;
         }
         for (prompt, arguments, says) in offers.gets {
-            let got = client.get_prompt(prompt, &arguments).await.unwrap_or_else(|error| panic!("{error}"));
+            let got = client.get_prompt(prompt, &arguments).await?;
             let text = text(got.messages.iter().map(|message| &message.content));
             assert!(text.contains(&says), "{prompt} does not say {says:?}, but: {text}");
         }
         for (begun, wanted) in offers.completes {
-            let completed = client.complete(&begun).await.unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(completed.completion.values, wanted);
+            assert_eq!(client.complete(&begun).await?.completion.values, wanted);
         }
         for call in offers.asks_back {
             self.asks(client, call).await;
         }
-        for call in offers.tasks {
-            let mut task =
-                client.start_tool(call.tool, &call.arguments).await.unwrap_or_else(|error| panic!("{error}"));
-            assert_eq!(task.status(), TaskStatus::Working);
-            let result = task.wait().await.unwrap_or_else(|error| panic!("{error}"));
-            check(&call, &result);
+        for (uri, call) in offers.changes {
+            let mut changes = client.listen(&SubscriptionFilter::new().resource(uri)).await?;
+            let says = call.says.clone();
+            self.asks(client, call).await;
+            let change = changes.next().await.unwrap_or_else(|| panic!("no change: {:?}", changes.end()));
+            assert_eq!(change.method(), "notifications/resources/updated");
+            self.reads(client, uri, &says).await?;
         }
+        for call in offers.tasks {
+            let mut task = client.start_tool(call.tool, &call.arguments).await?;
+            assert_eq!(task.status(), TaskStatus::Working);
+            check(&call, &task.wait().await?);
+        }
+        Ok(())
+    }
+
+    async fn reads(&self, client: &Client, uri: &str, says: &str) -> Result<(), Failure> {
+        let read = client.read_resource(uri).await?;
+        let text: String = read.contents.iter().filter_map(|one| one.text.as_deref()).collect();
+        assert!(text.contains(says), "{uri} does not say {says:?}, but: {text}");
+        Ok(())
     }
 
     async fn asks(&self, client: &Client, call: Call) {

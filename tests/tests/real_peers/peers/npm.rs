@@ -71,6 +71,7 @@ impl Peer for Everything {
                 ),
             ],
             asks_back: vec![call("trigger-elicitation-request", json!({}), "Ada")],
+            changes: vec![],
             tasks: vec![call(
                 "simulate-research-query",
                 json!({"topic": "python", "ambiguous": true}),

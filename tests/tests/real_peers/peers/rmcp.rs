@@ -1,6 +1,7 @@
 //! A server on rmcp, the official SDK: this program, started anew. With a little of everything: pages of two, a tool
 //! that fails, a slow one that says so when it is stopped, resources, a template, prompts, completion.
 
+mod count;
 mod task;
 
 use std::env;
@@ -15,13 +16,15 @@ use rmcp::model::{
     InputResponses, JsonObject, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
     PaginatedRequestParams, ProgressNotificationParam, Prompt, PromptArgument, PromptMessage,
     ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, Resource, ResourceContents, ResourceTemplate,
-    Role, ServerCapabilities, ServerConfig, ServerRequest, Tool, UpdateTaskParams,
+    Role, ServerCapabilities, ServerConfig, ServerRequest, SubscribeRequestParams, SubscriptionFilter, Tool,
+    UnsubscribeRequestParams, UpdateTaskParams,
 };
-use rmcp::service::RequestContext;
+use rmcp::service::{RequestContext, SubscriptionContext};
 use rmcp::{ErrorData, RoleServer, ServerHandler, ServiceExt};
 use scope_mcp::Era;
 use serde_json::json;
 
+use count::{COUNT, Count};
 use task::Greeting;
 
 use super::{Call, Offers, Origin, Peer, Start, a_little_of_everything, call};
@@ -59,6 +62,7 @@ impl Peer for Rmcp {
 
     fn offers(&self, era: Era) -> Offers {
         let mut offers = a_little_of_everything();
+        offers.changes.push((COUNT, call("count", json!({}), "1")));
         // The tasks of the older revisions it does not know.
         if era == Era::Modern {
             offers.tasks.push(call("greet_later", json!({}), "Hello, Ada."));
@@ -89,6 +93,7 @@ pub(crate) fn serve() -> ExitCode {
 #[derive(Default)]
 struct Sums {
     later: Greeting,
+    count: Count,
 }
 
 /// Item number `i` of a list of seven, in pages of two; the cursor is the number that comes first.
@@ -182,7 +187,7 @@ impl ServerHandler for Sums {
     fn get_info(&self) -> ServerConfig {
         let capabilities =
             ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().enable_completions();
-        ServerConfig::new(capabilities.enable_tasks().build())
+        ServerConfig::new(capabilities.enable_resources_subscribe().enable_tasks().build())
     }
 
     async fn list_tools(
@@ -194,6 +199,7 @@ impl ServerHandler for Sums {
         let all = vec![
             Tool::new("add", "Adds two numbers.", numbers()),
             Tool::new("divide", "Divides the first by the second.", numbers()),
+            Tool::new("count", "Counts one further.", schema(json!({}))),
             Tool::new("greet_later", "As greet, by a task.", schema(json!({}))),
             Tool::new("greet", "Greets somebody, and asks whom.", schema(json!({}))),
             Tool::new(
@@ -231,6 +237,7 @@ impl ServerHandler for Sums {
                     }
                 }
             }
+            "count" => CallToolResult::success(text(self.count.goes_on(&context.peer).await?.to_string())),
             "greet_later" => return Ok(self.later.begins().into()),
             "greet" => return greet(request.input_responses, request.request_state, &context).await,
             other => return Err(ErrorData::invalid_params(format!("no tool {other}"), None)),
@@ -263,6 +270,7 @@ impl ServerHandler for Sums {
         _: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let text = match request.uri.split_once("://") {
+            _ if request.uri == COUNT => self.count.now().to_string(),
             Some(("list", number)) => format!("the list number {number}"),
             Some(("greeting", name)) => format!("Hello, {name}."),
             _ => return Err(ErrorData::resource_not_found(format!("no resource {}", request.uri), None)),
@@ -317,5 +325,27 @@ impl ServerHandler for Sums {
 
     async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
         self.later.is_told(request)
+    }
+
+    #[allow(deprecated, reason = "the older revisions have nothing else")]
+    async fn subscribe(&self, request: SubscribeRequestParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.count.subscribe(&request.uri, true)
+    }
+
+    #[allow(deprecated, reason = "the older revisions have nothing else")]
+    async fn unsubscribe(
+        &self,
+        request: UnsubscribeRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        self.count.subscribe(&request.uri, false)
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(self.count.accept(requested))
+    }
+
+    async fn listen(&self, stream: SubscriptionContext) -> Result<(), ErrorData> {
+        self.count.listen(stream).await
     }
 }
