@@ -146,6 +146,10 @@ async fn rounds(registry: &Arc<Registry>, job: &Arc<Job>, params: Option<Box<Raw
             Err(rejection) if rejection.is_needs_input() => {
                 let (asked, kept) = cx.take_questions();
                 answers = kept;
+                if asked.is_empty() {
+                    // It would wait for nothing. The handler has asked by another call's context.
+                    return Err(Rejection::internal("the task wants an answer, and has asked nothing"));
+                }
                 job.ask(asked, SystemTime::now());
                 let Some(given) = job.answers().await else {
                     return Err(Rejection::internal("the task is over"));
