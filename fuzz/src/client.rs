@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::io::AsyncReadExt;
 use scope_core::{Failure, Nursery, Spawns};
+use scope_mcp::model::{CompleteParams, CompletionReference, ElicitResult, Root, SubscriptionFilter, TaskMetadata};
 use scope_mcp::transport::memory;
-use scope_mcp::{CallError, CallOptions, Client, ClientOptions, CloseReport, Ending};
+use scope_mcp::{CallError, CallOptions, Client, ClientOptions, CloseReport, Ending, Rejection, Roots};
 use serde_json::json;
 
 use crate::Done;
@@ -48,7 +49,14 @@ async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: &Corpus, seed: u64) -> Res
         .max_waiting(*random.one_of(&[0, 3, 1000]))
         .max_notifications(*random.one_of(&[1, 10, 100]))
         .max_pages(20)
-        .max_items(50);
+        .max_items(50)
+        .roots(Roots::new([Root::new("file:///fuzz")]))
+        .on_sampling(|question| async move {
+            scope_core::sleep(Duration::from_millis(question.params.max_tokens)).await.ok();
+            Err(Rejection::new(-1, "no"))
+        })
+        .on_elicitation(|_| async { Ok(ElicitResult::accept()) })
+        .on_elicitation_url(|_| async { Ok(ElicitResult::decline()) });
     let watch = Watch::new(BOUND);
     let client = Client::start_stream(n, "peer", ours, options)?;
     let heard = Arc::new(Heard::default());
@@ -135,7 +143,7 @@ async fn call(client: Client, mut random: Random) -> Result<Done, Failure> {
             break;
         }
         let timeout = Duration::from_millis(*random.one_of(&[0, 100, 5000, 5000, 30_000]));
-        let one = call_once(&client, random.below(5), timeout);
+        let one = call_once(&client, random.below(12), timeout);
         let outcome = if random.one_in(8) {
             let patience = Duration::from_millis(random.below(2000) as u64);
             scope_core::move_on_after(patience, one).await?.unwrap_or("calls dropped")
@@ -150,13 +158,48 @@ async fn call(client: Client, mut random: Random) -> Result<Done, Failure> {
 /// What came of it.
 async fn call_once(client: &Client, kind: usize, timeout: Duration) -> &'static str {
     let options = CallOptions::new().timeout(timeout);
+    let hello = json!({ "message": "hello" });
     let failed = match kind {
         0 => client.list_tools_with(&options).await.err(),
         1 => client.request_raw_with("ping", None, &options).await.err(),
         2 => client.request_raw_with("no/such", serde_json::from_str("[1]").ok(), &options).await.err(),
-        _ => client.call_tool_with("echo", &json!({ "message": "hello" }), &options).await.err(),
+        3 => client.list_resources_with(&options).await.err(),
+        4 => client.read_resource_with("file:///a", &options).await.err(),
+        5 => client.get_prompt_with("greet", &hello, &options).await.err(),
+        6 => {
+            let params = CompleteParams::new(CompletionReference::prompt("greet"), "who", "x");
+            client.complete_with(&params, &options).await.err()
+        }
+        7 => listen(client, &options).await.err(),
+        8 => {
+            let task = client.start_tool_with("echo", &hello, &TaskMetadata::default(), &options).await;
+            match task {
+                Ok(mut task) => task.wait_for(timeout).await.err(),
+                Err(error) => Some(error),
+            }
+        }
+        9 => {
+            let (options, mut progress) = options.with_progress(2);
+            let failed = client.call_tool_with("echo", &hello, &options).await.err();
+            while progress.next().await.is_some() {}
+            failed
+        }
+        _ => client.call_tool_with("echo", &hello, &options).await.err(),
     };
     failed.map_or("calls answered", |error| outcome(&error))
+}
+
+/// Hears a few things at most.
+async fn listen(client: &Client, options: &CallOptions) -> Result<(), CallError> {
+    let filter = SubscriptionFilter::new().tools_list_changed().resource("file:///a");
+    let mut subscription = client.listen_with(&filter, options).await?;
+    let hear = async {
+        for _ in 0..3 {
+            subscription.next().await;
+        }
+    };
+    let _ = scope_core::move_on_after(Duration::from_secs(5), hear).await;
+    Ok(())
 }
 
 fn outcome(error: &CallError) -> &'static str {

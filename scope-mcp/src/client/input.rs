@@ -106,13 +106,16 @@ impl Client {
         params: Option<Box<RawValue>>,
         options: &CallOptions,
     ) -> Result<Outcome, CallError> {
+        // Taken first: if the call ends before the server is asked, its progress ends with it.
+        let progress = options.take_progress();
         let revision = self.opened(name).await?.revision;
-        if revision.era() == Era::Legacy {
-            return self.request(name.clone(), params, options).await.map(Outcome::Result);
-        }
         let defaults = &self.shared.options;
         let timeout = options.timeout.unwrap_or(defaults.call_timeout);
-        let progress = options.take_progress();
+        if revision.era() == Era::Legacy {
+            let longest = options.max_timeout.unwrap_or(defaults.max_call_timeout);
+            let options = options.round(timeout, longest, progress);
+            return self.request(name.clone(), params, &options).await.map(Outcome::Result);
+        }
         // Progress gives each round its time anew, within the limit for all.
         let limit = match progress {
             Some(_) => options.max_timeout.unwrap_or(defaults.max_call_timeout).max(timeout),

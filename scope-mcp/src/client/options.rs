@@ -360,7 +360,8 @@ impl CallOptions {
     /// before the answer is there, and until the call is over. It keeps the latest `max`, of 16 MiB. Progress starts the call's
     /// time-out anew.
     ///
-    /// For one call: of several that are made with these options, or a copy, the first has it.
+    /// For one call: of several that are made with these options, or a copy, the first has it. Where none is made, because
+    /// its parameters are not JSON, it ends when they all have been dropped.
     #[must_use]
     pub fn with_progress(mut self, max: usize) -> (Self, Notifications) {
         let (subscriber, notifications) =

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use scope_mcp::transport::memory;
-use scope_mcp::{Client, ClientOptions, Revision};
+use scope_mcp::{CallOptions, Client, ClientOptions, Revision};
 use serde_json::{Value, json};
 
 use crate::by_hand::Peer;
@@ -82,6 +82,17 @@ on_every_runtime! {
         let error = Client::open(n, TEST.peer("begins-badly").arg("").arg("7").arg("refuse"), options()).await.unwrap_err();
         assert_eq!(error.disconnect().unwrap().exit_status().unwrap().code(), Some(7), "{error}");
         assert_says(&error, "exited with code 7; its last lines on standard error: «initialize is more than I can take»");
+    }
+}
+
+on_every_runtime! {
+    async fn a_call_that_never_reached_it_has_no_more_progress(n, TEST) {
+        let client = Client::start(n, TEST.peer("begins-badly").arg("").arg("7").arg("refuse"), options())?;
+        let (options, mut progress) = CallOptions::new().with_progress(3);
+        let error = client.call_tool_with("echo", &json!({}), &options).await.unwrap_err();
+        assert!(error.is_not_sent(), "{error}");
+        assert!(progress.next().await.is_none());
+        drop(options);
     }
 }
 

@@ -79,6 +79,7 @@ pub(crate) fn add_to(trials: &mut Vec<Trial>) {
         }
         "exits on server/discover" {
             bad_openings::one_that_exits_when_it_is_asked_is_started_again_once
+            bad_openings::a_call_that_never_reached_it_has_no_more_progress
             bad_openings::one_that_hangs_up_when_it_is_asked_and_lives_is_ended_and_started_again
             probing::a_server_of_the_legacy_era_is_asked_otherwise_whatever_it_did_at_first
         }
