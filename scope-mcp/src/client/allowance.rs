@@ -6,6 +6,7 @@ use futures_util::future::{Either, select};
 
 use super::Client;
 use crate::error::{CallError, CallName, Delivery};
+use crate::state::State;
 
 /// How long something may take that needs several calls, and since when.
 #[derive(Clone, Copy, Debug)]
@@ -28,7 +29,7 @@ impl Client {
         }
     }
 
-    /// `work`, or the error of a call that took too long.
+    /// `work`, or the error of a call that took too long, or whose connection has ended meanwhile.
     pub(super) async fn in_time<T>(
         &self,
         name: &CallName,
@@ -36,19 +37,28 @@ impl Client {
         work: impl Future<Output = T>,
     ) -> Result<T, CallError> {
         let Some(timer) = self.shared.timer(self.left(allowance)) else { return Ok(work.await) };
-        match select(pin!(work), timer).await {
+        match select(pin!(work), select(timer, pin!(self.over()))).await {
             Either::Left((done, _)) => Ok(done),
-            Either::Right(_) => Err(out_of_time(name, allowance)),
+            Either::Right((Either::Left(_), _)) => Err(out_of_time(name, allowance)),
+            Either::Right((Either::Right(_), _)) => Err(self.shared.ended(name, Delivery::SentUnknown)),
         }
     }
 
-    /// Waits for `time`, if there is so much left; not at all before there is a clock.
+    /// Waits for `time`, if there is so much left, and if the connection lasts so long; not at all before there is a clock.
     pub(super) async fn pause(&self, name: &CallName, allowance: Allowance, time: Duration) -> Result<(), CallError> {
         let left = self.left(allowance);
-        if let Some(timer) = self.shared.timer(time.min(left)) {
-            timer.await;
+        if let Some(timer) = self.shared.timer(time.min(left))
+            && let Either::Right(_) = select(timer, pin!(self.over())).await
+        {
+            return Err(self.shared.ended(name, Delivery::SentUnknown));
         }
         if time < left { Ok(()) } else { Err(out_of_time(name, allowance)) }
+    }
+
+    /// Ready when the connection is ending.
+    async fn over(&self) {
+        let mut states = self.states();
+        while states.next().await.is_some_and(|state| !matches!(state, State::Closing | State::Closed)) {}
     }
 }
 

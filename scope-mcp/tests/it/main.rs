@@ -129,6 +129,7 @@ fn main() {
             a_server_that_never_has_enough_is_given_up
             all_rounds_together_have_the_time_of_one_call
             a_call_that_is_dropped_while_somebody_is_asked_ends_that_too
+            a_call_ends_with_its_connection_while_somebody_is_asked
             a_result_of_no_known_type_is_none
             a_raw_call_can_take_its_rounds_by_itself
             progress_is_heard_of_in_every_round

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures_channel::oneshot;
+use futures_channel::{mpsc, oneshot};
 use futures_util::future::{Either, select};
-use futures_util::join;
+use futures_util::{StreamExt, join};
+use scope_core::Failure;
 use scope_mcp::model::{ElicitResult, Object, Root};
 use scope_mcp::{CallOptions, Client, ClientOptions, Rejection, Roots};
 use serde_json::{Value, json};
@@ -266,6 +267,35 @@ on_every_runtime! {
         assert_eq!(dropped.load(Ordering::Acquire), 1);
         let (report, rest) = join!(client.close(), peer.hear_more());
         assert!(report?.is_polite() && rest.is_none(), "the call was over for the server");
+    }
+}
+
+on_every_runtime! {
+    async fn a_call_ends_with_its_connection_while_somebody_is_asked(n, TEST) {
+        let _ = TEST;
+        for is_closed in [true, false] {
+            let (begin, mut begun) = mpsc::unbounded();
+            let options = options().on_elicitation(move |_| {
+                begin.unbounded_send(()).expect("somebody waits");
+                pending()
+            });
+            let (client, mut peer) = modern(n, options, tools()).await?;
+            let ends = async {
+                let first = peer.hear_of("tools/call").await;
+                peer.answer(&first, needs(json!({ "q": form("a") }))).await;
+                begun.next().await.expect("it is asked");
+                if is_closed {
+                    client.close().await?;
+                }
+                drop(peer);
+                Ok::<_, Failure>(())
+            };
+            let (result, ended) = join!(call(&client), ends);
+            ended?;
+            let error = result.unwrap_err();
+            assert!(error.is_sent_unknown(), "{error}");
+            assert_eq!((error.is_closed(), error.is_disconnected()), (is_closed, !is_closed), "{error}");
+        }
     }
 }
 
