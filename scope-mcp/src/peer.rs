@@ -6,7 +6,7 @@
 mod desk;
 mod request;
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -42,12 +42,13 @@ pub(crate) struct Peer {
     pub(crate) session: Session,
     pub(crate) desk: Arc<Desk>,
     abandoned: Arc<Abandoned>,
-    running: HashMap<u64, Arc<Cancel>>,
+    /// In the order in which they came, which is that in which they are cancelled.
+    running: BTreeMap<u64, Arc<Cancel>>,
 }
 
 impl Peer {
     pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
-        Peer { session, desk, abandoned, running: HashMap::new() }
+        Peer { session, desk, abandoned, running: BTreeMap::new() }
     }
 
     /// Moves whatever there is to move. Ready when the peer is gone.
@@ -129,7 +130,7 @@ impl Peer {
 
     /// Cancels the requests that run: nobody will hear their answers.
     pub(crate) fn cancel_requests(&mut self, reason: &'static str) {
-        for (_, cancel) in self.running.drain() {
+        for cancel in std::mem::take(&mut self.running).into_values() {
             cancel.cancel(reason);
         }
     }
