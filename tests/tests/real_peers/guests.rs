@@ -45,9 +45,9 @@ enum Kind {
     Rmcp,
 }
 
-/// What a guest was told.
-struct Told {
-    /// By the server.
+/// What a guest has to tell.
+struct Account {
+    /// What the server told it.
     told: Value,
     /// What was said on standard error, by the server too.
     stderr: String,
@@ -80,21 +80,17 @@ impl Guest {
     /// If anything is not as it should be; the text says what.
     pub(crate) fn visits(&self, era: Era, runtime: Runtime) {
         let mark = mark(self, era, runtime);
-        let server = host::command(runtime);
-        let Told { told, stderr } = match &self.kind {
-            Kind::Inspector => inspector::tell(era, &server, &mark),
-            _ => run(self.script(era).args(&server).env(&mark, "1")),
-        };
+        let Account { told, stderr } = self.tells(era, &host::command(runtime), &mark);
         let left = marked(&mark);
         assert!(left.is_empty(), "the visit is over, and still running: {left:?}");
         host::check(told, era, self.not_found(era), self.cannot_tell(era));
         // Our server was told that nobody waits any more.
-        let says = |line: &str| assert!(stderr.lines().any(|said| said == line), "no {line:?} in:\n{stderr}");
-        says("wait: cancelled after 0 seconds");
+        let says = |what: &str, line: fn(&str) -> bool| assert!(stderr.lines().any(line), "no {what} in:\n{stderr}");
+        says("end of the wait", |line| line.starts_with("wait: cancelled after"));
         if !matches!(self.kind, Kind::Inspector) {
-            // It left by itself: whoever is ended has no last word. (The inspector is itself ended, in the middle of a
-            // call, and how much of that its server sees is chance.)
-            says("the client ended it");
+            // It left by itself, and had nothing left to do: whoever is ended by force has no last word. (The inspector is
+            // itself ended, in the middle of a call, and how much of that its server sees is chance.)
+            says("last word", |line| line == "the client ended it");
         }
     }
 
@@ -129,9 +125,10 @@ impl Guest {
         }
     }
 
-    fn script(&self, era: Era) -> Command {
+    fn tells(&self, era: Era, server: &[String], mark: &str) -> Account {
         let mut command;
         match self.kind {
+            Kind::Inspector => return inspector::tell(era, server, mark),
             Kind::Python => {
                 command = Command::new("python3");
                 command.arg(ours("clients/python_sdk.py")).env("PYTHONPATH", installed().join("python"));
@@ -144,21 +141,19 @@ impl Guest {
                 command = Command::new(env::current_exe().expect("this program should know where it is"));
                 command.arg(VISITS_WITH_RMCP);
             }
-            Kind::Inspector => unreachable!("it has no script"),
         }
-        command.arg(era.to_string());
-        command
+        run(command.arg(era.to_string()).args(server).env(mark, "1"))
     }
 }
 
 /// Runs a script to its end.
-fn run(command: &mut Command) -> Told {
+fn run(command: &mut Command) -> Account {
     let Output { status, stdout, stderr } =
         command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stderr = String::from_utf8_lossy(&stderr).into_owned();
     assert!(status.success(), "{status}; on standard error:\n{stderr}");
     match serde_json::from_slice(&stdout) {
-        Ok(told) => Told { told, stderr },
+        Ok(told) => Account { told, stderr },
         Err(error) => panic!("{error}: {}\non standard error:\n{stderr}", String::from_utf8_lossy(&stdout)),
     }
 }

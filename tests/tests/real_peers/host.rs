@@ -69,12 +69,14 @@ fn expected(era: Era, not_found: i32) -> Map<String, Value> {
     };
     let failed = |text| json!({"text": text, "structured": null, "failed": true});
     let sum = |sum| json!({"text": json!({"sum": sum}).to_string(), "structured": {"sum": sum}, "failed": false});
+    let lists = (0..7).map(|number| format!("list://{number}"));
+    let resources: Vec<String> = iter::once("count://now".to_owned()).chain(lists).collect();
     let expected = json!({
         "revision": revision.as_str(),
         "server": "little-of-everything",
         "instructions": "Adds, divides, waits, greets and counts.",
         "tools": ["add", "divide", "wait", "greet", "greet_later", "count"],
-        "resources": iter::once("count://now".to_owned()).chain((0..7).map(|number| format!("list://{number}"))).collect::<Vec<_>>(),
+        "resources": resources,
         "templates": ["greeting://{name}"],
         "prompts": ["review"],
         "add": sum(42),

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use scope_mcp::{Era, Revision};
 use serde_json::{Value, json};
 
-use super::Told;
+use super::Account;
 use crate::peers::installed;
 
 fn modules() -> PathBuf {
@@ -30,7 +30,7 @@ pub(super) fn files() -> Vec<PathBuf> {
 }
 
 /// All that it can ask for.
-pub(super) fn tell(era: Era, server: &[String], mark: &str) -> Told {
+pub(super) fn tell(era: Era, server: &[String], mark: &str) -> Account {
     let inspect = Inspect { era, server, mark };
     let mut stderr = String::new();
     let mut ask = |arguments: &[&str]| {
@@ -42,10 +42,11 @@ pub(super) fn tell(era: Era, server: &[String], mark: &str) -> Told {
     let list = |answer: Value, items: &str, name: &str| -> Value {
         answer[items].as_array().into_iter().flatten().map(|item| item[name].clone()).collect()
     };
-    let call = |answer: &Value| {
+    let called = |answer: Value| {
         let failed = answer["isError"] == true;
         json!({"text": answer["content"][0]["text"], "structured": answer["structuredContent"], "failed": failed})
     };
+    let call = |tool, arguments| ["--method", "tools/call", "--tool-name", tool, "--tool-args-json", arguments];
     let read = ask(&["--method", "resources/read", "--uri", "list://5"]);
     // It does not say what it speaks, but prints results as they are, and only the newest revision has this in them.
     let revision = if read["ttlMs"].is_number() { Revision::LATEST } else { Revision::LATEST_LEGACY };
@@ -55,15 +56,15 @@ pub(super) fn tell(era: Era, server: &[String], mark: &str) -> Told {
         "resources": list(ask(&["--method", "resources/list"]), "resources", "uri"),
         "templates": list(ask(&["--method", "resources/templates/list"]), "resourceTemplates", "uriTemplate"),
         "prompts": list(ask(&["--method", "prompts/list"]), "prompts", "name"),
-        "add": call(&ask(&["--method", "tools/call", "--tool-name", "add", "--tool-args-json", r#"{"a":20,"b":22}"#])),
-        "divide": call(&ask(&["--method", "tools/call", "--tool-name", "divide", "--tool-args-json", r#"{"a":1,"b":0}"#])),
+        "add": called(ask(&call("add", r#"{"a": 20, "b": 22}"#))),
+        "divide": called(ask(&call("divide", r#"{"a": 1, "b": 0}"#))),
         "read": read["contents"][0]["text"],
         "read_template": ask(&["--method", "resources/read", "--uri", "greeting://Ada"])["contents"][0]["text"],
         "prompt": ask(&["--method", "prompts/get", "--prompt-name", "review", "--prompt-args", "code=1 + 1"])
             ["messages"][0]["content"]["text"],
     });
     stderr += &inspect.leaves_while_it_waits();
-    Told { told, stderr }
+    Account { told, stderr }
 }
 
 struct Inspect<'a> {
