@@ -1,61 +1,58 @@
 //! The bundled server: this program, started again as a real MCP server over stdio.
 //!
 //! It is what `scope-mcp` works on when no configuration is given, so that everything can be tried with nothing
-//! installed. It knows the revisions from 2024-11-05 to 2025-11-25 and is deliberately of another make than the client:
-//! threads and blocking reads, no scope, no runtime, none of the types that the client uses.
+//! installed. It is made with `scope_mcp::Server`, and so speaks every revision of the protocol.
 
-mod arguments;
-mod output;
-mod page;
 mod prompts;
 mod resources;
-mod revision;
-mod running;
-mod session;
 mod tools;
 
-use std::io::{self, BufRead, Read as _, Write as _};
+use std::io::{self, Write as _};
+use std::time::Duration;
 
-use self::output::Output;
-use self::session::Session;
+use scope_core::Failure;
+use scope_mcp::{BuildError, ServeOptions, Server, transport};
 
-/// Longer messages are refused, not stored.
-const LONGEST: usize = 64 << 20;
+use crate::args::Runtime;
+use crate::exit::{Code, Stop};
+
+/// Nothing that is asked of it is worth waiting for once nobody waits for the answer.
+const DRAIN: Duration = Duration::from_millis(100);
 
 /// Serves stdin and stdout until stdin ends.
-///
-/// # Errors
-/// When stdin cannot be read or stdout cannot be written.
-pub(crate) fn serve() -> io::Result<()> {
+pub(crate) fn run(runtime: Runtime) -> Result<Code, Stop> {
     // stderr may be closed: that is no reason not to serve.
     _ = writeln!(io::stderr(), "bundled server {} started, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
-    let session = Session::new(Output::stdout());
-    let mut input = io::stdin().lock();
-    let mut line = Vec::new();
-    while let Some(whole) = next_line(&mut input, &mut line)? {
-        if whole {
-            session.message(&line)?;
-        } else {
-            session.too_long(LONGEST)?;
-        }
-    }
+    let served = match runtime {
+        Runtime::Tokio => scope_tokio::run_current_thread(async |_| serve().await),
+        Runtime::Smol => scope_smol::run_current_thread(async |_| serve().await),
+    };
+    served.map(|()| Code::Done).map_err(|error| Stop::server(format!("the bundled server: {error}")))
+}
+
+async fn serve() -> Result<(), Failure> {
+    server()?.serve(transport::stdio()?, ServeOptions::default().drain(DRAIN)).await?;
     Ok(())
 }
 
-/// Reads a line into `line`: `None` at the end, `false` if it was too long and has been skipped.
-fn next_line(input: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    line.clear();
-    let read = input.by_ref().take(LONGEST as u64 + 1).read_until(b'\n', line)?;
-    if read == 0 {
-        return Ok(None);
-    }
-    if line.last() == Some(&b'\n') || read <= LONGEST {
-        return Ok(Some(true));
-    }
-    *line = Vec::new();
-    input.skip_until(b'\n')?;
-    Ok(Some(false))
+fn server() -> Result<Server, BuildError> {
+    let server = Server::builder("scope-mcp-bundled", env!("CARGO_PKG_VERSION"))
+        .describe(|info| info.title("The server bundled with scope-mcp"))
+        .instructions(
+            "To try a client on. Tools: text back, a sum, time that passes, an error, a child process. Besides, resources \
+             of text and bytes, and prompts.",
+        )
+        // Small, so that a client has to ask for more than one.
+        .page_size(3);
+    prompts::add(resources::add(tools::add(server))).build()
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_can_be_put_together() {
+        server().unwrap();
+    }
+}

@@ -36,9 +36,7 @@ fn main() -> ExitCode {
         Err(error) => return end(args::refused(&error)),
     };
     end(match cli.command {
-        Command::ServeBundled => {
-            bundled::serve().map(|()| Code::Done).map_err(|error| Stop::server(format!("the bundled server: {error}")))
-        }
+        Command::ServeBundled => bundled::run(cli.common.runtime),
         _ => run(cli),
     })
 }

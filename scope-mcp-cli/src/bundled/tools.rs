@@ -1,265 +1,133 @@
-//! The tools, and how they are listed and called.
+//! The tools.
 
 use std::io;
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::{Map, Value, json};
+use scope_mcp::model::{CallToolResult, ContentBlock, Object, ToolAnnotations};
+use scope_mcp::schemars::{self, JsonSchema};
+use scope_mcp::{Context, HandlerError, Json, ServerBuilder, ServerTool, ToolOutput};
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
-use super::arguments::{Arguments, Wrong};
-use super::output::{Error, Output, Reply};
-use super::page::page;
-use super::revision::Revision;
-use super::running::{Place, Running};
-use crate::names;
-
-struct Tool {
-    name: &'static str,
-    title: &'static str,
-    description: &'static str,
-    /// Name, JSON type and description; all of them are required.
-    arguments: &'static [(&'static str, &'static str, &'static str)],
-    /// Likewise, of the structured result.
-    result: &'static [(&'static str, &'static str, &'static str)],
+pub(super) fn add(server: ServerBuilder) -> ServerBuilder {
+    let harmless = |tool: ServerTool, title: &str| {
+        tool.describe(|tool| tool.title(title).annotations(ToolAnnotations::new().read_only(true).open_world(false)))
+    };
+    let spawn = "Starts a process that sleeps, and leaves it running: whoever started this server has to end it.";
+    let spawn_child = ServerTool::new("spawn_child", spawn, spawn_child).describe(|tool| {
+        let annotations = ToolAnnotations::new().read_only(false).open_world(false);
+        tool.title("Spawn a child process").annotations(annotations)
+    });
+    let sleeps = "Answers after some seconds; reports progress, and can be cancelled.";
+    server
+        .add_tool(harmless(ServerTool::new("echo", "Says the text back.", echo), "Echo"))
+        .add_tool(harmless(ServerTool::new("add", "Adds two numbers.", sum), "Add"))
+        .add_tool(harmless(ServerTool::new("sleep", sleeps, sleep), "Sleep"))
+        .add_tool(harmless(ServerTool::new("fail", "Reports an error of its own.", fail), "Fail"))
+        .add_tool(spawn_child)
 }
 
-const TOOLS: &[Tool] = &[
-    Tool {
-        name: "echo",
-        title: "Echo",
-        description: "Says the text back.",
-        arguments: &[("text", "string", "what to say back")],
-        result: &[],
-    },
-    Tool {
-        name: "add",
-        title: "Add",
-        description: "Adds two numbers.",
-        arguments: &[("a", "number", "the first number"), ("b", "number", "the second number")],
-        result: &[("sum", "number", "the sum")],
-    },
-    Tool {
-        name: "sleep",
-        title: "Sleep",
-        description: "Answers after some seconds; reports progress, and can be cancelled.",
-        arguments: &[("seconds", "number", "how long, from 0 to 3600")],
-        result: &[],
-    },
-    Tool {
-        name: "fail",
-        title: "Fail",
-        description: "Reports an error of its own.",
-        arguments: &[("message", "string", "what the error says")],
-        result: &[],
-    },
-    Tool {
-        name: "spawn_child",
-        title: "Spawn a child process",
-        description: "Starts a process that sleeps, and leaves it running: whoever started this server has to end it.",
-        arguments: &[("seconds", "number", "how long it sleeps, from 0 to 3600")],
-        result: &[("pid", "integer", "the process that was started")],
-    },
-];
-
-/// One page of tools.
-pub(super) fn list(cursor: Option<&Value>, revision: Revision) -> Result<Value, Error> {
-    page(cursor, "tools", TOOLS, |tool| tool.describe(revision))
+/// A value for programs, and what people are told instead.
+struct Told<T> {
+    text: String,
+    value: T,
 }
 
-impl Tool {
-    fn describe(&self, revision: Revision) -> Value {
-        let mut tool = json!({
-            "name": self.name,
-            "description": self.description,
-            "inputSchema": schema(self.arguments),
-        });
-        if revision.has_annotations() {
-            tool["annotations"] = json!({"readOnlyHint": self.name != "spawn_child", "openWorldHint": false});
-        }
-        if revision.has_titles() {
-            tool["title"] = json!(self.title);
-        }
-        if revision.has_structured_results() && !self.result.is_empty() {
-            tool["outputSchema"] = schema(self.result);
-        }
-        tool
+impl<T: Serialize + JsonSchema> ToolOutput for Told<T> {
+    fn into_tool_result(self) -> Result<CallToolResult, HandlerError> {
+        let mut result = Json(self.value).into_tool_result()?;
+        result.content = vec![ContentBlock::text(self.text)];
+        Ok(result)
+    }
+
+    fn output_schema() -> Option<Object> {
+        Json::<T>::output_schema()
     }
 }
 
-fn schema(members: &[(&str, &str, &str)]) -> Value {
-    let mut properties = Map::new();
-    for (name, kind, description) in members {
-        properties.insert((*name).to_owned(), json!({"type": kind, "description": description}));
-    }
-    let required: Vec<&str> = members.iter().map(|(name, ..)| *name).collect();
-    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Echo {
+    /// what to say back
+    text: String,
 }
 
-/// One call, on its way.
-pub(super) struct Call<'a> {
-    pub(super) params: &'a Map<String, Value>,
-    pub(super) revision: Revision,
-    pub(super) id: Value,
-    pub(super) output: &'a Output,
-    pub(super) running: &'a Running,
+async fn echo(it: Echo, _: Context) -> String {
+    it.text
 }
 
-impl Call<'_> {
-    /// Runs the tool. One that takes its time goes on in a thread of its own.
-    pub(super) fn run(self, reply: Reply) -> io::Result<()> {
-        let (tool, arguments) = match self.tool() {
-            Ok(found) => found,
-            Err(error) => return reply.error(error),
-        };
-        match self.start(tool, &arguments) {
-            Ok(Started::Done(result)) => reply.result(result),
-            Ok(Started::Sleep(seconds)) => self.sleep(seconds, reply),
-            Err(wrong) if self.revision.wrong_arguments_are_the_tools_error() => reply.result(failure(wrong)),
-            Err(wrong) => reply.error(Error::invalid_params(wrong)),
-        }
-    }
-
-    fn tool(&self) -> Result<(&'static Tool, Map<String, Value>), Error> {
-        let Some(Value::String(name)) = self.params.get("name") else {
-            return Err(Error::invalid_params("\"name\" should be a string"));
-        };
-        let Some(tool) = TOOLS.iter().find(|tool| tool.name == name) else {
-            let suggestion = names::suggestion(name, TOOLS.iter().map(|tool| tool.name));
-            return Err(Error::invalid_params(format!("unknown tool {name:?}{suggestion}")));
-        };
-        match self.params.get("arguments") {
-            None => Ok((tool, Map::new())),
-            Some(Value::Object(arguments)) => Ok((tool, arguments.clone())),
-            Some(_) => Err(Error::invalid_params("\"arguments\" should be an object")),
-        }
-    }
-
-    fn start(&self, tool: &Tool, arguments: &Map<String, Value>) -> Result<Started, Wrong> {
-        let known: Vec<&str> = tool.arguments.iter().map(|(name, ..)| *name).collect();
-        let arguments = Arguments::of(arguments, &known)?;
-        Ok(match tool.name {
-            "echo" => Started::Done(success(arguments.text("text")?)),
-            "add" => {
-                let (a, b) = (arguments.number("a")?, arguments.number("b")?);
-                let exact = a.as_i64().zip(b.as_i64()).and_then(|(a, b)| a.checked_add(b)).map(Value::from);
-                let sum = exact.or_else(|| {
-                    let sum = a.as_f64()? + b.as_f64()?;
-                    serde_json::Number::from_f64(sum).map(Value::Number)
-                });
-                Started::Done(match sum {
-                    Some(sum) => self.structured(&sum.to_string(), json!({ "sum": sum })),
-                    None => failure(format!("the sum of {a} and {b} is too large")),
-                })
-            }
-            "sleep" => Started::Sleep(arguments.seconds("seconds")?),
-            "fail" => Started::Done(failure(arguments.text("message")?.to_owned())),
-            "spawn_child" => {
-                let seconds = arguments.seconds("seconds")?;
-                Started::Done(match spawn_child(seconds) {
-                    Ok(pid) => {
-                        self.structured(&format!("process {pid} sleeps for {seconds} seconds"), json!({ "pid": pid }))
-                    }
-                    Err(error) => failure(format!("`sleep {seconds}` could not be started: {error}")),
-                })
-            }
-            other => unreachable!("the tool {other} is in the table above"),
-        })
-    }
-
-    fn sleep(self, seconds: f64, reply: Reply) -> io::Result<()> {
-        let Some(place) = self.running.enter(&self.id) else {
-            return reply.result(failure("too many calls are in progress".to_owned()));
-        };
-        let progress = Progress {
-            token: self.params.get("_meta").and_then(|meta| meta.get("progressToken")).cloned(),
-            output: self.output.clone(),
-            revision: self.revision,
-            total: seconds,
-        };
-        // Shared, so that it is still here if no thread is to be had.
-        let reply = Arc::new(Mutex::new(Some(reply)));
-        let take = |reply: &Mutex<Option<Reply>>| reply.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let threads_reply = reply.clone();
-        let sleeper = move || {
-            if sleep(&place, seconds, &progress) {
-                drop(place);
-                if let Some(reply) = take(&threads_reply) {
-                    // If the client is gone, the next read says so.
-                    _ = reply.result(success(&format!("slept for {seconds} seconds")));
-                }
-            }
-        };
-        match thread::Builder::new().name("sleep".into()).stack_size(128 << 10).spawn(sleeper) {
-            Ok(_) => Ok(()),
-            Err(error) => match take(&reply) {
-                Some(reply) => reply.result(failure(format!("no thread can be started: {error}"))),
-                None => Ok(()),
-            },
-        }
-    }
-
-    fn structured(&self, text: &str, structured: Value) -> Value {
-        let mut result = success(text);
-        if self.revision.has_structured_results() {
-            result["structuredContent"] = structured;
-        }
-        result
-    }
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Summands {
+    /// the first number
+    a: Number,
+    /// the second number
+    b: Number,
 }
 
-enum Started {
-    Done(Value),
-    Sleep(f64),
+#[derive(Serialize, JsonSchema)]
+struct Sum {
+    /// the sum
+    sum: Number,
 }
 
-fn success(text: &str) -> Value {
-    json!({"content": [{"type": "text", "text": text}], "isError": false})
+async fn sum(Summands { a, b }: Summands, _: Context) -> Result<Told<Sum>, HandlerError> {
+    let exact = a.as_i64().zip(b.as_i64()).and_then(|(a, b)| a.checked_add(b)).map(Number::from);
+    let sum = exact.or_else(|| Number::from_f64(a.as_f64()? + b.as_f64()?));
+    let sum = sum.ok_or_else(|| HandlerError::new(format_args!("the sum of {a} and {b} is too large")))?;
+    Ok(Told { text: sum.to_string(), value: Sum { sum } })
 }
 
-fn failure(text: String) -> Value {
-    json!({"content": [{"type": "text", "text": text}], "isError": true})
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Fail {
+    /// what the error says
+    message: String,
 }
 
-struct Progress {
-    token: Option<Value>,
-    output: Output,
-    revision: Revision,
-    total: f64,
+async fn fail(it: Fail, _: Context) -> Result<String, HandlerError> {
+    Err(HandlerError::new(it.message))
 }
 
-impl Progress {
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Seconds {
+    /// how long, from 0 to 3600
+    #[schemars(range(min = 0.0, max = 3600.0))]
+    seconds: f64,
+}
+
+async fn sleep(Seconds { seconds }: Seconds, cx: Context) -> Result<String, HandlerError> {
     const EVERY: Duration = Duration::from_millis(200);
-
-    fn report(&self, elapsed: f64) {
-        let Some(token) = &self.token else { return };
-        let mut params = json!({"progressToken": token, "progress": elapsed, "total": self.total});
-        if self.revision.has_progress_messages() {
-            params["message"] = json!("asleep");
-        }
-        let message = json!({"jsonrpc": "2.0", "method": "notifications/progress", "params": params});
-        _ = self.output.send(&message);
-    }
-}
-
-/// `false` if it was cancelled: there is no answer then.
-fn sleep(place: &Place, seconds: f64, progress: &Progress) -> bool {
     let start = Instant::now();
     let end = start + Duration::from_secs_f64(seconds);
     loop {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return true;
+            return Ok(format!("slept for {seconds} seconds"));
         }
-        if !place.sleep(left.min(Progress::EVERY)) {
-            return false;
-        }
-        progress.report(start.elapsed().as_secs_f64().min(seconds));
+        scope_core::sleep(left.min(EVERY)).await?;
+        let elapsed = start.elapsed().as_secs_f64().min(seconds);
+        cx.progress(elapsed, Some(seconds), Some("asleep")).await;
     }
 }
 
-fn spawn_child(seconds: f64) -> io::Result<u32> {
+#[derive(Serialize, JsonSchema)]
+struct Spawned {
+    /// the process that was started
+    pid: u32,
+}
+
+async fn spawn_child(Seconds { seconds }: Seconds, _: Context) -> Result<Told<Spawned>, HandlerError> {
+    let pid = scope_core::blocking(move |_| spawn(seconds))
+        .await?
+        .map_err(|error| HandlerError::new(format_args!("`sleep {seconds}` could not be started: {error}")))?;
+    Ok(Told { text: format!("process {pid} sleeps for {seconds} seconds"), value: Spawned { pid } })
+}
+
+fn spawn(seconds: f64) -> io::Result<u32> {
     let mut child = Command::new("sleep")
         .arg(seconds.to_string())
         .stdin(Stdio::null())

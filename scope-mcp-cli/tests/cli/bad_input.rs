@@ -229,7 +229,7 @@ fn a_stdout_that_is_full() {
             &["read", "some", "bundled:pixel.png", "--config", &config],
             &["prompt", "some", "haiku", "--config", &config],
             &["check", "--config", &config],
-            &["raw", "some", "ping", "--config", &config],
+            &["raw", "some", "tools/list", "--config", &config],
             &["demo"],
         ];
         for args in commands {
@@ -252,7 +252,7 @@ fn a_stdout_that_nobody_reads() {
             &["read", "some", "bundled:pixel.png", "--config", &config],
             &["prompt", "some", "haiku", "--config", &config],
             &["check", "--config", &config],
-            &["raw", "some", "ping", "--config", &config],
+            &["raw", "some", "tools/list", "--config", &config],
             &["demo"],
         ];
         for args in commands {

@@ -15,7 +15,7 @@ fn list_prints_the_tools_of_all_pages() {
         for tool in TOOLS {
             assert!(ended.stdout.contains(&format!("bundled__{tool}")), "{tool}: {ended:?}");
         }
-        assert!(ended.stdout.contains("2025-11-25"), "{ended:?}");
+        assert!(ended.stdout.contains("2026-07-28"), "{ended:?}");
 
         let config = host.config(&[("one", host.bundled()), ("two", host.bundled())]);
         let ended = host.run(&["--config", &config, "list"]).exits_with(0);
@@ -32,7 +32,7 @@ fn list_prints_json() {
         let list = host.run(&["list", "--json", "--config", &config]).exits_with(3).says(&["\"bad\""]).json();
         let [one, bad] = list["servers"].as_array().unwrap().as_slice() else { panic!("two servers: {list}") };
         assert_eq!(one["name"], "one");
-        assert_eq!(one["protocolVersion"], "2025-11-25");
+        assert_eq!(one["protocolVersion"], "2026-07-28");
         assert_eq!(one["serverInfo"]["name"], "scope-mcp-bundled");
         let names: Vec<&Value> = one["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
         assert_eq!(names, TOOLS);
@@ -50,10 +50,9 @@ fn call_prints_what_the_tool_says() {
         let ended = host.run(&["call", "bundled__add", r#"{"a": 2, "b": 0.5}"#]).exits_with(0).says_nothing();
         assert_eq!(ended.stdout, "2.5\n");
         let ended = host.run(&["call", "bundled__add", r#"{"a": 2, "b": 3}"#, "--json"]).exits_with(0).says_nothing();
-        assert_eq!(
-            ended.json(),
-            json!({"content": [{"type": "text", "text": "5"}], "isError": false, "structuredContent": {"sum": 5}})
-        );
+        let result = ended.json();
+        assert_eq!(result["content"], json!([{"type": "text", "text": "5"}]));
+        assert_eq!(result["structuredContent"], json!({"sum": 5}));
     });
 }
 
@@ -65,8 +64,12 @@ fn a_tools_own_error_is_printed_all_the_same() {
         assert_eq!(ended.stdout, "out of paper\n");
         let ended = host.run(&[&args[..], &["--json"]].concat()).exits_with(1);
         assert_eq!(ended.json()["isError"], true);
-        let ended = host.run(&["call", "bundled__add", r#"{"a": "2"}"#]).exits_with(1);
-        assert_eq!(ended.stdout, "the argument \"a\" should be a number, but is a string\n");
+        let ended = host.run(&["call", "bundled__add", r#"{"a": "2", "b": 3}"#]).exits_with(1);
+        assert_eq!(ended.stdout, "the arguments of \"add\" do not fit: at /a: the value is not of type \"number\"\n");
+        let ended = host.run(&["call", "bundled__add", r#"{"a": 1e308, "b": 1e308}"#]).exits_with(1);
+        assert_eq!(ended.stdout, "the sum of 1e+308 and 1e+308 is too large\n");
+        let ended = host.run(&["call", "bundled__sleep", r#"{"seconds": 3601}"#]).exits_with(1);
+        assert!(ended.stdout.contains("at /seconds: "), "{ended:?}");
     });
 }
 
@@ -98,7 +101,7 @@ fn check_prints_a_row_each() {
         };
         for name in ["good", "child"] {
             assert!(
-                row(name).contains("legacy") && row(name).contains("2025-11-25") && row(name).contains('5'),
+                row(name).contains("modern") && row(name).contains("2026-07-28") && row(name).contains('5'),
                 "{ended:?}"
             );
         }
@@ -125,7 +128,13 @@ fn the_era_is_shown_and_makes_no_difference() {
             ("resources/list", &complete(json!({ "resources": [{ "uri": "x:a", "name": "a" }] }))),
             ("resources/read", &complete(json!({ "contents": [{ "uri": "x:a", "text": "hello" }] }))),
         ]);
-        let config = host.config(&[("old", host.bundled()), ("new", modern)]);
+        let opening = json!({
+            "protocolVersion": "2025-11-25",
+            "capabilities": {},
+            "serverInfo": { "name": "script", "version": "1" },
+        });
+        let legacy = host.answering(&[("initialize", &format!("\"result\":{opening}"))]);
+        let config = host.config(&[("old", legacy), ("new", modern)]);
         let ended = host.run(&["check", "--config", &config]).exits_with(0).says_nothing();
         let row = |name: &str| ended.stdout.lines().find(|line| line.starts_with(name)).unwrap();
         for (name, part) in
@@ -154,10 +163,10 @@ fn the_log_goes_to_stderr() {
 #[test]
 fn raw_prints_the_answer_as_it_is() {
     on_each_runtime(|host| {
-        let ended = host.run(&["raw", "bundled", "tools/list", r#"{"cursor": "from:3"}"#]).exits_with(0).says_nothing();
+        let ended = host.run(&["raw", "bundled", "tools/list", "{}"]).exits_with(0).says_nothing();
         let answer = ended.json();
         assert_eq!(ended.stdout.lines().count(), 1);
-        assert_eq!(answer["tools"][0]["name"], "fail");
+        assert_eq!(answer["tools"][0]["name"], "echo");
         let ended = host.run(&["raw", "bundled", "no/such/method"]).exits_with(1).says(&["no/such/method"]);
         assert_eq!(ended.json()["code"], -32601);
     });

@@ -40,9 +40,8 @@ fn the_record_is_complete_and_in_order_and_has_no_secrets() {
             lines.iter().position(|(way, message)| *way == arrow && test(message)).unwrap_or_else(|| panic!("{record}"))
         };
         let order = [
-            at("->", &|message| message["method"] == "initialize"),
-            at("<-", &|message| message["result"]["protocolVersion"] == "2025-11-25"),
-            at("->", &|message| message["method"] == "notifications/initialized"),
+            at("->", &|message| message["method"] == "server/discover"),
+            at("<-", &|message| message["result"]["supportedVersions"].is_array()),
             at("->", &|message| message["method"] == "tools/call"),
             at("<-", &|message| message["result"]["isError"] == true),
         ];
