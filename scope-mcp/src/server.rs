@@ -25,6 +25,7 @@ mod state;
 mod tasks;
 mod timestamp;
 mod tool;
+mod typed;
 mod uri_template;
 
 use std::sync::Arc;

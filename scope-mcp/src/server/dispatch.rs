@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::Server;
@@ -19,7 +19,7 @@ use super::listen::listen;
 use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
-use crate::decode::decode;
+use super::typed::{read, written};
 use crate::era::{CAPABILITIES, VERSION};
 use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection};
 use crate::model::{InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams};
@@ -252,13 +252,13 @@ impl Dispatch {
     fn subscribe(&self, params: Option<&RawValue>) -> Outcome {
         let ResourceParams { uri, .. } = read(params)?;
         self.shared.changes.watch(&uri).map_err(NotWatched::rejection)?;
-        Ok(empty())
+        written(&Object::new())
     }
 
     fn unsubscribe(&self, params: Option<&RawValue>) -> Outcome {
         let ResourceParams { uri, .. } = read(params)?;
         self.shared.changes.unwatch(&uri);
-        Ok(empty())
+        written(&Object::new())
     }
 }
 
@@ -284,19 +284,5 @@ fn meta(params: Option<&RawValue>) -> Result<Object, Rejection> {
 fn set_level(caller: &Caller, params: Option<&RawValue>) -> Outcome {
     let SetLevelParams { level, .. } = read(params)?;
     caller.log.set(level);
-    Ok(empty())
-}
-
-fn read<T: serde::de::DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Rejection> {
-    decode(params.map_or("{}", RawValue::get))
-        .map_err(|why| Rejection::invalid_params(format!("the parameters do not fit: {why}")))
-}
-
-fn written(result: &Value) -> Outcome {
-    to_raw_value(result).map_err(|error| Rejection::internal(error.to_string()))
-}
-
-fn empty() -> Box<RawValue> {
-    // Two bytes that are JSON.
-    to_raw_value(&Object::new()).unwrap_or_default()
+    written(&Object::new())
 }

@@ -7,10 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use futures_util::future::BoxFuture;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::changes::{Change, Changes, Watchers};
 use super::complete::Completing;
@@ -20,9 +18,9 @@ use super::prompt::CheckedPrompt;
 use super::resource::{CheckedResource, CheckedTemplate};
 use super::state::StateKey;
 use super::tool::CheckedTool;
+use super::typed::{read, written};
 use super::uri_template::MAX_URI;
 use super::{BuildError, Context};
-use crate::decode::decode;
 use crate::era::{Era, Revision};
 use crate::error::Quoted;
 use crate::jsonrpc::{INVALID_PARAMS, Rejection};
@@ -30,12 +28,10 @@ use crate::model::{
     CallToolParams, CallToolResult, CompleteParams, CompletionReference, GetPromptParams, Implementation, ListParams,
     ResourceParams, ServerCapabilities, TASKS_EXTENSION, TaskForm, TaskSupport,
 };
+use crate::peer::Outcome;
 
 /// A resource that is not there, before 2026-07-28.
 const RESOURCE_NOT_FOUND: i64 = -32002;
-
-/// An answer, without what the era adds.
-pub(crate) type Reply = Box<RawValue>;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -223,13 +219,13 @@ impl Registry {
         }
     }
 
-    /// Answers a request; `None` if nothing of the kind is offered.
+    /// Answers a request, without what the era adds; `None` if nothing of the kind is offered.
     pub(crate) fn dispatch(
         self: &Arc<Self>,
         method: &str,
         params: Option<Box<RawValue>>,
         cx: Context,
-    ) -> Option<BoxFuture<'static, Result<Reply, Rejection>>> {
+    ) -> Option<BoxFuture<'static, Outcome>> {
         let method = self.method(method)?;
         let registry = Arc::clone(self);
         Some(Box::pin(async move { registry.answer(method, params.as_deref(), cx).await }))
@@ -259,18 +255,18 @@ impl Registry {
         offered.then_some(method)
     }
 
-    async fn answer(&self, method: Method, params: Option<&RawValue>, cx: Context) -> Result<Reply, Rejection> {
+    async fn answer(&self, method: Method, params: Option<&RawValue>, cx: Context) -> Outcome {
         match method {
             Method::ListTools => {
-                self.list(params, "tools", |lists| &lists.tools, |tool| to_raw_value(&tool.listed(cx.revision())))
+                self.list(params, "tools", |lists| &lists.tools, |tool| written(&tool.listed(cx.revision())))
             }
             Method::ListResources => {
-                self.list(params, "resources", |lists| &lists.resources, |it| to_raw_value(it.listed()))
+                self.list(params, "resources", |lists| &lists.resources, |it| written(it.listed()))
             }
             Method::ListTemplates => {
-                self.list(params, "resourceTemplates", |lists| &lists.templates, |it| to_raw_value(it.listed()))
+                self.list(params, "resourceTemplates", |lists| &lists.templates, |it| written(it.listed()))
             }
-            Method::ListPrompts => self.list(params, "prompts", |lists| &lists.prompts, |it| to_raw_value(it.listed())),
+            Method::ListPrompts => self.list(params, "prompts", |lists| &lists.prompts, |it| written(it.listed())),
             Method::CallTool => self.call_tool(read(params)?, cx).await,
             Method::ReadResource => self.read_resource(read(params)?, cx).await,
             Method::GetPrompt => self.get_prompt(read(params)?, cx).await,
@@ -283,32 +279,32 @@ impl Registry {
         params: Option<&RawValue>,
         key: &str,
         list: impl FnOnce(&Lists) -> &Listed<T>,
-        entry: impl Fn(&T) -> serde_json::Result<Box<RawValue>>,
-    ) -> Result<Reply, Rejection> {
+        entry: impl Fn(&T) -> Outcome,
+    ) -> Outcome {
         let ListParams { cursor, .. } = read(params)?;
         let page = list(&self.read()).page(cursor.as_deref(), self.page_size);
         let Page { entries, next_cursor } = page.map_err(|BadCursor| BadCursor::rejection())?;
         let entries: Result<Vec<_>, _> = entries.iter().map(|it| entry(it)).collect();
-        let mut result = BTreeMap::from([(key, write(&entries.map_err(|error| unwritable(&error))?)?)]);
+        let mut result = BTreeMap::from([(key, written(&entries?)?)]);
         if let Some(cursor) = next_cursor {
-            result.insert("nextCursor", write(&cursor)?);
+            result.insert("nextCursor", written(&cursor)?);
         }
-        write(&result)
+        written(&result)
     }
 
-    async fn call_tool(&self, params: CallToolParams, cx: Context) -> Result<Reply, Rejection> {
+    async fn call_tool(&self, params: CallToolParams, cx: Context) -> Outcome {
         let CallToolParams { name, arguments, .. } = params;
         let tool = self.read().tools.get(&name);
         let tool =
             tool.ok_or_else(|| Rejection::invalid_params(format!("there is no tool of the name {}", Quoted(&name))))?;
         let arguments = arguments.as_deref().map(|raw| read(Some(raw))).transpose()?;
         match tool.call(arguments, cx).await {
-            Ok(result) => write(&result),
-            Err(error) => write(&CallToolResult::failure(error.for_tool()?)),
+            Ok(result) => written(&result),
+            Err(error) => written(&CallToolResult::failure(error.for_tool()?)),
         }
     }
 
-    async fn read_resource(&self, params: ResourceParams, cx: Context) -> Result<Reply, Rejection> {
+    async fn read_resource(&self, params: ResourceParams, cx: Context) -> Outcome {
         let ResourceParams { uri, .. } = params;
         if uri.len() > MAX_URI {
             return Err(Rejection::invalid_params(format!(
@@ -331,7 +327,7 @@ impl Registry {
             },
         };
         match result {
-            Ok(result) => write(&result),
+            Ok(result) => written(&result),
             Err(error) => Err(error.rejection(not_found)),
         }
     }
@@ -341,11 +337,11 @@ impl Registry {
         templates.into_iter().find_map(|template| template.fits(uri).map(|variables| (template, variables)))
     }
 
-    async fn get_prompt(&self, params: GetPromptParams, cx: Context) -> Result<Reply, Rejection> {
+    async fn get_prompt(&self, params: GetPromptParams, cx: Context) -> Outcome {
         let GetPromptParams { name, arguments, .. } = params;
         let prompt = self.prompt(&name)?;
         match prompt.get(arguments.unwrap_or_default(), cx).await {
-            Ok(result) => write(&result),
+            Ok(result) => written(&result),
             Err(error) => Err(error.rejection(Rejection::invalid_params)),
         }
     }
@@ -355,7 +351,7 @@ impl Registry {
         prompt.ok_or_else(|| Rejection::invalid_params(format!("there is no prompt of the name {}", Quoted(name))))
     }
 
-    async fn complete(&self, params: CompleteParams, cx: Context) -> Result<Reply, Rejection> {
+    async fn complete(&self, params: CompleteParams, cx: Context) -> Outcome {
         let CompleteParams { reference, argument, context, .. } = params;
         let arguments = context.and_then(|context| context.arguments).unwrap_or_default();
         let completing = Completing { value: argument.value, arguments };
@@ -372,7 +368,7 @@ impl Registry {
             }
         };
         match result {
-            Ok(result) => write(&result),
+            Ok(result) => written(&result),
             Err(error) => Err(error.rejection(Rejection::invalid_params)),
         }
     }
@@ -385,19 +381,6 @@ impl Registry {
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Lists> {
         self.lists.write().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn read<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Rejection> {
-    decode(params.map_or("{}", RawValue::get))
-        .map_err(|why| Rejection::invalid_params(format!("the parameters do not fit: {why}")))
-}
-
-fn write<T: Serialize>(result: &T) -> Result<Reply, Rejection> {
-    to_raw_value(result).map_err(|error| unwritable(&error))
-}
-
-fn unwritable(error: &serde_json::Error) -> Rejection {
-    Rejection::internal(format!("the result cannot be written as JSON: {error}"))
 }
 
 #[cfg(test)]

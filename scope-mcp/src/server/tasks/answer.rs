@@ -3,16 +3,14 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::super::caller::Caller;
 use super::super::page::{BadCursor, Page};
 use super::super::shared::Shared;
+use super::super::typed::{read, written};
 use super::Job;
 use super::run::{form, require_extension, tell};
-use crate::decode::decode;
 use crate::era::splice;
 use crate::error::Quoted;
 use crate::jsonrpc::Rejection;
@@ -116,13 +114,4 @@ async fn result(job: &Job) -> Outcome {
     let result = job.outcome().await?;
     splice(result.get(), &[], &[(meta_key::RELATED_TASK, &job.related())])
         .map_err(|why| Rejection::internal(format!("the result is not what a result is: {}", why.0)))
-}
-
-fn read<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Rejection> {
-    decode(params.map_or("{}", RawValue::get))
-        .map_err(|why| Rejection::invalid_params(format!("the parameters do not fit: {why}")))
-}
-
-fn written(result: &impl Serialize) -> Outcome {
-    to_raw_value(result).map_err(|error| Rejection::internal(format!("the result cannot be written as JSON: {error}")))
 }

@@ -9,13 +9,14 @@ use std::time::{Duration, SystemTime};
 
 use scope_core::{CancelScope, Spawns, move_on_after};
 use serde_json::json;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::super::ask::{Answers, MISSING_CAPABILITY};
 use super::super::caller::Caller;
 use super::super::context::Context;
 use super::super::registry::Registry;
 use super::super::shared::Shared;
+use super::super::typed::written;
 use super::{Job, NoTask};
 use crate::decode::decode;
 use crate::jsonrpc::{self, BUSY, METHOD_NOT_FOUND, Rejection};
@@ -99,8 +100,7 @@ pub(crate) fn begin(
         }
         NoTask::NoName => Rejection::internal("the system has no random numbers"),
     })?;
-    let created = to_raw_value(&CreateTaskResult::from(job.task()));
-    let created = created.map_err(|error| Rejection::internal(error.to_string()))?;
+    let created = written(&CreateTaskResult::from(job.task()))?;
     let run = run(Arc::clone(registry), Arc::clone(shared), Arc::clone(&job), params, cx.clone());
     if let Err(error) = children.run_erased(run) {
         job.cancel("the connection is ending", SystemTime::now());
@@ -165,7 +165,7 @@ async fn rounds(registry: &Arc<Registry>, job: &Arc<Job>, params: Option<Box<Raw
 pub(crate) async fn tell(shared: &Shared, job: &Job) {
     let task = job.task();
     if task.form == TaskForm::Core
-        && let Ok(params) = to_raw_value(&task)
+        && let Ok(params) = written(&task)
     {
         // An error: the connection is over.
         let line = jsonrpc::notification("notifications/tasks/status", Some(&params));
