@@ -351,6 +351,7 @@ impl Service for Connection {
             self.peer.cancel_requests("the connection is over");
             Ok(talked)
         })
+        .named("requests")
         .await?;
         Ok(talked?)
     }

@@ -179,6 +179,7 @@ impl Service for Connection {
             self.peer.desk.end();
             Ok(ending)
         })
+        .named("requests")
         .await?;
         self.ending = Some(ending);
         Ok(())
