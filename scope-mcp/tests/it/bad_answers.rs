@@ -2,7 +2,7 @@
 //! asked for; lists that do not hold together.
 
 use scope_core::Failure;
-use scope_mcp::{CallError, Client};
+use scope_mcp::{CallError, Client, OutputCheck};
 use serde_json::json;
 
 use crate::support::{Clock, Test, assert_says, on_every_runtime, open, options};
@@ -231,9 +231,14 @@ on_every_runtime! {
         );
         let client = Client::open(n, TEST.peer("lists").arg(page), options()).await?;
         let clock = Clock::start();
-        assert_eq!(client.list_tools().await?.len(), 1);
+        let tools = client.list_tools().await?;
         let hard = "a".repeat(50_000) + "!";
-        client.call_tool("a", &json!({ "a": hard })).await?;
+        let mut result = client.call_tool("a", &json!({ "a": hard })).await?;
+        // For those who ask for that, by the server's own pattern.
+        let check = OutputCheck::of(&tools[0])?.unwrap();
+        result.structured_content = Some(json!({ "a": hard }));
+        let violation = check.check(&result).unwrap_err();
+        assert!(violation.path() == "/a" && !violation.is_too_costly(), "{violation}");
         clock.assert_within(20);
         close_unharmed(&client).await?;
     }
