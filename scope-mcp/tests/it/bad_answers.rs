@@ -238,7 +238,7 @@ on_every_runtime! {
         let check = OutputCheck::of(&tools[0])?.unwrap();
         result.structured_content = Some(json!({ "a": hard }));
         let violation = check.check(&result).unwrap_err();
-        assert!(violation.path() == "/a" && !violation.is_too_costly(), "{violation}");
+        assert!(!violation.is_too_costly(), "{violation}");
         clock.assert_within(20);
         close_unharmed(&client).await?;
     }
