@@ -28,8 +28,8 @@ use super::ClientOptions;
 use crate::decode::decode;
 use crate::jsonrpc::METHOD_NOT_FOUND;
 use crate::model::{
-    ClientCapabilities, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams, ElicitParams,
-    ElicitResult, ElicitUrlParams, ListRootsResult, Object, TASKS_EXTENSION,
+    ClientCapabilities, ContentKind, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams,
+    ElicitParams, ElicitResult, ElicitUrlParams, ListRootsResult, Object, SamplingContent, TASKS_EXTENSION,
 };
 use crate::{Era, Rejection, Revision};
 
@@ -192,7 +192,7 @@ impl ClientHandlers {
                 if !self.sampling_tools && (params.tools.is_some() || params.tool_choice.is_some()) {
                     return Err(Rejection::invalid_params("this client has not declared sampling with tools"));
                 }
-                self.ask(handler, params, |_| Ok(()))
+                self.ask(handler, params, move |answer: &mut CreateMessageResult| fit(revision, &mut answer.content))
             }
             (Kind::Elicit, ..) => match parse(params)? {
                 ElicitParams::Form(asked) => self.elicit_form(asked, params)?,
@@ -386,6 +386,27 @@ impl fmt::Debug for ClientHandlers {
             .field("url", &self.url.is_some())
             .finish_non_exhaustive()
     }
+}
+
+/// Makes a sample's content what `revision` has a form for.
+fn fit(revision: Revision, content: &mut SamplingContent) -> Result<(), String> {
+    if revision >= Revision::V2025_11_25 {
+        return Ok(());
+    }
+    if let SamplingContent::Many(blocks) = content
+        && let [block] = &blocks[..]
+    {
+        *content = SamplingContent::One(block.clone());
+    }
+    let fits = match content.blocks() {
+        [block] => match block.kind() {
+            ContentKind::Text(_) | ContentKind::Image { .. } => true,
+            ContentKind::Audio { .. } => revision >= Revision::V2025_03_26,
+            _ => false,
+        },
+        _ => false,
+    };
+    if fits { Ok(()) } else { Err(format!("a sample is one block of text or media in the revision {revision}")) }
 }
 
 /// An object with an empty object for each that is there.

@@ -1,6 +1,7 @@
 use std::sync::Mutex;
 
 use super::*;
+use crate::model::ContentBlock;
 
 const MODERN: Revision = Revision::V2026_07_28;
 const NEWEST_LEGACY: Revision = Revision::V2025_11_25;
@@ -205,4 +206,28 @@ fn nobody_is_asked_before_the_answer_is_waited_for() {
     assert_eq!(*asked.lock().unwrap(), 0);
     assert!(answering.now_or_never().unwrap().is_ok());
     assert_eq!(*asked.lock().unwrap(), 1);
+}
+
+#[test]
+fn a_sample_is_what_the_revision_has_a_form_for() {
+    let text = || ContentBlock::text("t");
+    let audio =
+        || serde_json::from_value::<ContentBlock>(json!({ "type": "audio", "data": "", "mimeType": "a/b" })).unwrap();
+    let answer = |revision, content: SamplingContent| {
+        let handlers = bound(ClientOptions::default().on_sampling(move |_| {
+            let answer = CreateMessageResult::new("m", content.clone());
+            async { Ok(answer) }
+        }));
+        ask(&handlers, revision, "sampling/createMessage", json!({ "messages": [], "maxTokens": 1 }))
+    };
+    let old = Revision::V2024_11_05;
+    let one = answer(old, vec![text()].into()).unwrap();
+    assert_eq!(one["content"], json!({ "type": "text", "text": "t" }));
+    for (revision, content) in [(old, audio().into()), (Revision::V2025_06_18, vec![text(), text()].into())] {
+        let refused = answer(revision, content).unwrap_err();
+        assert_eq!(refused.code(), Some(-32603));
+        assert!(refused.to_string().contains("one block of text or media in the revision"), "{refused}");
+    }
+    assert!(answer(Revision::V2025_03_26, audio().into()).is_ok());
+    assert_eq!(answer(NEWEST_LEGACY, vec![text(), audio()].into()).unwrap()["content"].as_array().unwrap().len(), 2);
 }
