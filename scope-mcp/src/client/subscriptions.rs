@@ -149,11 +149,12 @@ impl Client {
         let without_end = options.round(ClientOptions::LONGEST, ClientOptions::LONGEST, None);
         let begun = async {
             let pending = self.begin(id, name, Some(params), &without_end).await?;
-            match select(pending, poll_fn(|cx| queue.poll_beginning(cx))).await {
-                Either::Right((Some(acknowledged), pending)) => Ok((acknowledged, pending)),
+            // The beginning first: what has ended already may have begun before, and brought something.
+            match select(poll_fn(|cx| queue.poll_beginning(cx)), pending).await {
+                Either::Left((Some(acknowledged), pending)) => Ok((acknowledged, pending)),
                 // The connection has ended: the call says how.
-                Either::Right((None, pending)) => Err(not_begun(name, pending.await)),
-                Either::Left((answer, _)) => Err(not_begun(name, answer)),
+                Either::Left((None, pending)) => Err(not_begun(name, pending.await)),
+                Either::Right((answer, _)) => Err(not_begun(name, answer)),
             }
         };
         let (acknowledged, pending) = self.in_time(name, allowance, begun).await??;

@@ -105,6 +105,12 @@ impl Peer {
         self.writer.write_all(line.as_bytes()).await.expect("a reader");
     }
 
+    /// So that they come with one read.
+    pub(crate) async fn say_all(&mut self, messages: &[Value]) {
+        let lines: String = messages.iter().map(|message| format!("{message}\n")).collect();
+        self.writer.write_all(lines.as_bytes()).await.expect("a reader");
+    }
+
     pub(crate) async fn refuse(&mut self, request: &Value, code: i64, message: &str) {
         let error = json!({ "code": code, "message": message });
         self.say(json!({ "jsonrpc": "2.0", "id": request["id"], "error": error })).await;

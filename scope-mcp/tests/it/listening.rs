@@ -187,6 +187,24 @@ on_every_runtime! {
         peer.refuse(&json!({ "id": id }), -32603, "no more").await;
         assert!(refused.next().await.is_none());
         assert_says(refused.end().unwrap(), "no more");
+        // All in one breath.
+        let served = async {
+            let asked = peer.hear_of("subscriptions/listen").await;
+            let id = &asked["id"];
+            let notification = |method: &str, params: Value| json!({ "jsonrpc": "2.0", "method": method, "params": params });
+            let begins = json!({ "_meta": { ID: id }, "notifications": {} });
+            let said = [
+                notification("notifications/subscriptions/acknowledged", begins),
+                notification(CHANGED, json!({ "_meta": { ID: id }, "n": 3 })),
+                json!({ "jsonrpc": "2.0", "id": id, "result": {} }),
+            ];
+            peer.say_all(&said).await;
+        };
+        let wanted = SubscriptionFilter::new().tools_list_changed();
+        let (short, ()) = join!(client.listen(&wanted), served);
+        let mut short = short?;
+        assert_eq!(number(&short.next().await.unwrap()), 3);
+        assert!(short.next().await.is_none() && matches!(short.end(), Some(SubscriptionEnd::Ended)));
         let (mut lost, _) = begin(&client, &mut peer).await?;
         // Nothing was said of those that the server has ended.
         drop((ended, cancelled, refused));
