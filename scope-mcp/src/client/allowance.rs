@@ -13,12 +13,20 @@ use crate::state::State;
 pub(super) struct Allowance {
     start: Option<Instant>,
     timeout: Duration,
+    /// What messages say that it was.
+    told: Duration,
 }
 
 impl Client {
     /// From now on; or from when there is a clock, if there is none yet.
     pub(super) fn allow(&self, timeout: Duration) -> Allowance {
-        Allowance { start: self.shared.now(), timeout }
+        Allowance { start: self.shared.now(), timeout, told: timeout }
+    }
+
+    /// From now on, no longer than `timeout`, nor than is left.
+    pub(super) fn part_of(&self, it: Allowance, timeout: Duration) -> Allowance {
+        let left = self.left(it);
+        if timeout < left { self.allow(timeout) } else { Allowance { timeout: left, ..self.allow(it.told) } }
     }
 
     /// What is left of it.
@@ -63,5 +71,5 @@ impl Client {
 }
 
 fn out_of_time(name: &CallName, allowance: Allowance) -> CallError {
-    CallError::timed_out(name, Delivery::Answered, allowance.timeout, None)
+    CallError::timed_out(name, Delivery::Answered, allowance.told, None)
 }

@@ -129,7 +129,7 @@ impl Client {
             let left = self.left(allowance);
             let options = options.round(timeout.min(left), left, progress.clone());
             let answer = self.request(name.clone(), next, &options).await;
-            let result = if round == 1 { answer? } else { answer.map_err(CallError::in_a_later_round)? };
+            let result = if round == 1 { answer? } else { answer.map_err(|error| error.in_a_later_round(limit))? };
             let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {
                 Ok(ResultKind::InputRequired(wanted)) => wanted,
                 Ok(ResultKind::Complete) => return Ok(Outcome::Result(result)),
@@ -144,7 +144,9 @@ impl Client {
             if round == max_rounds {
                 break;
             }
-            let answers = self.in_time(name, allowance, answering).await??;
+            // The user's time is the round's: nothing is heard of the server meanwhile.
+            let answering = self.in_time(name, self.part_of(allowance, timeout), answering);
+            let answers = answering.await??;
             if answers.is_empty() {
                 self.pause(name, allowance, pause_after(pauses)).await?;
                 pauses += 1;

@@ -134,13 +134,16 @@ impl CallError {
         CallError::new(name, Delivery::Answered, Kind::Unanswered(why.into()))
     }
 
-    /// Of a call that has been answered before: the server knows of it, however far this round got.
-    pub(crate) fn in_a_later_round(self) -> Self {
-        if self.0.delivery != Delivery::NotSent {
-            return self;
-        }
-        let Inner { name, kind, .. } = &*self.0;
-        CallError::new(name, Delivery::SentUnknown, kind.clone())
+    /// Of a call that has been answered before: the server knows of it, however far this round got; and what its time was
+    /// is not what was left for this round.
+    pub(crate) fn in_a_later_round(self, timeout: Duration) -> Self {
+        let Inner { name, delivery, kind } = &*self.0;
+        let delivery = if *delivery == Delivery::NotSent { Delivery::SentUnknown } else { *delivery };
+        let kind = match kind {
+            Kind::TimedOut { noise, .. } => Kind::TimedOut { after: timeout, noise: noise.clone() },
+            other => other.clone(),
+        };
+        CallError::new(name, delivery, kind)
     }
 
     pub(crate) fn other(name: &CallName, delivery: Delivery, why: impl Into<String>) -> Self {

@@ -15,7 +15,8 @@ use scope_mcp::{CallOptions, Client, ClientOptions, Rejection, Roots};
 use serde_json::{Value, json};
 
 use crate::by_hand::modern;
-use crate::support::{assert_says, on_every_runtime, options};
+use crate::peer::LONG;
+use crate::support::{Clock, assert_says, on_every_runtime, options};
 
 fn form(message: &str) -> Value {
     let name = json!({ "type": "string", "default": "nobody" });
@@ -228,6 +229,19 @@ on_every_runtime! {
         let (result, ()) = join!(client.call_tool_with("ask", &arguments, &soon), served);
         let error = result.unwrap_err();
         assert!(error.is_timeout() && error.is_sent_unknown(), "{error}");
+        assert_says(error, "no answer in 200 ms");
+        // Progress does not give a user more time, for there is none meanwhile.
+        let (soon, _heard) = soon.max_timeout(LONG).with_progress(1);
+        let served = async {
+            let asked = peer.hear_of("tools/call").await;
+            peer.answer(&asked, needs(json!({ "q": form("slow") }))).await;
+        };
+        let clock = Clock::start();
+        let (result, ()) = join!(client.call_tool_with("ask", &arguments, &soon), served);
+        let error = result.unwrap_err();
+        assert!(error.is_timeout(), "{error}");
+        assert_says(error, "no answer in 200 ms");
+        clock.assert_within(30);
     }
 }
 
