@@ -19,7 +19,8 @@ const v1 = () => {
             return super.callTool(params, types.CallToolResultSchema, options);
         }
     }
-    return { Client: WithoutSchemas, StdioClientTransport, elicit: types.ElicitRequestSchema, changes: types.ResourceUpdatedNotificationSchema };
+    const { ElicitRequestSchema: elicit, ResourceUpdatedNotificationSchema: changes } = types;
+    return { Client: WithoutSchemas, StdioClientTransport, elicit, changes };
 };
 
 const v2 = () => {
