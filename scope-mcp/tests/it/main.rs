@@ -25,6 +25,7 @@ mod streams;
 mod support;
 mod tasks;
 mod telling;
+mod together;
 mod watching;
 
 use libtest_mimic::{Arguments, Trial};
@@ -167,6 +168,11 @@ fn main() {
             a_modern_task_is_given_what_it_needs_and_asked_for_nothing_twice
             a_modern_task_ends_as_it_says
             a_call_that_is_dropped_cancels_its_task
+        }
+        together {
+            a_tool_asks_for_everything_at_once_and_gets_it
+            changes_are_told_to_who_listens
+            a_task_is_waited_for_or_cancelled_and_asks_meanwhile
         }
         watching {
             every_line_is_seen_both_ways_in_order_and_without_secrets
