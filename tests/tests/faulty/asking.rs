@@ -8,7 +8,7 @@ use scope_mcp::model::{
     ContentBlock, ContentKind, CreateMessageParams, CreateMessageResult, LoggingLevel, SamplingMessage,
 };
 use scope_mcp::{CallOptions, Client, ClientOptions, Rejection};
-use scope_test::TestRuntime;
+use scope_test::{TestRuntime, Wire};
 use serde_json::json;
 
 use crate::journal::{Journal, Outcome, Which};
@@ -52,7 +52,13 @@ async fn answer(
 }
 
 /// Makes all calls, each in a task of its own, and waits until they are over.
-pub(crate) async fn make_all(rt: &TestRuntime, client: &Client, plan: &Plan, journal: &Journal) -> Result<(), Failure> {
+pub(crate) async fn make_all(
+    rt: &TestRuntime,
+    client: &Client,
+    up: &Wire,
+    plan: &Plan,
+    journal: &Journal,
+) -> Result<(), Failure> {
     scope_core::nursery(async |n| {
         let (opening, opened) = (client.clone(), journal.clone());
         n.spawn_erased(async move {
@@ -62,10 +68,10 @@ pub(crate) async fn make_all(rt: &TestRuntime, client: &Client, plan: &Plan, jou
             Ok(())
         });
         for call in plan.calls.clone() {
-            let (rt, client, journal) = (rt.clone(), client.clone(), journal.clone());
+            let (rt, client, up, journal) = (rt.clone(), client.clone(), up.clone(), journal.clone());
             n.spawn_erased(async move {
                 rt.sleep(call.begins).await;
-                make(&rt, &client, &journal, &call).await;
+                make(&rt, &client, &up, &journal, &call).await;
                 Ok(())
             });
         }
@@ -75,7 +81,7 @@ pub(crate) async fn make_all(rt: &TestRuntime, client: &Client, plan: &Plan, jou
     Ok(())
 }
 
-async fn make(rt: &TestRuntime, client: &Client, journal: &Journal, call: &Call) {
+async fn make(rt: &TestRuntime, client: &Client, up: &Wire, journal: &Journal, call: &Call) {
     let nonce = call.nonce;
     let arguments = json!({ "nonce": nonce, "pad": call.padding() });
     let options = CallOptions::new().timeout(call.timeout).max_timeout(LONG).log_level(LoggingLevel::Warning);
@@ -87,6 +93,7 @@ async fn make(rt: &TestRuntime, client: &Client, journal: &Journal, call: &Call)
     };
     let mut said = client.notifications();
     journal.began(nonce);
+    journal.writes(up);
     let answer = async { Some(client.call_tool_with(ACT, &arguments, &options).await) };
     let answer = match call.given_up {
         None => answer.await,
@@ -108,6 +115,13 @@ async fn make(rt: &TestRuntime, client: &Client, journal: &Journal, call: &Call)
         .filter(|line| line.logger.as_ref() == Some(&nonce.to_string()))
         .map(|line| line.data.as_u64().unwrap_or_default() as u32)
         .collect();
+    if let Some(Err(error)) = &answer
+        && error.is_timeout()
+        && error.is_sent_unknown()
+    {
+        // The server is told.
+        journal.writes(up);
+    }
     journal.note(nonce, |seen| (seen.progress, seen.logged) = (steps, lines));
     journal.ended(
         nonce,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use scope_mcp::{CallError, Era};
-use scope_test::TestRuntime;
+use scope_test::{Cut, TestRuntime, Wire};
 
 /// What became of a call, for its caller.
 #[derive(Debug)]
@@ -61,6 +61,8 @@ pub(crate) struct All {
     pub(crate) calls: BTreeMap<u64, Seen>,
     /// When the connection was open, and in which era.
     pub(crate) opened: Option<(Duration, Era)>,
+    /// When the client first had something to write after that had become an error.
+    pub(crate) deaf_since: Option<Duration>,
 }
 
 /// Which of the two handlers of a call.
@@ -97,6 +99,14 @@ impl Journal {
     pub(crate) fn opened(&self, era: Era) {
         let now = self.rt.elapsed();
         self.all().opened = Some((now, era));
+    }
+
+    /// The client has something to write.
+    pub(crate) fn writes(&self, up: &Wire) {
+        if let Some(Cut::End | Cut::Error(_)) = up.is_cut() {
+            let now = self.rt.elapsed();
+            self.all().deaf_since.get_or_insert(now);
+        }
     }
 
     pub(crate) fn began(&self, nonce: u64) {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use scope_mcp::{CallError, Era};
-use scope_test::Cut;
 
 use crate::journal::{All, Handled, Outcome, Seen};
 use crate::plan::{Act, Call, Ending, LONG, Plan, Reply};
@@ -17,7 +16,7 @@ pub(crate) fn judge(plan: &Plan, all: &All) -> Vec<String> {
     let nothing = Seen::default();
     for call in &plan.calls {
         let seen = all.calls.get(&call.nonce).unwrap_or(&nothing);
-        let mut case = Case { plan, call, seen, opened: all.opened, broken: &mut broken };
+        let mut case = Case { plan, call, seen, opened: all.opened, deaf_since: all.deaf_since, broken: &mut broken };
         case.handled();
         case.heard();
         match &seen.ended {
@@ -39,6 +38,7 @@ struct Case<'a> {
     call: &'a Call,
     seen: &'a Seen,
     opened: Option<(Duration, Era)>,
+    deaf_since: Option<Duration>,
     broken: &'a mut Vec<String>,
 }
 
@@ -129,8 +129,11 @@ impl Case<'_> {
             let since = self.opened.map_or(Duration::ZERO, |(opened, _)| opened).max(self.seen.began);
             self.rule(Some(at - since) == self.call.takes(), "an answer is there when its handler is done");
         }
-        if self.plan.is_cut() != Some(Cut::Stall) && !self.plan.is_spoiled() {
+        if !self.plan.stalls() && !self.plan.is_spoiled() {
             self.rule(took <= SOON, "nobody waits for a peer that is gone");
+        }
+        if let Some(since) = self.deaf_since {
+            self.rule(at <= since.max(self.seen.began) + SOON, "nobody waits long for one that cannot be written to");
         }
     }
 
@@ -145,6 +148,7 @@ impl Case<'_> {
             self.rule(took >= timeout, "a time-out is not early");
             self.rule(timeout < LONG || !whole, "where nothing is lost, who waits long enough is answered");
         }
+        // Progress starts the time anew.
         if !self.call.listens {
             let since = self.opened.map_or(began + self.plan.open_timeout, |(opened, _)| opened.max(began));
             self.rule(at <= since + timeout, "a call ends in its time");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use scope_mcp::Era;
 use scope_mcp::transport::Stream;
-use scope_test::{Cut, FaultyPipe, TestRuntime};
+use scope_test::{Cut, FaultyPipe, TestRuntime, Wire};
 
 use crate::spoil::Spoil;
 
@@ -117,15 +117,20 @@ impl Plan {
         let dice = Dice(rt);
         let calls: Vec<Call> = (0..1 + dice.below(8)).map(|number| Call::draw(1000 + number, &dice)).collect();
         let (mut up, mut down) = (Pipe::draw(&dice), Pipe::draw(&dice));
-        let broken = if dice.chance(50) { &mut up } else { &mut down };
-        // Somewhere in what is said about, or a little behind it.
-        let place = dice.below(600 + calls.iter().map(|call| 300 + 2 * call.pad as u64).sum::<u64>());
-        match dice.below(20) {
-            0..3 => broken.cut = Some((place, Cut::End)),
-            3..5 => broken.cut = Some((place, Cut::Error(ErrorKind::ConnectionReset))),
-            5..7 => broken.cut = Some((place, Cut::Stall)),
-            7..9 => broken.spoiled_at = Some(place),
-            _ => {}
+        for pipe in [&mut up, &mut down] {
+            // Somewhere in what is said about, or a little behind it.
+            let place = dice.below(600 + calls.iter().map(|call| 300 + 2 * call.pad as u64).sum::<u64>());
+            match dice.below(36) {
+                0..3 => pipe.cut = Some((place, Cut::End)),
+                3..5 => pipe.cut = Some((place, Cut::Error(ErrorKind::ConnectionReset))),
+                5..7 => pipe.cut = Some((place, Cut::Stall)),
+                7..9 => pipe.spoiled_at = Some(place),
+                _ => {}
+            }
+        }
+        if up.cut.is_some() && dice.chance(40) {
+            // So that the client learns of it by writing alone.
+            down.cut = Some((500 + dice.below(1000), Cut::Stall));
         }
         let soon = Duration::from_millis(300);
         let ending = match dice.below(10) {
@@ -160,16 +165,18 @@ impl Plan {
         self.up.spoiled_at.is_some() || self.down.spoiled_at.is_some()
     }
 
-    pub(crate) fn is_cut(&self) -> Option<Cut> {
-        self.up.cut.or(self.down.cut).map(|(_, cut)| cut)
+    /// Whether a pipe may go silent, which nobody is told of.
+    pub(crate) fn stalls(&self) -> bool {
+        [self.up, self.down].iter().any(|pipe| pipe.cut.is_some_and(|(_, cut)| cut == Cut::Stall))
     }
 
-    /// The client's end and the server's.
-    pub(crate) fn open(&self, rt: &TestRuntime) -> (Stream, Stream) {
+    /// The client's end and the server's, and the pipe that the client writes to.
+    pub(crate) fn open(&self, rt: &TestRuntime) -> (Stream, Stream, Wire) {
         let ((up_reader, up_writer), (down_reader, down_writer)) = (self.up.open(rt), self.down.open(rt));
+        let wire = up_reader.wire();
         let up_reader = Spoil::new(up_reader, self.up.spoiled_at);
         let down_reader = Spoil::new(down_reader, self.down.spoiled_at);
-        (Stream::new(down_reader, up_writer), Stream::new(up_reader, down_writer))
+        (Stream::new(down_reader, up_writer), Stream::new(up_reader, down_writer), wire)
     }
 }
 
@@ -193,8 +200,7 @@ impl Call {
             nonce,
             act,
             pad: if dice.chance(10) { dice.below(5000) as usize } else { dice.below(20) as usize },
-            // What is heard of its progress gives those whom its handler asks the time of all its progress.
-            listens: matches!(act, Act::Report(..)) || (act != Act::Ask(Reply::Wait) && dice.chance(20)),
+            listens: matches!(act, Act::Report(..)) || dice.chance(20),
             begins: if dice.chance(50) { Duration::ZERO } else { dice.up_to(ms(200)) },
             timeout: if hasty { ms(1) + dice.up_to(ms(150)) } else { LONG },
             given_up,

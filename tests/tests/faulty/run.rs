@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_lite::future::or;
 use scope_core::{Failure, Nursery, Spawns};
 use scope_mcp::Client;
-use scope_test::{Cut, TestRuntime};
+use scope_test::TestRuntime;
 
 use crate::asking;
 use crate::journal::Journal;
@@ -19,7 +19,7 @@ const CLOSES: Duration = Duration::from_secs(30);
 
 /// Runs `plan`, and waits until all of it is over.
 pub(crate) async fn run(rt: &TestRuntime, plan: &Arc<Plan>, journal: &Journal) -> Result<(), Failure> {
-    let (ours, theirs) = plan.open(rt);
+    let (ours, theirs, up) = plan.open(rt);
     scope_test::nursery(async |n| {
         let server = serving::server(plan, journal)?.start(n, theirs, serving::options(plan))?;
         let client = Client::start_stream(n, "server", ours, asking::options(plan, journal))?;
@@ -34,7 +34,7 @@ pub(crate) async fn run(rt: &TestRuntime, plan: &Arc<Plan>, journal: &Journal) -
                 later(n, after, move || server.begin_close());
             }
         }
-        asking::make_all(rt, &client, plan, journal).await?;
+        asking::make_all(rt, &client, &up, plan, journal).await?;
         if plan.is_whole() {
             // Handlers that nobody waits for any more are cancelled, also while the connection goes on.
             let begun = rt.elapsed();
@@ -44,7 +44,7 @@ pub(crate) async fn run(rt: &TestRuntime, plan: &Arc<Plan>, journal: &Journal) -
             }
         }
         within(rt, "the client's end", client.close()).await?;
-        if plan.is_cut() == Some(Cut::Stall) {
+        if plan.stalls() {
             // It may never hear of that.
             server.begin_close();
         }
