@@ -1,7 +1,8 @@
 //! How messages get to a peer and back.
 //!
 //! A client starts its server as a child process ([`Client::open`](crate::Client::open)), or is given a [`Stream`] to one
-//! ([`Client::open_stream`](crate::Client::open_stream)): [memory::pair] makes two that are connected.
+//! ([`Client::open_stream`](crate::Client::open_stream)). A server is given a stream to its client: as a rule [`stdio`].
+//! [`memory::pair`] makes two streams that are connected, for both sides in one program.
 
 mod alarm;
 mod child;
