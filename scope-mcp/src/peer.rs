@@ -3,6 +3,7 @@
 //! One task reads, writes, and keeps the session. The peer's requests run beside it, each a child of the connection's
 //! nursery in a cancel scope of its own; what they have to say goes through the [`Desk`].
 
+mod caught;
 mod desk;
 mod request;
 
@@ -19,6 +20,7 @@ use crate::error::Gone;
 use crate::jsonrpc::Rejection;
 use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
+pub(crate) use caught::Caught;
 pub(crate) use desk::{Ask, Desk};
 pub(crate) use request::{Cancel, outcome};
 

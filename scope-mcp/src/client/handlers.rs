@@ -7,10 +7,8 @@ mod form;
 mod format;
 mod roots;
 
-use std::any::Any;
 use std::fmt;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::FutureExt;
@@ -31,6 +29,7 @@ use crate::model::{
     ClientCapabilities, ContentKind, CreateMessageParams, CreateMessageResult, ElicitAction, ElicitFormParams,
     ElicitParams, ElicitResult, ElicitUrlParams, ListRootsResult, Object, SamplingContent, TASKS_EXTENSION,
 };
+use crate::peer::Caught;
 use crate::{Era, Rejection, Revision};
 
 /// By this a message says which task it belongs to (2025-11-25).
@@ -147,7 +146,7 @@ impl ClientHandlers {
     }
 
     /// The answer to a request of a server; `None` for a method that this client does not offer. Nothing is read or
-    /// run before the future is polled.
+    /// run before the future is polled. A panic is for whoever polls it.
     pub(crate) fn answer(
         self: &Arc<Self>,
         revision: Revision,
@@ -161,7 +160,7 @@ impl ClientHandlers {
     }
 
     /// Reads a question and checks it. Its handler runs when the future is polled, and not before; so all the questions
-    /// of an answer can be read before the first is put to anybody.
+    /// of an answer can be read before the first is put to anybody. A handler that panics has refused.
     ///
     /// # Errors
     /// Why it is not answered, in words for whoever wrote the server.
@@ -174,7 +173,9 @@ impl ClientHandlers {
         let not_offered = |how: &str| Rejection::new(METHOD_NOT_FOUND, format!("this client does not offer that{how}"));
         match Kind::of(method) {
             None => Err(not_offered("")),
-            Some(kind) if self.offers(revision, kind) => self.read(revision, kind, params),
+            Some(kind) if self.offers(revision, kind) => {
+                Ok(Caught::new(method, self.read(revision, kind, params)?).boxed())
+            }
             Some(Kind::Roots) => Err(not_offered(", for it was given no roots")),
             Some(Kind::Sample | Kind::Elicit) => Err(not_offered(", for it was given no handler for it")),
         }
@@ -194,10 +195,17 @@ impl ClientHandlers {
                 }
                 self.ask(handler, params, move |answer: &mut CreateMessageResult| fit(revision, &mut answer.content))
             }
-            (Kind::Elicit, ..) => match parse(params)? {
-                ElicitParams::Form(asked) => self.elicit_form(asked, params)?,
-                ElicitParams::Url(asked) => self.elicit_url(revision, asked)?,
-            },
+            (Kind::Elicit, ..) => {
+                let (bytes, max) = (params.map_or(0, |params| params.get().len()), self.max_form_bytes);
+                if bytes > max {
+                    let why = format!("the form has {bytes} bytes, and this client takes no more than {max}");
+                    return Err(Rejection::invalid_params(why));
+                }
+                match parse(params)? {
+                    ElicitParams::Form(asked) => self.elicit_form(asked)?,
+                    ElicitParams::Url(asked) => self.elicit_url(revision, asked)?,
+                }
+            }
             _ => return Err(Rejection::internal("this client does not offer that")),
         };
         match task {
@@ -206,15 +214,10 @@ impl ClientHandlers {
         }
     }
 
-    fn elicit_form(&self, asked: ElicitFormParams, params: Option<&RawValue>) -> Result<Answering, Rejection> {
+    fn elicit_form(&self, asked: ElicitFormParams) -> Result<Answering, Rejection> {
         let Some(handler) = &self.form else {
             return Err(Rejection::invalid_params("this client has not declared elicitation by a form"));
         };
-        let bytes = params.map_or(0, |params| params.get().len());
-        if bytes > self.max_form_bytes {
-            let why = format!("the form has {bytes} bytes, and this client takes no more than {}", self.max_form_bytes);
-            return Err(Rejection::invalid_params(why));
-        }
         let form = Form::read(&asked.requested_schema).map_err(Rejection::invalid_params)?;
         Ok(self.ask(handler, asked, move |answer| {
             if answer.action != ElicitAction::Accept {
@@ -257,16 +260,7 @@ impl ClientHandlers {
     {
         let (server, handler) = (Arc::clone(&self.server), Arc::clone(handler));
         async move {
-            let question = Question { server: Arc::clone(&server), params };
-            let answer = AssertUnwindSafe(async move { handler(question).await }).catch_unwind().await;
-            let mut answer = match answer {
-                Ok(answer) => answer?,
-                Err(payload) => {
-                    forget(payload);
-                    tracing::error!(server = &*server, "a handler of this client panicked; the server gets an error");
-                    return Err(Rejection::internal("the client failed to answer: its handler panicked"));
-                }
-            };
+            let mut answer = handler(Question { server: Arc::clone(&server), params }).await?;
             check(&mut answer).map_err(|why| {
                 tracing::warn!(server = &*server, why, "a handler's answer is not sent: it is not what was asked for");
                 Rejection::internal(format!("the client failed to answer as asked: {why}"))
@@ -443,13 +437,6 @@ fn related_to(task: Value, answer: &RawValue) -> Result<Box<RawValue>, Rejection
         meta.insert(RELATED_TASK.to_owned(), task);
     }
     written(&answer)
-}
-
-/// Drops what a handler panicked with, which can panic again.
-fn forget(payload: Box<dyn Any + Send>) {
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        std::mem::forget(again);
-    }
 }
 
 #[cfg(test)]

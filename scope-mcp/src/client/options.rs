@@ -71,7 +71,8 @@ pub struct ClientOptions {
     pub max_rounds: u32,
     /// How long [`ToolTask::wait`](crate::ToolTask::wait) waits. Unless set: an hour.
     pub task_timeout: Duration,
-    /// The longest [form](ClientOptions::on_elicitation) that a server may ask for, in bytes. Unless set: 64 KiB.
+    /// The longest question with a [form](ClientOptions::on_elicitation), or an address, that a server may ask, in bytes.
+    /// Unless set: 64 KiB.
     pub max_form_bytes: usize,
     /// How this client introduces itself.
     pub client_info: Implementation,

@@ -1,16 +1,13 @@
 //! A request of the peer while it runs: a child of the connection's nursery, in a cancel scope of its own.
 
-use std::any::Any;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use scope_core::{CancelScope, Canceller};
 
 use super::Outcome;
+use super::caught::Caught;
 use super::desk::{Ask, Desk};
 use crate::jsonrpc::{self, Rejection};
 use crate::session::Arrived;
@@ -106,59 +103,15 @@ pub(crate) async fn outcome(
     let ended = scope
         .run_with(|scope| {
             cancel.begin(scope);
-            Caught(Some(work))
+            Caught::new(method, work)
         })
         .await;
     match ended {
-        Ok(Ok(outcome)) => Some(outcome),
-        Ok(Err(panic)) => {
-            tracing::error!(method, panic = text(&*panic), "the handler of a request panicked");
-            Some(Err(Rejection::internal("the handler of this request panicked")))
-        }
+        Ok(outcome) => Some(outcome),
         Err(_) if cancel.is_cancelled() => None,
         Err(error) => {
             tracing::error!(method, %error, "the handler of a request left its scope with an error");
             Some(Err(Rejection::internal("the handler of this request failed while it ended")))
         }
-    }
-}
-
-fn text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("(no text)")
-}
-
-/// A future whose panic is a value, also one in its destructor.
-struct Caught(Option<BoxFuture<'static, Outcome>>);
-
-impl Future for Caught {
-    type Output = Result<Outcome, Box<dyn Any + Send>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(work) = &mut self.0 else { return Poll::Pending };
-        let polled = match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(outcome)) => Ok(outcome),
-            Err(panic) => Err(panic),
-        };
-        self.clear();
-        Poll::Ready(polled)
-    }
-}
-
-impl Caught {
-    fn clear(&mut self) {
-        let work = self.0.take();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
-            tracing::error!(panic = text(&*panic), "what a handler left behind panicked when it was dropped");
-            // Its own destructor may panic as well.
-            std::mem::forget(panic);
-        }
-    }
-}
-
-impl Drop for Caught {
-    fn drop(&mut self) {
-        self.clear();
     }
 }

@@ -76,7 +76,7 @@ on_every_runtime! {
         let client = client?;
         for id in ["a", "b"] {
             let answer = peer.ask(id, "sampling/createMessage", sample()).await;
-            let message = "the client failed to answer: its handler panicked";
+            let message = "the handler of this request panicked";
             assert_eq!(answer["error"], json!({ "code": -32603, "message": message }));
         }
         assert!(client.close().await?.is_polite());

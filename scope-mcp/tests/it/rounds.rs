@@ -162,7 +162,7 @@ on_every_runtime! {
             Err(Rejection::new(-7, "the user is out"))
         });
         let (client, mut peer) = modern(n, options, tools()).await?;
-        for (message, why) in [("a", "the user is out (error -7)"), ("panic", "its handler panicked")] {
+        for (message, why) in [("a", "the user is out (error -7)"), ("panic", "the handler of this request panicked")] {
             let served = async {
                 let first = peer.hear_of("tools/call").await;
                 peer.answer(&first, needs(json!({ "q": form(message) }))).await;

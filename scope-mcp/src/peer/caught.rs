@@ -1,0 +1,115 @@
+//! A handler that panics has failed, and nothing else has.
+
+use std::any::Any;
+use std::fmt;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+
+use super::Outcome;
+use crate::jsonrpc::Rejection;
+
+/// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
+pub(crate) struct Caught {
+    method: Box<str>,
+    work: Option<BoxFuture<'static, Outcome>>,
+}
+
+impl Caught {
+    pub(crate) fn new(method: &str, work: BoxFuture<'static, Outcome>) -> Caught {
+        Caught { method: method.into(), work: Some(work) }
+    }
+
+    fn clear(&mut self) {
+        let work = self.work.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+            self.tell(panic, "what a handler left behind panicked when it was dropped");
+        }
+    }
+
+    fn tell(&self, panic: Box<dyn Any + Send>, what: &str) {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        tracing::error!(method = &*self.method, panic = text.unwrap_or("(no text)"), "{what}");
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(panic))) {
+            // There is no end to that.
+            std::mem::forget(again);
+        }
+    }
+}
+
+impl Future for Caught {
+    type Output = Outcome;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let Some(work) = &mut self.work else { return Poll::Pending };
+        let outcome = match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(outcome)) => outcome,
+            Err(panic) => {
+                self.tell(panic, "the handler of a request panicked");
+                Err(Rejection::internal("the handler of this request panicked"))
+            }
+        };
+        self.clear();
+        Poll::Ready(outcome)
+    }
+}
+
+impl Drop for Caught {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl fmt::Debug for Caught {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caught").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    /// Panics when it is dropped.
+    struct Bomb;
+
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("dropped");
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error_wherever_it_comes_from() {
+        let nothing = serde_json::value::RawValue::NULL.to_owned();
+        let bomb = Bomb;
+        let kept = async move {
+            std::mem::forget(bomb);
+            panic!("hush")
+        };
+        for work in [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()] {
+            let refused = Caught::new("m", work).now_or_never().unwrap().unwrap_err();
+            assert_eq!(refused.to_string(), "the handler of this request panicked (error -32603)");
+        }
+        let bomb = Bomb;
+        let mut left_behind = Caught::new(
+            "m",
+            async move {
+                pending::<()>().await;
+                drop(bomb);
+                Ok(nothing)
+            }
+            .boxed(),
+        );
+        assert!((&mut left_behind).now_or_never().is_none());
+        drop(left_behind);
+    }
+}
