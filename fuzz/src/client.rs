@@ -101,7 +101,7 @@ fn next_line(corpus: &Corpus, heard: &Heard, random: &mut Random) -> Vec<u8> {
         // To get any further, these have to be answered well, as a rule.
         "initialize" => (&files[0][0], 8),
         "server/discover" => (*random.one_of(&[&files[1][0], &files[0][6]]), 8),
-        _ => (corpus.line(random), 2),
+        method => (corpus.answer_to(method, random), 2),
     };
     let mut line = with_id(line, &id);
     if random.one_in(harm) {
@@ -162,7 +162,7 @@ async fn call_once(client: &Client, kind: usize, timeout: Duration) -> &'static 
     let failed = match kind {
         0 => client.list_tools_with(&options).await.err(),
         1 => client.request_raw_with("ping", None, &options).await.err(),
-        2 => client.request_raw_with("no/such", serde_json::from_str("[1]").ok(), &options).await.err(),
+        2 => client.request_raw_with("no/such", serde_json::from_str("{\"a\":[1]}").ok(), &options).await.err(),
         3 => client.list_resources_with(&options).await.err(),
         4 => client.read_resource_with("file:///a", &options).await.err(),
         5 => client.get_prompt_with("greet", &hello, &options).await.err(),
@@ -215,6 +215,9 @@ fn outcome(error: &CallError) -> &'static str {
         _ if error.is_disconnected() => "calls lost with the server",
         _ if error.is_closed() => "calls closed",
         _ if error.open_error().is_some() => "calls of what was not opened",
+        _ if error.is_unsupported() => "calls of what the server has not",
+        _ if error.is_input_required() => "calls that need an answer",
+        _ if error.is_ended() => "subscriptions ended by the server",
         _ => "calls that ended otherwise",
     }
 }

@@ -58,6 +58,24 @@ impl Corpus {
         &self.answers
     }
 
+    /// One of those that fit what was asked for, as a rule, else any.
+    pub fn answer_to(&self, method: &str, random: &mut Random) -> &Vec<u8> {
+        let shows = match method {
+            "tools/list" => "\"tools\":[",
+            "tools/call" => "\"content\":[",
+            "resources/list" => "\"resources\":[",
+            "resources/read" => "\"contents\":[",
+            "prompts/get" => "\"messages\":[",
+            "completion/complete" => "\"completion\":",
+            "subscriptions/listen" => "subscription",
+            "tasks/get" | "tasks/result" => "\"taskId\":",
+            _ => return self.line(random),
+        };
+        let fitting: Vec<&Vec<u8>> =
+            self.files.iter().flatten().filter(|line| memchr::memmem::find(line, shows.as_bytes()).is_some()).collect();
+        if fitting.is_empty() || random.one_in(4) { self.line(random) } else { fitting[random.below(fitting.len())] }
+    }
+
     /// Any line.
     pub fn line(&self, random: &mut Random) -> &Vec<u8> {
         let file = random.one_of(&self.files);

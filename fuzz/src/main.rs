@@ -1,7 +1,7 @@
 //! ```text
-//! cargo run --release -p fuzz -- --seconds 60
-//! cargo run --release -p fuzz -- --inputs 10000000
-//! cargo run --release -p fuzz -- --target client --seed 17 --runs 1
+//! cargo run --profile fuzz -p fuzz -- --seconds 60
+//! cargo run --profile fuzz -p fuzz -- --inputs 10000000
+//! cargo run --profile fuzz -p fuzz -- --target client --seed 17 --runs 1
 //! ```
 
 use std::sync::Arc;
@@ -72,7 +72,7 @@ impl Drop for Running {
         if std::thread::panicking() {
             let Running(target, seed) = self;
             let target = target.name();
-            eprintln!("\nto repeat it: cargo run --release -p fuzz -- --target {target} --seed {seed} --runs 1");
+            eprintln!("\nto repeat it: cargo run --profile fuzz -p fuzz -- --target {target} --seed {seed} --runs 1");
         }
     }
 }
