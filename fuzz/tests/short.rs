@@ -3,18 +3,24 @@
 use std::sync::Arc;
 
 use fuzz::corpus::Corpus;
-use fuzz::{Done, client, codec, server};
+use fuzz::{Done, client, codec, heap, server};
 
 /// One test: what is held is counted for the whole program.
 #[test]
 fn a_few_runs_of_each_target_hold_and_come_to_every_outcome() {
     let (whole, servers, clients) = (Corpus::whole(), Arc::new(Corpus::of_servers()), Arc::new(Corpus::of_clients()));
-    let mut done = Done::default();
+    let (mut done, mut before) = (Done::default(), 0);
     for seed in 0..100 {
         done.add(&codec::run(&whole, seed));
         done.add(&client::run(&servers, seed));
         done.add(&server::run(&clients, seed));
+        // The first runs fill what is kept for good.
+        if seed == 20 {
+            before = heap::held();
+        }
     }
+    let left = heap::held().saturating_sub(before);
+    assert!(left < 512 * 1024, "{left} bytes are left on the heap");
     assert!(done.inputs > 10_000, "{done:?}");
     for outcome in [
         "lines too long",
