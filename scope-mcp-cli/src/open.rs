@@ -33,7 +33,7 @@ impl<'a> Open<'a> {
         let _task = app.progress.task(format!("opening {}", server.name));
         let options = app.options.clone().open_timeout(timeout);
         let client = Client::open(n, spec(server), options).await.map_err(|error| not_opened(&error))?;
-        let info = client.ready().await.map_err(|error| not_opened(&error))?;
+        let info = client.wait_ready().await.map_err(|error| not_opened(&error))?;
         Ok(Open { app, name: &server.name, client, info, until })
     }
 

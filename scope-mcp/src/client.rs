@@ -68,7 +68,7 @@ pub struct Client {
 impl Client {
     /// Starts a server in `home` and does not wait for it. Calls wait until it is open.
     ///
-    /// A server that cannot be opened fails its callers, [`ready`](Client::ready) and [`closed`](Client::closed), and
+    /// A server that cannot be opened fails its callers, [`wait_ready`](Client::wait_ready) and [`closed`](Client::closed), and
     /// nothing else in the scope.
     ///
     /// # Errors
@@ -143,7 +143,7 @@ impl Client {
 
     async fn once_ready(started: Result<Client, OpenError>) -> Result<Client, OpenError> {
         let client = started?;
-        client.ready().await?;
+        client.wait_ready().await?;
         Ok(client)
     }
 
@@ -159,7 +159,7 @@ impl Client {
     ///
     /// # Cancel safety
     /// Safe: dropping the future changes nothing.
-    pub async fn ready(&self) -> Result<Arc<ServerInfo>, OpenError> {
+    pub async fn wait_ready(&self) -> Result<Arc<ServerInfo>, OpenError> {
         let ready = self.handle.ready().await;
         // Its callers may be told of its end before the service has come to its own.
         match self.shared.lost() {

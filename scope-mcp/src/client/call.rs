@@ -26,7 +26,7 @@ impl Client {
     pub(super) async fn opened(&self, name: &CallName) -> Result<Arc<ServerInfo>, CallError> {
         match self.info() {
             Some(info) => Ok(info),
-            None => self.ready().await.map_err(|error| CallError::not_opened(name, error)),
+            None => self.wait_ready().await.map_err(|error| CallError::not_opened(name, error)),
         }
     }
 }

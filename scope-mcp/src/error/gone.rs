@@ -5,14 +5,16 @@ use std::sync::Arc;
 
 use super::Quoted;
 
-/// A server that ended, or hung up, without having been asked to.
+/// A peer that ended, or hung up, without having been asked to: a client's server, or a server's client.
 ///
 /// Cheap to clone: everybody who waited for an answer gets the same one.
 #[derive(Clone)]
 pub struct Gone(Arc<Inner>);
 
 struct Inner {
-    server: Arc<str>,
+    peer: Arc<str>,
+    /// A server, unless it is a client.
+    is_client: bool,
     how: HowGone,
     status: Option<ExitStatus>,
     /// `None` if it was not read.
@@ -47,12 +49,17 @@ impl Gone {
         status: Option<ExitStatus>,
         stderr: Option<Vec<String>>,
     ) -> Self {
-        Gone(Arc::new(Inner { server: server.into(), how, status, stderr }))
+        Gone(Arc::new(Inner { peer: server.into(), is_client: false, how, status, stderr }))
     }
 
-    /// The server's name.
-    pub fn server(&self) -> &str {
-        &self.0.server
+    /// The end of a client.
+    pub(crate) fn of_client(client: Arc<str>, how: HowGone) -> Self {
+        Gone(Arc::new(Inner { peer: client, is_client: true, how, status: None, stderr: None }))
+    }
+
+    /// The name of the server, or of the client.
+    pub fn peer(&self) -> &str {
+        &self.0.peer
     }
 
     /// How its process ended. `None` if it was still running when this was noticed, and if somebody else reaped it.
@@ -70,7 +77,7 @@ impl Gone {
         self.0.stderr.as_deref().unwrap_or_default()
     }
 
-    /// What happened, without the server's name.
+    /// What happened, without the name.
     pub(crate) fn story(&self) -> Story<'_> {
         Story(self)
     }
@@ -125,14 +132,15 @@ impl fmt::Display for Ending {
 
 impl fmt::Display for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the server {:?} {}", self.server(), self.story())
+        let what = if self.0.is_client { "client" } else { "server" };
+        write!(f, "the {what} {:?} {}", self.peer(), self.story())
     }
 }
 
 impl fmt::Debug for Gone {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Gone")
-            .field("server", &self.0.server)
+            .field("peer", &self.0.peer)
             .field("how", &self.0.how)
             .field("status", &self.0.status)
             .finish_non_exhaustive()

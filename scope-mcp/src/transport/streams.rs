@@ -64,7 +64,9 @@ impl StreamLink {
         }
         if self.clock.poll(session, cx).is_ready() {
             let how = self.broken.take().unwrap_or(HowGone::HungUp);
-            return Poll::Ready(Gone::new(Arc::clone(&self.peer), how, None, None));
+            let peer = Arc::clone(&self.peer);
+            let gone = if self.lingers { Gone::of_client(peer, how) } else { Gone::new(peer, how, None, None) };
+            return Poll::Ready(gone);
         }
         // Answers to what was read, and what there is to say about time-outs.
         more |= self.poll_write(session, cx);

@@ -135,7 +135,7 @@ on_every_runtime! {
             let initialized: Value = serde_json::from_str(&INITIALIZED.replace("ID", "0"))?;
             peer.answer(&initialize, initialized["result"].clone()).await;
             peer.hear_of("notifications/initialized").await;
-            assert_eq!(client.ready().await?.revision, Revision::V2025_06_18);
+            assert_eq!(client.wait_ready().await?.revision, Revision::V2025_06_18);
             (answer["jsonrpc"], answer["id"]) = ("2.0".into(), discover["id"].clone());
             for late in [Value::Null, answer] {
                 if !late.is_null() {
@@ -162,7 +162,7 @@ on_every_runtime! {
         let client = Client::start_stream(n, TEST.0, ours, asked)?;
         let mut peer = Peer::new(theirs);
         peer.open_modern(json!({})).await;
-        assert_eq!(client.ready().await?.revision, Revision::V2026_07_28);
+        assert_eq!(client.wait_ready().await?.revision, Revision::V2026_07_28);
         for method in ["elicitation/create", "sampling/createMessage", "roots/list", "tools/list", ""] {
             let answer = peer.ask("q", method, json!({ "message": "Who?" })).await;
             assert_eq!(answer["error"]["code"], -32601, "{method}: {answer}");

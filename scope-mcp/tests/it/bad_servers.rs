@@ -26,7 +26,7 @@ on_every_runtime! {
         let error = client.call_tool("echo", &json!({})).await.unwrap_err();
         assert!(error.is_not_sent() && error.disconnect().unwrap().exit_status().is_some(), "{error}");
         assert!(client.list_tools().await.unwrap_err().is_disconnected());
-        let error = client.ready().await.unwrap_err();
+        let error = client.wait_ready().await.unwrap_err();
         assert!(error.is_disconnected());
         assert_says(&error, "is not open any more: it exited with code 3");
         // Closing what has gone is no error.
@@ -202,7 +202,7 @@ on_every_runtime! {
         let script = ANSWER.to_owned() + r#"exec <&-; printf '%s\n' '{"jsonrpc":"2.0","method":"closed"}'; sleep 600"#;
         let client = Client::start(n, TEST.script(&script), options())?;
         let mut notifications = client.notifications();
-        client.ready().await?;
+        client.wait_ready().await?;
         assert_eq!(notifications.next().await.unwrap().method(), "closed");
         // A write goes through as long as a process that is just being started has not let go of its copy of the pipe.
         let short = CallOptions::new().timeout(Duration::from_millis(200));

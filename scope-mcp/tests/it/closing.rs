@@ -75,7 +75,7 @@ on_every_runtime! {
         hear.await?;
         let report = client.close().await?;
         assert!(report.is_complete(), "{report}");
-        assert!(client.ready().await.unwrap_err().is_closed());
+        assert!(client.wait_ready().await.unwrap_err().is_closed());
         clock.assert_within(10);
     }
 }

@@ -60,7 +60,7 @@ on_every_runtime! {
     async fn a_server_that_exits_at_once_leaves_its_code_and_last_words(n, TEST) {
         for code in [0, 1, 7] {
             let client = Client::start(n, TEST.peer("exits").arg(code.to_string()), options())?;
-            let error = client.ready().await.unwrap_err();
+            let error = client.wait_ready().await.unwrap_err();
             let gone = error.disconnect().unwrap();
             assert_eq!(gone.exit_status().unwrap().code(), Some(code));
             assert_eq!(gone.stderr_tail(), ["first words", "last \u{1b}[1mwords"]);

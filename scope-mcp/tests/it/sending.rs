@@ -29,7 +29,7 @@ pub(crate) fn a_program_that_uses_all_of_it_can_be_given_to_a_runtime_of_many_th
         client.request_raw("ping", None).await?;
         let mut notifications = client.notifications();
         notifications.next().await;
-        client.ready().await?;
+        client.wait_ready().await?;
         client.close().await?;
         client.closed().await;
         Ok(())

@@ -70,7 +70,7 @@ on_every_runtime! {
         let report = client.closed().await.unwrap();
         assert!(matches!(report.ending, Ending::Lost(_)));
         assert_eq!(report.to_string(), "lost: the server \"far\" closed the connection");
-        let error = client.ready().await.unwrap_err();
+        let error = client.wait_ready().await.unwrap_err();
         assert_eq!(error.to_string(), "the server \"far\" is not open any more: it closed the connection");
         assert_eq!(error.command(), None);
     }

@@ -37,7 +37,7 @@ fn both_say_what_is_right(schemas: &Schemas, era: Option<Era>, era_spoken: Era) 
         let (mut options, roots) = client::options(wire);
         options.era = era;
         let client = Client::open_stream(n, "ours", ours, options).await?;
-        let revision = client.ready().await?.revision;
+        let revision = client.wait_ready().await?.revision;
         say_everything(&client, revision.era()).await?;
         roots.set([]);
         hear_of_changes(&client).await?;

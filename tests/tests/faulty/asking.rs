@@ -62,7 +62,7 @@ pub(crate) async fn make_all(
     scope_core::nursery(async |n| {
         let (opening, opened) = (client.clone(), journal.clone());
         n.spawn_erased(async move {
-            if let Ok(info) = opening.ready().await {
+            if let Ok(info) = opening.wait_ready().await {
                 opened.opened(info.revision.era());
             }
             Ok(())

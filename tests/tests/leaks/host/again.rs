@@ -80,7 +80,7 @@ async fn body(n: &Nursery<'_, '_>, plan: &Plan, how: How, line: &Line) -> Result
                 let plan = Plan { server, ..plan.clone() };
                 let client = scope_mcp::Client::start(n, native::spec(&plan), ClientOptions::default())?;
                 line.say("starting");
-                client.ready().await?;
+                client.wait_ready().await?;
                 line.say("open");
                 native::echo(&client).await;
                 line.say("closing");

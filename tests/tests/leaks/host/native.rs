@@ -39,7 +39,7 @@ pub(super) async fn hold(n: &Nursery<'_, '_>, plan: &Plan, line: &Line) -> Held 
     let options = ClientOptions::default().open_timeout(Duration::from_secs(60));
     let client = Client::start(n, spec(plan), options).expect("the nursery is open");
     let mut held = Held { client, call: None };
-    match held.client.ready().await {
+    match held.client.wait_ready().await {
         Ok(_) => assert_ne!(plan.server, Server::ExitsAtOnce),
         Err(error) => {
             assert_eq!(plan.server, Server::ExitsAtOnce, "{error}");
