@@ -67,7 +67,8 @@ pub struct ClientOptions {
     pub max_pages: usize,
     /// How many bytes the pages of a list may have together, as they came, likewise. Unless set: 256 MiB.
     pub max_list_bytes: usize,
-    /// How often a server of the modern era may ask for input before it has done one call. Unless set: 16. At least 1.
+    /// How often a server of the modern era may ask for input before it has done one call, or one task. Unless set: 16. At
+    /// least 1. It may ask a hundred questions at once, of which eight are put to handlers at a time.
     pub max_rounds: u32,
     /// How long [`ToolTask::wait`](crate::ToolTask::wait) waits. Unless set: an hour.
     pub task_timeout: Duration,
