@@ -227,7 +227,7 @@ impl ToolTask {
     /// How far it was when the server was asked last.
     pub fn status(&self) -> TaskStatus {
         match &self.task {
-            Some(task) if self.result.is_none() => task.status,
+            Some(task) if self.result.is_none() || task.status.is_over() => task.status,
             _ => TaskStatus::Completed,
         }
     }
@@ -296,7 +296,9 @@ impl ToolTask {
         let answer: Box<RawValue> = self.client.ask_of_task("tasks/cancel", &id, &params, &options).await?;
         self.owned = false;
         // In the legacy era, how far it is now.
-        if let Ok(task) = decode::<Task>(answer.get()) {
+        if let Ok(task) = decode::<Task>(answer.get())
+            && task.task_id == id
+        {
             self.task = Some(task);
         }
         Ok(())

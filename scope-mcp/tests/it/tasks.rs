@@ -88,6 +88,14 @@ on_every_runtime! {
         let error = result.unwrap_err();
         assert_eq!(error.rejection().unwrap().code(), Some(-32603));
         assert_says(error, "out of cheese");
+        // A tool that says itself that it failed has a result.
+        let served = async {
+            let asked = peer.hear_of("tasks/result").await;
+            peer.answer(&asked, json!({ "content": [], "isError": true })).await;
+        };
+        let (result, ()) = join!(started.wait(), served);
+        assert!(result?.is_error());
+        assert_eq!(started.status(), TaskStatus::Failed);
     }
 }
 
