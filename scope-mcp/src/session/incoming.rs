@@ -15,6 +15,9 @@ use crate::jsonrpc::{self, BUSY, INVALID_REQUEST, Id, Malformed, Message, Outcom
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
 
+/// As .NET and PowerShell write it before their first line.
+const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
+
 /// A server that prints text all the time is not worth more lines of a log.
 const NOISE_LOGGED: u64 = 100;
 
@@ -92,17 +95,17 @@ impl Session {
                 }
             }
             Malformed::NotJson(error) => {
-                // It may have been meant as an answer: then its caller need not wait for the time-out.
-                let about = codec::about(line);
-                if let Some(id) = about.as_ref().and_then(About::answered).and_then(Id::as_u64)
-                    && let Some(call) = self.take_sent(id)
-                {
-                    let error =
-                        CallError::malformed(&call.name, format!("it is not proper JSON: {}", parse_error(error)));
-                    return call.reply.send(Err(error));
+                if self.fail_meant(line, || format!("it is not proper JSON: {}", parse_error(error))) {
+                    return;
                 }
             }
-            Malformed::Batch | Malformed::ByteOrderMark | Malformed::NotAMessage => {}
+            Malformed::ByteOrderMark => {
+                let why = || "it begins with a byte order mark, which JSON does not allow".to_owned();
+                if self.fail_meant(&line[BYTE_ORDER_MARK.len()..], why) {
+                    return;
+                }
+            }
+            Malformed::Batch | Malformed::NotAMessage => {}
         }
         if self.noise.count() < NOISE_LOGGED {
             tracing::debug!(peer = &*self.peer, "a line that is no message");
@@ -288,6 +291,17 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Fails the call that a broken line may have been meant for: its caller need not wait for the time-out. Whether there
+    /// was one.
+    fn fail_meant(&mut self, line: &[u8], why: impl FnOnce() -> String) -> bool {
+        let about = codec::about(line);
+        let Some(id) = about.as_ref().and_then(About::answered).and_then(Id::as_u64) else { return false };
+        let Some(call) = self.take_sent(id) else { return false };
+        let error = CallError::malformed(&call.name, why());
+        call.reply.send(Err(error));
+        true
     }
 
     /// Whether there was a call to fail.

@@ -51,13 +51,17 @@ on_every_runtime! {
             ("cannot do that\u{7} token=hush", r"«cannot do that\x07 token=[redacted]»"),
             (r#"{"level":"error","id":ID,"msg":"no"}"#, r#"«{"level":"error","id":"#),
             ("null", "«null»"),
-            ("\u{feff}{\"jsonrpc\":\"2.0\",\"id\":ID,\"result\":{}}", r#"«\u{feff}{"jsonrpc":"#),
         ] {
             let error = tell_in_vain(&client, format!("{line}\n")).await;
             assert_says(&error, "meanwhile it printed what is no message: ");
             assert_says(&error, shown);
         }
-        assert_eq!(close_unharmed(&client).await?.traffic.noise, 4);
+        // That one can be told.
+        let marked = "\u{feff}{\"jsonrpc\":\"2.0\",\"id\":ID,\"result\":{}}\n";
+        let error = tell(&client, marked).await.unwrap_err();
+        assert!(error.is_malformed(), "{error}");
+        assert_says(&error, "it begins with a byte order mark, which JSON does not allow");
+        assert_eq!(close_unharmed(&client).await?.traffic.noise, 3);
     }
 }
 
