@@ -18,6 +18,9 @@ use crate::wire::{Direction, WireLine};
 /// As .NET and PowerShell write it before their first line.
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xef\xbb\xbf";
 
+/// What a peer is told that sends several messages in an array.
+const NO_BATCHES: &str = "an array of messages is only taken in revision 2025-03-26, with 1 to 1024 in it";
+
 /// A server that prints text all the time is not worth more lines of a log.
 const NOISE_LOGGED: u64 = 100;
 
@@ -85,6 +88,7 @@ impl Session {
                     return self.batch(&messages);
                 }
             }
+            Malformed::Batch if batch.is_none() && self.side == Side::Client => self.refuse_batch(line),
             Malformed::Both(id) | Malformed::Neither(id) => {
                 let why = match malformed {
                     Malformed::Both(_) => "it has a result and an error",
@@ -126,6 +130,25 @@ impl Session {
         }
     }
 
+    /// Messages in an array, where the revision has no such thing: the server is told, if it meant messages at all, and the
+    /// calls that they answer need not wait for their time-out.
+    fn refuse_batch(&mut self, line: &[u8]) {
+        let Some(messages) = jsonrpc::parse_batch(line) else { return };
+        let mut meant = false;
+        for message in messages {
+            let Ok(message) = jsonrpc::parse(message.get().as_bytes()) else { continue };
+            meant = true;
+            if let Message::Answer { id, .. } = message {
+                self.fail(id, |name| {
+                    CallError::malformed(name, "it came in an array, which this revision does not have")
+                });
+            }
+        }
+        if meant {
+            self.refuse(None, &Rejection::new(INVALID_REQUEST, NO_BATCHES), None);
+        }
+    }
+
     /// Says what is wrong with a line. A peer that does not read is not told.
     fn refuse_malformed(&mut self, line: &[u8], malformed: &Malformed<'_>, batch: Option<u64>) {
         let (code, why) = match malformed {
@@ -133,10 +156,7 @@ impl Session {
             Malformed::ByteOrderMark => {
                 (PARSE_ERROR, "that line begins with a byte order mark, which JSON does not allow".to_owned())
             }
-            Malformed::Batch => (
-                INVALID_REQUEST,
-                "an array of messages is only taken in revision 2025-03-26, with 1 to 1024 in it".to_owned(),
-            ),
+            Malformed::Batch => (INVALID_REQUEST, NO_BATCHES.to_owned()),
             Malformed::NotAMessage => (INVALID_REQUEST, "that line is no JSON-RPC 2.0 message".to_owned()),
             // An answer, if not a good one: it is not for us to answer it.
             Malformed::Both(_) | Malformed::Neither(_) => return,

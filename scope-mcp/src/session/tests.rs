@@ -210,7 +210,7 @@ fn noise_is_counted_and_disturbs_nobody() {
         b"{\"level\":\"info\",\"id\":1,\"msg\":\"x\"}",
         b"{\"id\":1,\"result\":{}}",
         b"{\"id\":1, broken",
-        b"[{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{}}]",
+        b"[{\"id\":1,\"result\":{}}]",
         b"\xff\xfe",
         b"42",
     ];

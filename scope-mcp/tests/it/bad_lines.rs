@@ -142,12 +142,19 @@ on_every_runtime! {
 }
 
 on_every_runtime! {
-    async fn a_batch_is_no_message_in_any_other_revision(n, TEST) {
-        for revision in ["2024-11-05", "2025-06-18", "2025-11-25"] {
+    async fn a_batch_is_refused_in_any_other_revision(n, TEST) {
+        for (revision, id) in [("2024-11-05", r#""id":null,"#), ("2025-06-18", r#""id":null,"#), ("2025-11-25", "")] {
             let client = Client::open(n, teller(TEST).arg(revision), options()).await?;
-            let error = tell_in_vain(&client, format!("[{GOOD}]\n")).await;
-            assert_says(&error, "meanwhile it printed what is no message: «[{");
-            assert_eq!(close_unharmed(&client).await?.traffic.noise, 1);
+            let error = tell(&client, format!("[{GOOD}]\n")).await.unwrap_err();
+            assert!(error.is_malformed(), "{error}");
+            assert_says(&error, "it came in an array, which this revision does not have");
+            let heard = crate::telling::heard(&client).await?;
+            assert_eq!(heard.len(), 1);
+            assert!(heard[0].starts_with(&format!(r#"{{"jsonrpc":"2.0",{id}"error":{{"code":-32600,"#)), "{heard:?}");
+            // An array of something else is a line of a log.
+            let error = tell_in_vain(&client, "[\"ready\", 7]\n").await;
+            assert_says(&error, "meanwhile it printed what is no message: «[\"ready\"");
+            assert_eq!(close_unharmed(&client).await?.traffic.noise, 2);
         }
     }
 }

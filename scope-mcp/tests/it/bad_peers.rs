@@ -35,7 +35,7 @@ pub(crate) fn add_to(trials: &mut Vec<Trial>) {
         "JSON that is not an object" { bad_lines::text_between_messages_is_counted_and_disturbs_no_call }
         "a batch" {
             bad_lines::a_batch_is_taken_in_the_revision_that_has_it
-            bad_lines::a_batch_is_no_message_in_any_other_revision
+            bad_lines::a_batch_is_refused_in_any_other_revision
         }
         "duplicate keys" {
             bad_lines::a_key_twice_fails_the_call_whose_id_is_not_in_doubt
