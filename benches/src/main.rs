@@ -2,16 +2,22 @@
 //!
 //! ```text
 //! cargo run --release -p benches -- core [--only NAME] [--json]
+//! cargo run --release -p benches -- mcp [--only NAME] [--json]
+//! cargo run --release -p benches -- one NAME PEER N [--case CASE]
 //! ```
 
+mod bench;
 mod core;
 mod measure;
 mod table;
 
+use std::process::ExitCode;
+
+use bench::Bench;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(about = "Measures scope-core beside what people use instead")]
+#[command(about = "Measures our crates beside what people use instead")]
 struct Args {
     #[command(subcommand)]
     what: What,
@@ -19,23 +25,73 @@ struct Args {
 
 #[derive(Subcommand)]
 enum What {
-    /// Nurseries and children.
-    Core {
-        /// Only the bench of this name.
+    /// Nurseries, children, cancellation, services: P1 to P9.
+    Core(Selection),
+    /// One operation of one peer, once, for an instruction counter.
+    One {
+        /// The bench: P1 to P9, M1 to M7.
+        name: String,
+        /// The peer, as in the table; ours is "scope".
+        peer: String,
+        /// How many units the operation has.
+        n: usize,
+        /// The case, as in the table; the bench's first without it.
         #[arg(long)]
-        only: Option<String>,
-        /// One JSON object per line instead of a table.
-        #[arg(long)]
-        json: bool,
+        case: Option<String>,
     },
 }
 
-fn main() {
-    let What::Core { only, json } = Args::parse().what;
-    let rows = core::run(only.as_deref());
-    if json {
-        table::print_json(&rows);
-    } else {
-        table::print(&rows);
+#[derive(clap::Args)]
+struct Selection {
+    /// Only the bench of this name.
+    #[arg(long)]
+    only: Option<String>,
+    /// One JSON object per line instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    match Args::parse().what {
+        What::Core(selection) => all(&core::benches(), &selection),
+        What::One { name, peer, n, case } => one(&core::benches(), &name, &peer, n, case.as_deref()),
     }
+}
+
+fn all(benches: &[Bench], selection: &Selection) -> ExitCode {
+    let names = || benches.iter().map(|bench| bench.name);
+    if let Some(only) = &selection.only
+        && !names().any(|name| name == only)
+    {
+        let mut names: Vec<_> = names().collect();
+        names.dedup();
+        eprintln!("there is no bench {only:?} here; there are {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    let mut printer = table::Printer::new(selection.json);
+    for bench in benches.iter().filter(|bench| selection.only.as_deref().is_none_or(|only| only == bench.name)) {
+        for &n in bench.sizes {
+            printer.print(bench, &measure::compare(bench, n));
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn one(benches: &[Bench], name: &str, peer: &str, n: usize, case: Option<&str>) -> ExitCode {
+    let found = benches.iter().find(|bench| bench.name == name && case.is_none_or(|case| case == bench.case));
+    let Some(bench) = found else {
+        eprintln!("there is no such bench; there are:");
+        for bench in benches {
+            eprintln!("  {} --case {:?}", bench.name, bench.case);
+        }
+        return ExitCode::from(2);
+    };
+    let mut peers = (bench.peers)(n);
+    let Some(at) = peers.iter().position(|candidate| candidate.name == peer) else {
+        let names: Vec<_> = peers.iter().map(|peer| peer.name).collect();
+        eprintln!("{name} has no peer {peer:?}; it has {}", names.join(", "));
+        return ExitCode::from(2);
+    };
+    measure::once((peers.swap_remove(at).prepare)());
+    ExitCode::SUCCESS
 }

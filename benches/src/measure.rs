@@ -1,78 +1,165 @@
 //! How one operation is measured: in rounds that alternate between us and the peers, so that a machine that is busy for a
-//! while is so for all; the minimum is what to trust.
+//! while is so for all. The minimum is what to trust.
 
 use std::alloc::System;
 use std::time::{Duration, Instant};
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
+
+use crate::bench::{Bench, Operation};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// One of those that are compared.
-pub(crate) struct Peer<'a> {
-    pub(crate) name: &'static str,
-    /// Does the operation once, with everything that belongs to it.
-    pub(crate) operation: Box<dyn FnMut() + 'a>,
+/// Rounds per peer: many for what is short, fewer for what takes long.
+const ROUNDS: std::ops::RangeInclusive<u32> = 7..=40;
+/// What a round is to take, by repeating what is shorter.
+const ROUND: Duration = Duration::from_millis(5);
+/// What the rounds of one peer may take together, if the fewest do not take longer.
+const PEER: Duration = Duration::from_secs(2);
+
+/// What an operation took: time and allocations of the whole process between [`start`](Self::start) and
+/// [`stop`](Self::stop), summed over repeats.
+#[derive(Default)]
+pub(crate) struct Meter {
+    taken: Duration,
+    allocs: usize,
+    bytes: usize,
+    latencies: Vec<u64>,
+    started: Option<(Stats, Instant)>,
 }
 
-impl<'a> Peer<'a> {
-    pub(crate) fn new(name: &'static str, operation: impl FnMut() + 'a) -> Self {
-        Peer { name, operation: Box::new(operation) }
+impl Meter {
+    /// What comes before is the operation's preparation.
+    pub(crate) fn start(&mut self) {
+        let stats = ALLOCATOR.stats();
+        self.started = Some((stats, Instant::now()));
+    }
+
+    /// What comes after is the operation's tidying up.
+    ///
+    /// # Panics
+    /// If it was not started.
+    pub(crate) fn stop(&mut self) {
+        let now = Instant::now();
+        let (before, at) = self.started.take().expect("a meter is started before it is stopped");
+        let stats = ALLOCATOR.stats();
+        self.taken += now - at;
+        self.allocs += stats.allocations + stats.reallocations - before.allocations - before.reallocations;
+        self.bytes += stats.bytes_allocated - before.bytes_allocated;
+    }
+
+    /// Notes what one of the operation's units took from its begin to its end, where units overlap.
+    pub(crate) fn latency(&mut self, took: Duration) {
+        self.latencies.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
 }
 
-/// What one peer took for one unit: an operation, or one of the `n` children in it.
+/// What one peer took for one unit.
 pub(crate) struct Row {
     pub(crate) bench: &'static str,
+    pub(crate) case: &'static str,
     pub(crate) n: usize,
     pub(crate) peer: &'static str,
     pub(crate) ns_min: f64,
     pub(crate) ns_median: f64,
+    /// The latency that 99 of 100 units did not exceed, where it was noted.
+    pub(crate) ns_p99: Option<f64>,
     pub(crate) allocs: f64,
     pub(crate) bytes: f64,
 }
 
-const ROUNDS: usize = 40;
-const ROUND: Duration = Duration::from_millis(5);
+struct Measured {
+    peer: &'static str,
+    operation: Operation,
+    repeats: u32,
+    times: Vec<f64>,
+    /// Of the round that allocated least: what else runs in the process may add to one, never take away.
+    allocs: (usize, usize),
+    latencies: Vec<u64>,
+}
 
-/// Measures `peers` doing the same thing to `n` units per operation.
-pub(crate) fn compare(bench: &'static str, n: usize, mut peers: Vec<Peer<'_>>) -> Vec<Row> {
-    let repeats: Vec<usize> = peers
-        .iter_mut()
+impl Measured {
+    fn round(&mut self) -> Meter {
+        let mut meter = Meter::default();
+        match &mut self.operation {
+            Operation::Whole(operation) => {
+                meter.start();
+                for _ in 0..self.repeats {
+                    operation();
+                }
+                meter.stop();
+            }
+            Operation::Metered(operation) => {
+                for _ in 0..self.repeats {
+                    operation(&mut meter);
+                }
+            }
+        }
+        meter
+    }
+}
+
+/// Measures all peers of `bench` doing the same thing to `n` units per operation.
+pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
+    let mut rounds = *ROUNDS.end();
+    let mut measured: Vec<Measured> = (bench.peers)(n)
+        .into_iter()
         .map(|peer| {
-            (peer.operation)();
+            let operation = (peer.prepare)();
+            let mut measured = Measured {
+                peer: peer.name,
+                operation,
+                repeats: 1,
+                times: Vec::new(),
+                allocs: (usize::MAX, 0),
+                latencies: Vec::new(),
+            };
+            measured.round();
             let start = Instant::now();
-            (peer.operation)();
-            let once = start.elapsed().max(Duration::from_nanos(10));
-            usize::try_from(ROUND.as_nanos() / once.as_nanos()).unwrap_or(1).clamp(1, 100_000)
+            let taken = measured.round().taken.max(Duration::from_nanos(10));
+            let whole = start.elapsed();
+            let repeats = u32::try_from(ROUND.as_nanos() / taken.as_nanos()).unwrap_or(u32::MAX).clamp(1, 200_000);
+            let affordable = u32::try_from(PEER.as_nanos() / whole.as_nanos().max(1)).unwrap_or(u32::MAX);
+            measured.repeats = repeats.min(affordable.max(1));
+            let one_round = whole * measured.repeats;
+            let fits = u32::try_from(PEER.as_nanos() / one_round.as_nanos().max(1)).unwrap_or(u32::MAX);
+            rounds = rounds.min(fits.max(*ROUNDS.start()));
+            measured
         })
         .collect();
-    let mut times = vec![Vec::with_capacity(ROUNDS); peers.len()];
-    for _ in 0..ROUNDS {
-        for (at, peer) in peers.iter_mut().enumerate() {
-            let start = Instant::now();
-            for _ in 0..repeats[at] {
-                (peer.operation)();
-            }
-            times[at].push(start.elapsed().as_nanos() as f64 / (repeats[at] * n) as f64);
+    for _ in 0..rounds {
+        for peer in &mut measured {
+            let meter = peer.round();
+            peer.times.push(meter.taken.as_nanos() as f64 / (f64::from(peer.repeats) * n as f64));
+            peer.allocs = peer.allocs.min((meter.allocs, meter.bytes));
+            peer.latencies.extend(meter.latencies);
         }
     }
-    let mut rows = Vec::new();
-    for (peer, mut times) in peers.iter_mut().zip(times) {
-        times.sort_by(f64::total_cmp);
-        let region = Region::new(ALLOCATOR);
-        (peer.operation)();
-        let change = region.change();
-        rows.push(Row {
-            bench,
-            n,
-            peer: peer.name,
-            ns_min: times[0],
-            ns_median: times[times.len() / 2],
-            allocs: change.allocations as f64 / n as f64,
-            bytes: change.bytes_allocated as f64 / n as f64,
-        });
+    measured.into_iter().map(|peer| row(bench, n, peer)).collect()
+}
+
+fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
+    peer.times.sort_by(f64::total_cmp);
+    peer.latencies.sort_unstable();
+    let units = f64::from(peer.repeats) * n as f64;
+    Row {
+        bench: bench.name,
+        case: bench.case,
+        n,
+        peer: peer.peer,
+        ns_min: peer.times[0],
+        ns_median: peer.times[peer.times.len() / 2],
+        ns_p99: peer.latencies.get(peer.latencies.len() * 99 / 100).map(|&ns| ns as f64),
+        allocs: peer.allocs.0 as f64 / units,
+        bytes: peer.allocs.1 as f64 / units,
     }
-    rows
+}
+
+/// Does the operation of one peer once, for a counter of instructions.
+pub(crate) fn once(operation: Operation) {
+    match operation {
+        Operation::Whole(mut operation) => operation(),
+        Operation::Metered(mut operation) => operation(&mut Meter::default()),
+    }
 }

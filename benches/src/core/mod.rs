@@ -1,0 +1,11 @@
+//! The core beside what people use instead. Figures are for one unit: an empty nursery, one child of the `n`.
+
+mod empty;
+mod parallel;
+mod same_task;
+
+use crate::bench::Bench;
+
+pub(crate) fn benches() -> Vec<Bench> {
+    [empty::benches(), parallel::benches(), same_task::benches()].into_iter().flatten().collect()
+}
