@@ -1,6 +1,7 @@
 //! The core beside what people use instead. Figures are for one unit: an empty nursery, one child of the `n`.
 
 mod empty;
+mod on_tokio;
 mod parallel;
 mod same_task;
 
