@@ -23,9 +23,12 @@ mod prompt;
 mod resource;
 mod root;
 mod sampling;
+mod setters;
 mod subscription;
 mod task;
 mod tool;
+
+use setters::setters;
 
 pub use annotations::{Annotations, Icon, Role};
 pub use capabilities::{ClientCapabilities, ServerCapabilities, TASKS_EXTENSION};

@@ -4,8 +4,8 @@ use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Object;
 use super::number::{no_float, write_maybe_float};
+use super::{Object, setters};
 
 /// Who says something, or is meant to hear it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -67,12 +67,7 @@ impl Annotations {
         self
     }
 
-    /// Sets [`last_modified`](Annotations::last_modified).
-    #[must_use]
-    pub fn last_modified(mut self, moment: impl Into<String>) -> Self {
-        self.last_modified = Some(moment.into());
-        self
-    }
+    setters!(Annotations { last_modified: String });
 }
 
 /// A picture that stands for something.
@@ -104,24 +99,12 @@ impl Icon {
         Icon { src: src.into(), mime_type: None, sizes: None, theme: None, extra: Object::new() }
     }
 
-    /// Sets [`mime_type`](Icon::mime_type).
-    #[must_use]
-    pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
-        self.mime_type = Some(mime_type.into());
-        self
-    }
+    setters!(Icon { mime_type: String, theme: String });
 
     /// Sets [`sizes`](Icon::sizes).
     #[must_use]
     pub fn sizes<S: Into<String>>(mut self, sizes: impl IntoIterator<Item = S>) -> Self {
         self.sizes = Some(sizes.into_iter().map(Into::into).collect());
-        self
-    }
-
-    /// Sets [`theme`](Icon::theme).
-    #[must_use]
-    pub fn theme(mut self, theme: impl Into<String>) -> Self {
-        self.theme = Some(theme.into());
         self
     }
 }

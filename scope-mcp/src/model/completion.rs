@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Object;
 use super::number::read_maybe_whole;
+use super::{Object, setters};
 
 /// What is to be completed, and what has been typed of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -166,10 +166,5 @@ impl Completion {
         self
     }
 
-    /// Sets [`has_more`](Completion::has_more).
-    #[must_use]
-    pub fn has_more(mut self, more: bool) -> Self {
-        self.has_more = Some(more);
-        self
-    }
+    setters!(Completion { has_more: bool });
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 pub use field::{FieldKind, FormField};
 
-use super::{Object, TaskMetadata};
+use super::{Object, TaskMetadata, setters};
 
 /// What a server wants of a person.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,12 +197,7 @@ impl ElicitUrlParams {
         }
     }
 
-    /// Sets [`elicitation_id`](ElicitUrlParams::elicitation_id).
-    #[must_use]
-    pub fn elicitation_id(mut self, id: impl Into<String>) -> Self {
-        self.elicitation_id = Some(id.into());
-        self
-    }
+    setters!(ElicitUrlParams { elicitation_id: String });
 }
 
 impl From<ElicitFormParams> for ElicitParams {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ClientCapabilities, Icon, Object, ServerCapabilities, meta_key};
+use super::{ClientCapabilities, Icon, Object, ServerCapabilities, meta_key, setters};
 
 /// A client or server, as it introduces itself.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,26 +42,7 @@ impl Implementation {
         }
     }
 
-    /// Sets [`title`](Implementation::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`description`](Implementation::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
-
-    /// Sets [`website_url`](Implementation::website_url).
-    #[must_use]
-    pub fn website_url(mut self, url: impl Into<String>) -> Self {
-        self.website_url = Some(url.into());
-        self
-    }
+    setters!(Implementation { title: String, description: String, website_url: String });
 
     /// Adds one of the [`icons`](Implementation::icons).
     #[must_use]

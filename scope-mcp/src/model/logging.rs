@@ -4,7 +4,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Object;
+use super::{Object, setters};
 
 /// How important a line of a log is, as in syslog (RFC 5424). The later, the more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -118,12 +118,7 @@ impl LogMessage {
         }
     }
 
-    /// Sets [`logger`](LogMessage::logger).
-    #[must_use]
-    pub fn logger(mut self, logger: impl Into<String>) -> Self {
-        self.logger = Some(logger.into());
-        self
-    }
+    setters!(LogMessage { logger: String });
 
     /// The level, if it is one.
     pub fn known_level(&self) -> Option<LoggingLevel> {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::number::{no_float, write_float, write_maybe_float};
-use super::{LogMessage, Object, ResourceParams, Task};
+use super::{LogMessage, Object, ResourceParams, Task, setters};
 
 /// Something a server said without being asked.
 #[derive(Clone, Debug)]
@@ -106,12 +106,7 @@ impl Progress {
         self
     }
 
-    /// Sets [`message`](Progress::message).
-    #[must_use]
-    pub fn message(mut self, message: impl Into<String>) -> Self {
-        self.message = Some(message.into());
-        self
-    }
+    setters!(Progress { message: String });
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::{ContentBlock, Icon, Object, Role};
+use super::{ContentBlock, Icon, Object, Role, setters};
 
 /// A prompt that a server has ready, as it describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,19 +43,7 @@ impl Prompt {
         }
     }
 
-    /// Sets [`title`](Prompt::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`description`](Prompt::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
+    setters!(Prompt { title: String, description: String, meta: Object });
 
     /// Adds one of the [`arguments`](Prompt::arguments).
     #[must_use]
@@ -68,13 +56,6 @@ impl Prompt {
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
         self.icons.get_or_insert_default().push(icon);
-        self
-    }
-
-    /// Sets [`meta`](Prompt::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
         self
     }
 }
@@ -111,19 +92,7 @@ impl PromptArgument {
         self.required == Some(true)
     }
 
-    /// Sets [`title`](PromptArgument::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`description`](PromptArgument::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
+    setters!(PromptArgument { title: String, description: String });
 
     /// The prompt cannot be had without it.
     #[must_use]
@@ -188,19 +157,7 @@ impl GetPromptResult {
         GetPromptResult { messages: messages.into_iter().collect(), ..GetPromptResult::default() }
     }
 
-    /// Sets [`description`](GetPromptResult::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
-
-    /// Sets [`meta`](GetPromptResult::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
-        self
-    }
+    setters!(GetPromptResult { description: String, meta: Object });
 }
 
 impl From<PromptMessage> for GetPromptResult {

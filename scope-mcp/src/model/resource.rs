@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::number::read_maybe_whole;
-use super::{Annotations, Icon, Object};
+use super::{Annotations, Icon, Object, setters};
 
 /// Something a server lets be read, as it describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,26 +55,13 @@ impl Resource {
         }
     }
 
-    /// Sets [`title`](Resource::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`description`](Resource::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
-
-    /// Sets [`mime_type`](Resource::mime_type).
-    #[must_use]
-    pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
-        self.mime_type = Some(mime_type.into());
-        self
-    }
+    setters!(Resource {
+        title: String,
+        description: String,
+        mime_type: String,
+        annotations: Annotations,
+        meta: Object
+    });
 
     /// Sets [`size`](Resource::size).
     #[must_use]
@@ -83,24 +70,10 @@ impl Resource {
         self
     }
 
-    /// Sets [`annotations`](Resource::annotations).
-    #[must_use]
-    pub fn annotations(mut self, annotations: Annotations) -> Self {
-        self.annotations = Some(annotations);
-        self
-    }
-
     /// Adds one of the [`icons`](Resource::icons).
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
         self.icons.get_or_insert_default().push(icon);
-        self
-    }
-
-    /// Sets [`meta`](Resource::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
         self
     }
 }
@@ -153,45 +126,18 @@ impl ResourceTemplate {
         }
     }
 
-    /// Sets [`title`](ResourceTemplate::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`description`](ResourceTemplate::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
-
-    /// Sets [`mime_type`](ResourceTemplate::mime_type).
-    #[must_use]
-    pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
-        self.mime_type = Some(mime_type.into());
-        self
-    }
-
-    /// Sets [`annotations`](ResourceTemplate::annotations).
-    #[must_use]
-    pub fn annotations(mut self, annotations: Annotations) -> Self {
-        self.annotations = Some(annotations);
-        self
-    }
+    setters!(ResourceTemplate {
+        title: String,
+        description: String,
+        mime_type: String,
+        annotations: Annotations,
+        meta: Object
+    });
 
     /// Adds one of the [`icons`](ResourceTemplate::icons).
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
         self.icons.get_or_insert_default().push(icon);
-        self
-    }
-
-    /// Sets [`meta`](ResourceTemplate::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
         self
     }
 }
@@ -235,19 +181,7 @@ impl ResourceContents {
         ResourceContents { uri, mime_type: None, text: None, blob: None, meta: None, extra: Object::new() }
     }
 
-    /// Sets [`mime_type`](ResourceContents::mime_type).
-    #[must_use]
-    pub fn mime_type(mut self, mime_type: impl Into<String>) -> Self {
-        self.mime_type = Some(mime_type.into());
-        self
-    }
-
-    /// Sets [`meta`](ResourceContents::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
-        self
-    }
+    setters!(ResourceContents { mime_type: String, meta: Object });
 }
 
 /// What reading a resource gave: a directory, for example, has several contents.
@@ -271,12 +205,7 @@ impl ReadResourceResult {
         ReadResourceResult { contents: contents.into_iter().collect(), ..ReadResourceResult::default() }
     }
 
-    /// Sets [`meta`](ReadResourceResult::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
-        self
-    }
+    setters!(ReadResourceResult { meta: Object });
 }
 
 impl From<ResourceContents> for ReadResourceResult {

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use super::Object;
+use super::{Object, setters};
 
 /// A place, mostly a directory, that a client lets servers know of.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,19 +25,7 @@ impl Root {
         Root { uri: uri.into(), name: None, meta: None, extra: Object::new() }
     }
 
-    /// Sets [`name`](Root::name).
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Sets [`meta`](Root::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
-        self
-    }
+    setters!(Root { name: String, meta: Object });
 }
 
 /// A client's roots.

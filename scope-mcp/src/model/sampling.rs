@@ -5,7 +5,7 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::number::{no_float, read_whole, write_maybe_float};
-use super::{ContentBlock, Object, Role, TaskMetadata, Tool};
+use super::{ContentBlock, Object, Role, TaskMetadata, Tool, setters};
 
 /// What a server wants of the client's model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,12 +79,7 @@ impl CreateMessageParams {
         self
     }
 
-    /// Sets [`system_prompt`](CreateMessageParams::system_prompt).
-    #[must_use]
-    pub fn system_prompt(mut self, prompt: impl Into<String>) -> Self {
-        self.system_prompt = Some(prompt.into());
-        self
-    }
+    setters!(CreateMessageParams { system_prompt: String });
 
     /// Sets [`temperature`](CreateMessageParams::temperature).
     #[must_use]
@@ -340,12 +335,7 @@ impl CreateMessageResult {
         }
     }
 
-    /// Sets [`stop_reason`](CreateMessageResult::stop_reason).
-    #[must_use]
-    pub fn stop_reason(mut self, reason: impl Into<String>) -> Self {
-        self.stop_reason = Some(reason.into());
-        self
-    }
+    setters!(CreateMessageResult { stop_reason: String });
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{ContentBlock, Icon, Object};
+use super::{ContentBlock, Icon, Object, setters};
 
 /// A tool, as a server describes it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,26 +55,7 @@ impl Tool {
         }
     }
 
-    /// Sets [`title`](Tool::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`description`](Tool::description).
-    #[must_use]
-    pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = Some(description.into());
-        self
-    }
-
-    /// Sets [`output_schema`](Tool::output_schema).
-    #[must_use]
-    pub fn output_schema(mut self, schema: Object) -> Self {
-        self.output_schema = Some(schema);
-        self
-    }
+    setters!(Tool { title: String, description: String, output_schema: Object, meta: Object });
 
     /// Sets [`annotations`](Tool::annotations).
     #[must_use]
@@ -94,13 +75,6 @@ impl Tool {
     #[must_use]
     pub fn icon(mut self, icon: Icon) -> Self {
         self.icons.get_or_insert_default().push(icon);
-        self
-    }
-
-    /// Sets [`meta`](Tool::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
         self
     }
 }
@@ -161,40 +135,7 @@ impl ToolAnnotations {
         ToolAnnotations::default()
     }
 
-    /// Sets [`title`](ToolAnnotations::title).
-    #[must_use]
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = Some(title.into());
-        self
-    }
-
-    /// Sets [`read_only`](ToolAnnotations::read_only).
-    #[must_use]
-    pub fn read_only(mut self, read_only: bool) -> Self {
-        self.read_only = Some(read_only);
-        self
-    }
-
-    /// Sets [`destructive`](ToolAnnotations::destructive).
-    #[must_use]
-    pub fn destructive(mut self, destructive: bool) -> Self {
-        self.destructive = Some(destructive);
-        self
-    }
-
-    /// Sets [`idempotent`](ToolAnnotations::idempotent).
-    #[must_use]
-    pub fn idempotent(mut self, idempotent: bool) -> Self {
-        self.idempotent = Some(idempotent);
-        self
-    }
-
-    /// Sets [`open_world`](ToolAnnotations::open_world).
-    #[must_use]
-    pub fn open_world(mut self, open_world: bool) -> Self {
-        self.open_world = Some(open_world);
-        self
-    }
+    setters!(ToolAnnotations { title: String, read_only: bool, destructive: bool, idempotent: bool, open_world: bool });
 }
 
 /// What a tool gave back.
@@ -239,12 +180,7 @@ impl CallToolResult {
         CallToolResult { structured_content: Some(value.clone()), ..CallToolResult::text(value.to_string()) }
     }
 
-    /// Sets [`meta`](CallToolResult::meta).
-    #[must_use]
-    pub fn meta(mut self, meta: Object) -> Self {
-        self.meta = Some(meta);
-        self
-    }
+    setters!(CallToolResult { meta: Object });
 
     /// Whether the tool reports that it failed. The call itself succeeded, and the content says what went wrong.
     pub fn is_error(&self) -> bool {
