@@ -49,6 +49,11 @@ impl Meter {
         self.bytes += stats.bytes_allocated - before.bytes_allocated;
     }
 
+    /// The operation has measured itself: threads that run beside each other, say.
+    pub(crate) fn took(&mut self, time: Duration) {
+        self.taken += time;
+    }
+
     /// Notes what one of the operation's units took from its begin to its end, where units overlap.
     pub(crate) fn latency(&mut self, took: Duration) {
         self.latencies.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));

@@ -1,5 +1,6 @@
 //! The core beside what people use instead. Figures are for one unit: an empty nursery, one child of the `n`.
 
+mod cancel_check;
 mod empty;
 mod on_tokio;
 mod parallel;
@@ -8,5 +9,8 @@ mod same_task;
 use crate::bench::Bench;
 
 pub(crate) fn benches() -> Vec<Bench> {
-    [empty::benches(), parallel::benches(), same_task::benches()].into_iter().flatten().collect()
+    [empty::benches(), parallel::benches(), same_task::benches(), cancel_check::benches()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
