@@ -3,11 +3,12 @@
 //! ```text
 //! cargo run --release -p benches -- core [--only NAME] [--json]
 //! cargo run --release -p benches -- mcp [--only NAME] [--json]
-//! cargo run --release -p benches -- one NAME PEER N [--case CASE]
+//! cargo run --release -p benches -- one NAME PEER N [--case CASE] [--times TIMES]
 //! ```
 
 mod bench;
 mod core;
+mod mcp;
 mod measure;
 mod table;
 
@@ -27,7 +28,9 @@ struct Args {
 enum What {
     /// Nurseries, children, cancellation, services: P1 to P9.
     Core(Selection),
-    /// One operation of one peer, once, for an instruction counter.
+    /// Clients and servers, as processes: M1 to M7.
+    Mcp(Selection),
+    /// One operation of one peer, for an instruction counter.
     One {
         /// The bench: P1 to P9, M1 to M7.
         name: String,
@@ -38,7 +41,13 @@ enum What {
         /// The case, as in the table; the bench's first without it.
         #[arg(long)]
         case: Option<String>,
+        /// How many times it is done: two of them differ by what is done, without what it takes to begin.
+        #[arg(long, default_value_t = 1)]
+        times: u32,
     },
+    /// One of the servers that the others call.
+    #[command(hide = true)]
+    Serve { which: mcp::Server },
 }
 
 #[derive(clap::Args)]
@@ -54,7 +63,12 @@ struct Selection {
 fn main() -> ExitCode {
     match Args::parse().what {
         What::Core(selection) => all(&core::benches(), &selection),
-        What::One { name, peer, n, case } => one(&core::benches(), &name, &peer, n, case.as_deref()),
+        What::Mcp(selection) => all(&mcp::benches(), &selection),
+        What::One { name, peer, n, case, times } => {
+            let benches: Vec<_> = core::benches().into_iter().chain(mcp::benches()).collect();
+            one(&benches, &name, &peer, n, case.as_deref(), times)
+        }
+        What::Serve { which } => which.run(),
     }
 }
 
@@ -77,7 +91,7 @@ fn all(benches: &[Bench], selection: &Selection) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn one(benches: &[Bench], name: &str, peer: &str, n: usize, case: Option<&str>) -> ExitCode {
+fn one(benches: &[Bench], name: &str, peer: &str, n: usize, case: Option<&str>, times: u32) -> ExitCode {
     let found = benches.iter().find(|bench| bench.name == name && case.is_none_or(|case| case == bench.case));
     let Some(bench) = found else {
         eprintln!("there is no such bench; there are:");
@@ -92,6 +106,6 @@ fn one(benches: &[Bench], name: &str, peer: &str, n: usize, case: Option<&str>) 
         eprintln!("{name} has no peer {peer:?}; it has {}", names.join(", "));
         return ExitCode::from(2);
     };
-    measure::once((peers.swap_remove(at).prepare)());
+    measure::times((peers.swap_remove(at).prepare)(), times);
     ExitCode::SUCCESS
 }

@@ -26,6 +26,8 @@ pub(crate) struct Meter {
     allocs: usize,
     bytes: usize,
     latencies: Vec<u64>,
+    /// How many units were done, where an operation does not do as many as its size says.
+    units: usize,
     started: Option<(Stats, Instant)>,
 }
 
@@ -54,6 +56,14 @@ impl Meter {
         self.taken += time;
     }
 
+    /// Notes what each of the operation's units took, where its size says only how many of them overlap.
+    pub(crate) fn overlapping(&mut self, units: impl IntoIterator<Item = Duration>) {
+        for took in units {
+            self.latency(took);
+            self.units += 1;
+        }
+    }
+
     /// Notes what one of the operation's units took from its begin to its end, where units overlap.
     pub(crate) fn latency(&mut self, took: Duration) {
         self.latencies.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
@@ -79,6 +89,8 @@ struct Measured {
     operation: Operation,
     repeats: u32,
     times: Vec<f64>,
+    /// What one round does.
+    units: f64,
     /// Of the round that allocated least: what else runs in the process may add to one, never take away.
     allocs: (usize, usize),
     latencies: Vec<u64>,
@@ -117,6 +129,7 @@ pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
                 operation,
                 repeats: 1,
                 times: Vec::new(),
+                units: n as f64,
                 allocs: (usize::MAX, 0),
                 latencies: Vec::new(),
             };
@@ -136,7 +149,11 @@ pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
     for _ in 0..rounds {
         for peer in &mut measured {
             let meter = peer.round();
-            peer.times.push(meter.taken.as_nanos() as f64 / (f64::from(peer.repeats) * n as f64));
+            peer.units = match meter.units {
+                0 => f64::from(peer.repeats) * n as f64,
+                counted => counted as f64,
+            };
+            peer.times.push(meter.taken.as_nanos() as f64 / peer.units);
             peer.allocs = peer.allocs.min((meter.allocs, meter.bytes));
             peer.latencies.extend(meter.latencies);
         }
@@ -147,7 +164,6 @@ pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
 fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
     peer.times.sort_by(f64::total_cmp);
     peer.latencies.sort_unstable();
-    let units = f64::from(peer.repeats) * n as f64;
     Row {
         bench: bench.name,
         case: bench.case,
@@ -156,15 +172,15 @@ fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
         ns_min: peer.times[0],
         ns_median: peer.times[peer.times.len() / 2],
         ns_p99: peer.latencies.get(peer.latencies.len() * 99 / 100).map(|&ns| ns as f64),
-        allocs: peer.allocs.0 as f64 / units,
-        bytes: peer.allocs.1 as f64 / units,
+        allocs: peer.allocs.0 as f64 / peer.units,
+        bytes: peer.allocs.1 as f64 / peer.units,
     }
 }
 
-/// Does the operation of one peer once, for a counter of instructions.
-pub(crate) fn once(operation: Operation) {
+/// Does the operation of one peer so many times, for a counter of instructions.
+pub(crate) fn times(operation: Operation, times: u32) {
     match operation {
-        Operation::Whole(mut operation) => operation(),
-        Operation::Metered(mut operation) => operation(&mut Meter::default()),
+        Operation::Whole(mut operation) => (0..times).for_each(|_| operation()),
+        Operation::Metered(mut operation) => (0..times).for_each(|_| operation(&mut Meter::default())),
     }
 }

@@ -1,0 +1,22 @@
+//! What is called, on all connections: a tool that says what it is told.
+
+/// What is said by those calls that are counted: 16 bytes, nothing that JSON would escape.
+pub(super) const MESSAGE: &str = "sixteen bytes it";
+
+/// The tool's name.
+pub(super) const TOOL: &str = "echo";
+
+/// The era that a connection is of: with a handshake, or without.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Era {
+    /// 2025-11-25: `initialize`.
+    Legacy,
+    /// 2026-07-28: `server/discover`, and a `_meta` in each request.
+    Modern,
+}
+
+/// A client that is connected to a server with that tool.
+pub(super) trait Echo: Send + Sync + 'static {
+    /// Calls the tool, and sees whether its answer is as long as it should be.
+    fn echo(&self, message: &str) -> impl Future<Output = ()> + Send;
+}

@@ -1,0 +1,8 @@
+//! The floor: a client and a server made by hand, with blocking pipes, lines, and nothing else.
+
+mod client;
+mod lines;
+mod server;
+
+pub(super) use client::Client;
+pub(super) use server::serve;
