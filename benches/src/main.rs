@@ -61,6 +61,7 @@ struct Selection {
 }
 
 fn main() -> ExitCode {
+    keep_freed_memory();
     match Args::parse().what {
         What::Core(selection) => all(&core::benches(), &selection),
         What::Mcp(selection) => all(&mcp::benches(), &selection),
@@ -70,6 +71,13 @@ fn main() -> ExitCode {
         }
         What::Serve { which } => which.run(),
     }
+}
+
+/// glibc gives memory back to the system when much is freed, so that whoever frees all its children in one piece would pay
+/// for page faults in the next round. It stops that once a large block has been freed, as in any program that has run for a
+/// while.
+fn keep_freed_memory() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(31 << 20)));
 }
 
 fn all(benches: &[Bench], selection: &Selection) -> ExitCode {

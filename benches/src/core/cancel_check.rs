@@ -2,6 +2,8 @@
 //! that future without anything around it, so what is added is the difference to its row. "task" is what runtimes put around
 //! a future anyway, to know whose panic it was: the difference to that row is the check alone.
 //!
+//! In the case "asking" there is no poll: code asks whether it has been cancelled.
+//!
 //! What each gives beside that:
 //! * ours is the wrapper of a parallel child as a runtime polls it: cancelled from outside at the await point it waits at,
 //!   its panics are caught, and it knows which task it is;
@@ -46,6 +48,7 @@ pub(crate) fn benches() -> Vec<Bench> {
             peers: |n| peers(n, 4),
             goals: &[Goal::Over("bare", 3.0)],
         },
+        Bench { name: "P6", case: "asking", sizes: &[100_000], peers: asking, goals: &[Goal::Over("bare", 2.0)] },
     ]
 }
 
@@ -100,6 +103,37 @@ fn peers(n: usize, threads: usize) -> Vec<Peer> {
             }
         }),
     ]
+}
+
+/// Code that asks by itself, in a loop: the first of these says what the loop takes.
+fn asking(n: usize) -> Vec<Peer> {
+    vec![
+        Peer::whole("scope", move || {
+            move || {
+                let mut nursery = pin!(scope_core::nursery(async |_| {
+                    ask(n, scope_core::is_cancelled);
+                    Ok(())
+                }));
+                let done = nursery.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+                assert!(done.is_ready(), "nothing in it waits");
+            }
+        }),
+        Peer::whole("bare", move || move || ask(n, || false)),
+        Peer::whole("AtomicBool", move || {
+            let flag = AtomicBool::new(false);
+            move || ask(n, || flag.load(Ordering::Acquire))
+        }),
+        Peer::whole("is_cancelled", move || {
+            let token = CancellationToken::new();
+            move || ask(n, || token.is_cancelled())
+        }),
+    ]
+}
+
+fn ask(n: usize, is_set: impl Fn() -> bool) {
+    for _ in 0..n {
+        assert!(!black_box(is_set()), "nobody cancels");
+    }
 }
 
 /// A future that looks at `flag` whenever it is polled.

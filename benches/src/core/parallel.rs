@@ -5,13 +5,18 @@
 //!   registered for cancellation while it waits;
 //! * `JoinSet`: a drop aborts, and waits for nobody; results and panics come out one by one;
 //! * `TaskTracker`: waits, and nothing else; results are lost;
-//! * `idiom`, a tracker, a token for each child and a `select!` on it: the children are told of a cancellation. What people
-//!   write to come near to ours; errors and panics are lost;
+//! * `token`, a tracker, a token for each child and a `select!` on it: the children are told of a cancellation; results are
+//!   lost;
+//! * `idiom`: the same where a panic and an error are caught, kept, and cancel the others. What people write to come near to
+//!   ours; a drop of it leaves all running;
 //! * `spawn`, with its handles awaited: results and panics come out; a drop leaves all running.
 
+use std::error::Error;
 use std::hint::black_box;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex};
 
+use futures_util::FutureExt as _;
 use scope_tokio::SpawnExt as _;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -113,7 +118,7 @@ fn peers(n: usize, runtime: Arc<Runtime>, child: impl Work) -> Vec<Peer> {
             tracker.close();
             tracker.wait().await;
         }),
-        on(&runtime, "idiom", async move || {
+        on(&runtime, "token", async move || {
             let tracker = TaskTracker::new();
             let token = CancellationToken::new();
             for _ in 0..n {
@@ -127,6 +132,31 @@ fn peers(n: usize, runtime: Arc<Runtime>, child: impl Work) -> Vec<Peer> {
             }
             tracker.close();
             tracker.wait().await;
+        }),
+        on(&runtime, "idiom", async move || {
+            let tracker = TaskTracker::new();
+            let scope = CancellationToken::new();
+            let failures = Arc::new(Mutex::new(Vec::new()));
+            for _ in 0..n {
+                let (scope, token, failures) = (scope.clone(), scope.child_token(), failures.clone());
+                tracker.spawn(async move {
+                    let work = AssertUnwindSafe(async move {
+                        child.work().await;
+                        Ok::<(), Box<dyn Error + Send + Sync>>(())
+                    });
+                    let ended = tokio::select! {
+                        () = token.cancelled() => return,
+                        ended = work.catch_unwind() => ended,
+                    };
+                    if !matches!(ended, Ok(Ok(()))) {
+                        failures.lock().expect("nobody panics under it").push(ended);
+                        scope.cancel();
+                    }
+                });
+            }
+            tracker.close();
+            tracker.wait().await;
+            assert!(failures.lock().expect("nobody panics under it").is_empty(), "these children cannot fail");
         }),
         on(&runtime, "spawn", async move || {
             let mut handles = Vec::with_capacity(n);
