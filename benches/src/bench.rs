@@ -55,6 +55,10 @@ pub(crate) enum Goal {
     P99(&'static str, f64),
     /// We take at most this many allocations per unit.
     Allocs(f64),
+    /// We take at most this many times the peer's instructions per unit: judged by `count`.
+    Instructions(&'static str, f64),
+    /// We take at most this many instructions per unit: judged by `count`.
+    Ir(f64),
     /// Our minimal time is at most this many nanoseconds.
     Ns(f64),
     /// Our minimal time is at most that of the peer and this many nanoseconds.

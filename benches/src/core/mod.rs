@@ -3,15 +3,25 @@
 mod cancel_check;
 mod cancel_parked;
 mod empty;
+mod on_smol;
 mod on_tokio;
 mod parallel;
 mod same_task;
+mod service;
 
 use crate::bench::Bench;
 
 pub(crate) fn benches() -> Vec<Bench> {
-    [empty::benches(), parallel::benches(), same_task::benches(), cancel_check::benches(), cancel_parked::benches()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        empty::benches(),
+        parallel::benches(),
+        on_smol::benches(),
+        same_task::benches(),
+        cancel_parked::benches(),
+        cancel_check::benches(),
+        service::benches(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
