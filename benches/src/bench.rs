@@ -59,6 +59,8 @@ pub(crate) enum Goal {
     Instructions(&'static str, f64),
     /// We take at most this many instructions per unit: judged by `count`.
     Ir(f64),
+    /// We take at most this many bytes per unit.
+    Bytes(f64),
     /// Our minimal time is at most this many nanoseconds.
     Ns(f64),
     /// Our minimal time is at most that of the peer and this many nanoseconds.

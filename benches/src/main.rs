@@ -48,6 +48,9 @@ enum What {
     /// One of the servers that the others call.
     #[command(hide = true)]
     Serve { which: mcp::Server },
+    /// Connections that do nothing.
+    #[command(hide = true)]
+    Idle { whose: mcp::Whose, n: usize },
 }
 
 #[derive(clap::Args)]
@@ -70,6 +73,10 @@ fn main() -> ExitCode {
             one(&benches, &name, &peer, n, case.as_deref(), times)
         }
         What::Serve { which } => which.run(),
+        What::Idle { whose, n } => {
+            mcp::idle(whose, n);
+            ExitCode::SUCCESS
+        }
     }
 }
 

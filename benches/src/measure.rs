@@ -18,6 +18,12 @@ const ROUND: Duration = Duration::from_millis(5);
 /// What the rounds of one peer may take together, if the fewest do not take longer.
 const PEER: Duration = Duration::from_secs(2);
 
+/// The bytes that are on the heap now.
+pub(crate) fn heap() -> usize {
+    let stats = ALLOCATOR.stats();
+    stats.bytes_allocated - stats.bytes_deallocated
+}
+
 /// What an operation took: time and allocations of the whole process between [`start`](Self::start) and
 /// [`stop`](Self::stop), summed over repeats.
 #[derive(Default)]
@@ -56,11 +62,22 @@ impl Meter {
         self.taken += time;
     }
 
+    /// The operation has found out what is held, and how long it took until it was.
+    pub(crate) fn held(&mut self, after: Duration, bytes: usize) {
+        self.taken += after;
+        self.bytes += bytes;
+    }
+
+    /// The operation has done so many units, whatever its size.
+    pub(crate) fn units(&mut self, count: usize) {
+        self.units += count;
+    }
+
     /// Notes what each of the operation's units took, where its size says only how many of them overlap.
     pub(crate) fn overlapping(&mut self, units: impl IntoIterator<Item = Duration>) {
         for took in units {
             self.latency(took);
-            self.units += 1;
+            self.units(1);
         }
     }
 

@@ -65,6 +65,7 @@ fn verdict(goal: Goal, us: &Row, row: &Row) -> Option<String> {
         ),
         Goal::Over(peer, ns) if peer == row.peer => (format!("≤ + {ns} ns"), us.ns_min <= row.ns_min + ns),
         Goal::Allocs(most) if row.peer == US => (format!("≤ {most} allocs"), us.allocs <= most),
+        Goal::Bytes(most) if row.peer == US => (format!("≤ {most} bytes"), us.bytes <= most),
         Goal::Ns(most) if row.peer == US => (format!("≤ {most} ns"), us.ns_min <= most),
         _ => return None,
     };

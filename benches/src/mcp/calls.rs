@@ -1,95 +1,123 @@
-//! M1: our client against the raw server. M4: what one call costs a client.
+//! Small calls: M1, our client against the raw server; M2, our client and our server; M6, rmcp on our transport; M4, what
+//! one call costs a client.
 
-use super::echo::{Era, MESSAGE};
+use super::echo::{Connection, Era, MESSAGE};
 use super::host::On;
 use super::lanes;
 use super::ours::Ours;
 use super::raw;
-use super::sdk::Sdk;
+use super::sdk::{Sdk, Transport};
 use super::server::Server;
 use crate::bench::{Bench, Goal, Peer};
 
 /// How many are in flight.
-const IN_FLIGHT: [usize; 3] = [1, 16, 256];
+const IN_FLIGHT: &[usize] = &[1, 16, 256];
+
+/// Half of raw's calls per second.
+const HALF_OF_RAW: &[Goal] = &[Goal::Ratio("raw", 2.0)];
+/// Three tenths of them.
+const SOME_OF_RAW: &[Goal] = &[Goal::Ratio("raw", 1.0 / 0.3)];
+const TWICE_RMCP: &[Goal] = &[Goal::Ratio("rmcp", 0.5)];
+const THRICE_RMCP: &[Goal] = &[Goal::Ratio("rmcp", 1.0 / 3.0), Goal::P99("rmcp", 0.2)];
+const TWELVE_RMCP: &[Goal] = &[Goal::Ratio("rmcp", 1.0 / 12.0), Goal::P99("rmcp", 0.2)];
 
 /// How many calls an operation makes, so that its beginning and its end count for little.
 fn calls(in_flight: usize) -> usize {
     (in_flight * 32).max(256)
 }
 
+type Peers = fn(usize) -> Vec<Peer>;
+
 pub(super) fn benches() -> Vec<Bench> {
+    let bench = |name, case, sizes, peers: Peers, goals| Bench { name, case, sizes, peers, goals };
+    let m1_ct: Peers = |n| against_raw(n, On::TokioCt);
+    let m1_mt: Peers = |n| against_raw(n, On::TokioMt);
+    let m2_ct: Peers = |n| both_sides(n, On::TokioCt, Server::ScopeCt, Server::RmcpCt);
+    let m2_mt: Peers = |n| both_sides(n, On::TokioMt, Server::ScopeMt, Server::RmcpMt);
     vec![
-        m1("tokio ct", &[1], |n| against_raw(n, On::TokioCt), &[Goal::Ratio("raw", 2.0)]),
-        m1("tokio ct", &[16], |n| against_raw(n, On::TokioCt), &[]),
-        m1("tokio ct", &[256], |n| against_raw(n, On::TokioCt), &[Goal::Ratio("raw", 1.0 / 0.3)]),
-        m1("tokio mt", &IN_FLIGHT, |n| against_raw(n, On::TokioMt), &[Goal::Ratio("rmcp", 0.5)]),
-        m1("smol", &IN_FLIGHT, |n| against_raw(n, On::Smol), &[]),
-        Bench {
-            name: "M4",
-            case: "2025-11-25",
-            sizes: &[256],
-            peers: |n| one_by_one(n, Era::Legacy),
-            goals: &[Goal::Allocs(10.0)],
-        },
-        Bench {
-            name: "M4",
-            case: "2026-07-28",
-            sizes: &[256],
-            peers: |n| one_by_one(n, Era::Modern),
-            goals: &[Goal::Allocs(10.0)],
-        },
+        bench("M1", "tokio ct", &[1], m1_ct, HALF_OF_RAW),
+        bench("M1", "tokio ct", &[16], m1_ct, &[]),
+        bench("M1", "tokio ct", &[256], m1_ct, SOME_OF_RAW),
+        bench("M1", "tokio mt", &[1], m1_mt, TWICE_RMCP),
+        bench("M1", "tokio mt", &[16], m1_mt, &[]),
+        bench("M1", "tokio mt", &[256], m1_mt, TWICE_RMCP),
+        bench("M1", "smol", IN_FLIGHT, |n| against_raw(n, On::Smol), &[]),
+        bench("M2", "tokio ct", &[1], m2_ct, THRICE_RMCP),
+        bench("M2", "tokio ct", &[16], m2_ct, &[]),
+        bench("M2", "tokio ct", &[256], m2_ct, TWELVE_RMCP),
+        bench("M2", "tokio mt", &[1], m2_mt, THRICE_RMCP),
+        bench("M2", "tokio mt", &[16], m2_mt, &[]),
+        bench("M2", "tokio mt", &[256], m2_mt, TWELVE_RMCP),
+        bench("M4", "2025-11-25", &[256], |n| one_by_one(n, Era::Legacy), &[Goal::Allocs(10.0)]),
+        bench("M4", "2026-07-28", &[256], |n| one_by_one(n, Era::Modern), &[Goal::Allocs(10.0)]),
+        bench("M6", "tokio ct", IN_FLIGHT, |n| other_transport(n, On::TokioCt), &[Goal::Ratio("rmcp", 1.0)]),
+        bench("M6", "tokio mt", IN_FLIGHT, |n| other_transport(n, On::TokioMt), &[Goal::Ratio("rmcp", 1.0)]),
     ]
 }
 
-fn m1(case: &'static str, sizes: &'static [usize], peers: fn(usize) -> Vec<Peer>, goals: &'static [Goal]) -> Bench {
-    Bench { name: "M1", case, sizes, peers, goals }
-}
-
-/// Clients on `on`, with `n` calls in flight.
+/// `n` calls in flight, of clients on `on`.
 fn against_raw(n: usize, on: On) -> Vec<Peer> {
+    // rmcp needs tokio.
+    let rmcp_on = if on == On::Smol { On::TokioCt } else { on };
     vec![
-        Peer::metered("scope", move || {
-            let ours = Ours::open(on, Server::Raw, Era::Legacy);
-            move |meter| {
-                meter.start();
-                let times = lanes::calls(&ours.host, &ours.client, n, calls(n));
-                meter.stop();
-                meter.overlapping(times.into_iter().flatten());
-            }
-        }),
-        Peer::metered("raw", move || {
-            let mut client = raw::Client::open(Server::Raw, Era::Legacy);
-            move |meter| {
-                let mut times = Vec::with_capacity(calls(n));
-                meter.start();
-                client.calls(n, calls(n), MESSAGE, &mut times);
-                meter.stop();
-                meter.overlapping(times);
-            }
-        }),
-        Peer::metered("rmcp", move || {
-            // It needs tokio.
-            let sdk = Sdk::open(if on == On::Smol { On::TokioCt } else { on }, Server::Raw, Era::Legacy);
-            move |meter| {
-                meter.start();
-                let times = lanes::calls(&sdk.host, sdk.client(), n, calls(n));
-                meter.stop();
-                meter.overlapping(times.into_iter().flatten());
-            }
-        }),
+        in_flight("scope", n, move || Ours::open(on, Server::Raw, Era::Legacy)),
+        raw_in_flight(n),
+        in_flight("rmcp", n, move || Sdk::open(rmcp_on, Transport::Rmcps, Server::Raw, Era::Legacy)),
     ]
 }
 
-/// `n` calls, one after the other, and nothing else.
+/// `n` calls in flight, of each client to the server of the same make.
+fn both_sides(n: usize, on: On, ours: Server, rmcps: Server) -> Vec<Peer> {
+    vec![
+        in_flight("scope", n, move || Ours::open(on, ours, Era::Legacy)),
+        raw_in_flight(n),
+        in_flight("rmcp", n, move || Sdk::open(on, Transport::Rmcps, rmcps, Era::Legacy)),
+    ]
+}
+
+/// `n` calls in flight, of rmcp's client.
+fn other_transport(n: usize, on: On) -> Vec<Peer> {
+    vec![
+        in_flight("scope", n, move || Sdk::open(on, Transport::Ours, Server::Raw, Era::Legacy)),
+        in_flight("rmcp", n, move || Sdk::open(on, Transport::Rmcps, Server::Raw, Era::Legacy)),
+    ]
+}
+
+/// `n` calls, one after the other, on one thread.
 fn one_by_one(n: usize, era: Era) -> Vec<Peer> {
     vec![
         Peer::whole("scope", move || {
             let ours = Ours::open(On::TokioCt, Server::Raw, era);
-            move || drop(lanes::calls(&ours.host, &ours.client, 1, n))
+            move || drop(lanes::calls(&ours, 1, n))
         }),
         Peer::whole("rmcp", move || {
-            let sdk = Sdk::open(On::TokioCt, Server::Raw, era);
-            move || drop(lanes::calls(&sdk.host, sdk.client(), 1, n))
+            let sdk = Sdk::open(On::TokioCt, Transport::Rmcps, Server::Raw, era);
+            move || drop(lanes::calls(&sdk, 1, n))
         }),
     ]
+}
+
+fn in_flight<C: Connection>(name: &'static str, n: usize, open: impl FnOnce() -> C + 'static) -> Peer {
+    Peer::metered(name, move || {
+        let connection = open();
+        move |meter| {
+            meter.start();
+            let times = lanes::calls(&connection, n, calls(n));
+            meter.stop();
+            meter.overlapping(times.into_iter().flatten());
+        }
+    })
+}
+
+fn raw_in_flight(n: usize) -> Peer {
+    Peer::metered("raw", move || {
+        let mut client = raw::Client::open(Server::Raw, Era::Legacy);
+        let mut times = Vec::with_capacity(calls(n));
+        move |meter| {
+            meter.start();
+            client.calls(n, calls(n), MESSAGE, &mut times);
+            meter.stop();
+            meter.overlapping(times.drain(..));
+        }
+    })
 }

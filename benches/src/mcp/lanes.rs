@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::echo::{Echo, MESSAGE};
-use super::host::{Host, Task};
+use super::echo::{Connection, Echo, MESSAGE};
+use super::host::Task;
 
 /// Makes so many calls, and says how long they took, each lane for itself.
-pub(super) fn calls<E: Echo>(host: &Host, client: &Arc<E>, in_flight: usize, calls: usize) -> Vec<Vec<Duration>> {
+pub(super) fn calls(connection: &impl Connection, in_flight: usize, calls: usize) -> Vec<Vec<Duration>> {
     let each = calls / in_flight;
-    let client = Arc::clone(client);
+    let (host, client) = (connection.host(), Arc::clone(connection.client()));
     if in_flight == 1 {
         return vec![host.block_on(async move { lane(&*client, each).await })];
     }

@@ -5,16 +5,20 @@
 mod calls;
 mod echo;
 mod host;
+mod idle;
 mod lanes;
 mod ours;
+mod payload;
 mod raw;
 mod sdk;
 mod server;
+mod start;
 
+pub(crate) use idle::{Whose, run as idle};
 pub(crate) use server::Server;
 
 use crate::bench::Bench;
 
 pub(crate) fn benches() -> Vec<Bench> {
-    calls::benches()
+    [calls::benches(), payload::benches(), start::benches(), idle::benches()].into_iter().flatten().collect()
 }

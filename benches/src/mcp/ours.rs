@@ -1,20 +1,23 @@
-//! Our client.
+//! Our client, and our server.
 
+use std::io;
 use std::sync::Arc;
 
 use futures_channel::oneshot;
 use scope_core::{Failure, Nursery, ScopeError};
-use scope_mcp::model::ContentKind;
-use scope_mcp::{Client, ClientOptions, ServerSpec};
+use scope_mcp::model::{ContentKind, Object, Tool};
+use scope_mcp::{
+    Client, ClientOptions, Context, HandlerError, ServeOptions, ServerSpec, ServerTool, schemars, transport,
+};
 
-use super::echo::{Echo, Era, TOOL};
+use super::echo::{Connection, Echo, Era, RAW_TOOL, TOOL};
 use super::host::{Host, On, Spawn, Task};
 use super::server::Server;
 
 /// A client that is open, in a nursery that is a task of the host's.
 pub(super) struct Ours {
-    pub(super) host: Host,
-    pub(super) client: Arc<Client>,
+    host: Host,
+    client: Arc<Client>,
     /// Until it is closed.
     home: Option<Task<Result<(), ScopeError>>>,
 }
@@ -62,6 +65,18 @@ async fn live(n: &Nursery<'_, '_>, server: Server, era: Era, tell: oneshot::Send
     Ok(())
 }
 
+impl Connection for Ours {
+    type Client = Client;
+
+    fn host(&self) -> &Host {
+        &self.host
+    }
+
+    fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+}
+
 impl Drop for Ours {
     fn drop(&mut self) {
         self.client.begin_close();
@@ -77,4 +92,38 @@ impl Echo for Client {
         let ContentKind::Text(text) = result.content[0].kind() else { panic!("it answers with a text") };
         assert_eq!(text.len(), message.len());
     }
+}
+
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[schemars(crate = "scope_mcp::schemars")]
+struct Said {
+    message: String,
+}
+
+/// Serves until the input ends.
+pub(super) fn serve(on: On) -> io::Result<()> {
+    let server = scope_mcp::Server::builder("echo", "1.0")
+        .tool(TOOL, "Says what it is told", |said: Said, _: Context| async move { said.message })
+        .add_tool(ServerTool::raw(Tool::new(RAW_TOOL, object_schema()), |mut said, _| async move {
+            match said.remove("message") {
+                Some(serde_json::Value::String(message)) => Ok(message),
+                _ => Err(HandlerError::new("there is no message")),
+            }
+        }))
+        .build()
+        .map_err(io::Error::other)?;
+    let serve = async move || {
+        server.serve(transport::stdio()?, ServeOptions::default()).await?;
+        Ok(())
+    };
+    let served = match on {
+        On::TokioCt => scope_tokio::run_current_thread(async |_| serve().await),
+        On::TokioMt => scope_tokio::run(async |_| serve().await),
+        On::Smol => scope_smol::run_current_thread(async |_| serve().await),
+    };
+    served.map_err(io::Error::other)
+}
+
+fn object_schema() -> Object {
+    Object::from_iter([("type".to_owned(), "object".into())])
 }

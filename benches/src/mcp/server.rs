@@ -4,7 +4,8 @@ use std::process::{Command, ExitCode, Stdio};
 
 use clap::ValueEnum;
 
-use super::raw;
+use super::host::On;
+use super::{ours, raw, sdk};
 
 /// How this program is told to be a server.
 const SUBCOMMAND: &str = "serve";
@@ -14,6 +15,14 @@ const SUBCOMMAND: &str = "serve";
 pub(crate) enum Server {
     /// Made by hand.
     Raw,
+    /// Ours, on tokio, current-thread.
+    ScopeCt,
+    /// Ours, on tokio, multi-thread.
+    ScopeMt,
+    /// rmcp's, current-thread.
+    RmcpCt,
+    /// rmcp's, multi-thread.
+    RmcpMt,
 }
 
 impl Server {
@@ -37,6 +46,10 @@ impl Server {
     pub(crate) fn run(self) -> ExitCode {
         let served = match self {
             Server::Raw => raw::serve(),
+            Server::ScopeCt => ours::serve(On::TokioCt),
+            Server::ScopeMt => ours::serve(On::TokioMt),
+            Server::RmcpCt => sdk::serve(On::TokioCt),
+            Server::RmcpMt => sdk::serve(On::TokioMt),
         };
         match served {
             Ok(()) => ExitCode::SUCCESS,

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use memchr::memmem;
 
+use super::LONG;
 use super::lines::Lines;
 use crate::mcp::echo::{Era, TOOL};
 use crate::mcp::server::Server;
@@ -18,7 +19,8 @@ const META: &str = concat!(
 /// A client that writes and reads with what the system offers, and looks at no more of an answer than it has to.
 pub(in crate::mcp) struct Client {
     child: Child,
-    stdin: ChildStdin,
+    /// Until it is closed.
+    stdin: Option<ChildStdin>,
     stdout: ChildStdout,
     lines: Lines,
     /// What is to be written with the next write.
@@ -37,7 +39,8 @@ impl Client {
         let meta = if era == Era::Modern { format!("{META},") } else { String::new() };
         let head = format!(r#","method":"tools/call","params":{{{meta}"name":"{TOOL}","arguments":{{"message":""#);
         let around = [head, "\"}}}\n".to_owned()];
-        let mut client = Client { child, stdin, stdout, lines: Lines::default(), out: Vec::new(), around, next: 1 };
+        let mut client =
+            Client { child, stdin: Some(stdin), stdout, lines: Lines::default(), out: Vec::new(), around, next: 1 };
         client.begin(era).expect("the server answers");
         client
     }
@@ -98,17 +101,22 @@ impl Client {
     }
 
     fn ask(&mut self, message: &str) {
-        let [head, tail] = &self.around;
         self.out.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         write!(self.out, "{}", self.next).expect("memory can be written to");
         self.next += 1;
-        self.out.extend_from_slice(head.as_bytes());
-        self.out.extend_from_slice(message.as_bytes());
-        self.out.extend_from_slice(tail.as_bytes());
+        self.out.extend_from_slice(self.around[0].as_bytes());
+        if message.len() > LONG {
+            self.flush().expect("the server reads");
+            let stdin = self.stdin.as_mut().expect("it is not closed yet");
+            stdin.write_all(message.as_bytes()).expect("the server reads");
+        } else {
+            self.out.extend_from_slice(message.as_bytes());
+        }
+        self.out.extend_from_slice(self.around[1].as_bytes());
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stdin.write_all(&self.out)?;
+        self.stdin.as_mut().ok_or(io::ErrorKind::BrokenPipe)?.write_all(&self.out)?;
         self.out.clear();
         Ok(())
     }
@@ -124,6 +132,12 @@ impl Client {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
+    }
+
+    /// Ends the server as one is ended that leaves politely: its input is closed.
+    pub(in crate::mcp) fn close(mut self) {
+        self.stdin = None;
+        self.child.wait().expect("it is a child that nobody else waits for");
     }
 }
 

@@ -5,10 +5,8 @@ use std::os::fd::AsFd;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
+use super::LONG;
 use super::lines::Lines;
-
-/// A text beyond this is not copied to be written together with what is around it.
-const LONG: usize = 64 * 1024;
 
 /// Where the id of a request begins, in what everyone writes.
 const BEFORE_ID: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
