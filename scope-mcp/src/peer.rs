@@ -5,6 +5,7 @@
 
 mod caught;
 mod desk;
+mod pace;
 mod request;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,8 @@ use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
 pub(crate) use caught::Caught;
 pub(crate) use desk::{Ask, Desk};
+pub(crate) use pace::Pace;
+use pace::{AtOnce, Clock};
 pub(crate) use request::{Cancel, outcome};
 
 /// What a request of the peer is answered with.
@@ -31,8 +34,8 @@ pub(crate) type Outcome = Result<Box<RawValue>, Rejection>;
 pub(crate) enum Work {
     /// Nothing: this is the answer.
     Now(Outcome),
-    /// To be run, and may take its time.
-    Later(BoxFuture<'static, Outcome>),
+    /// To be run, and may take its time; or not, if it is of a kind that may turn out to be quick.
+    Later(BoxFuture<'static, Outcome>, Option<Pace>),
 }
 
 /// Requests begun before the wire gets its turn.
@@ -61,10 +64,11 @@ impl Peer {
         link: &mut Link,
         rt: &Handle,
         children: &Spawner<Failure>,
-        respond: &mut dyn FnMut(&mut Session, &Arrived) -> Work,
+        respond: &mut dyn FnMut(&mut Session, &mut Arrived) -> Work,
         cx: &mut Context<'_>,
     ) -> Poll<Gone> {
-        self.take(rt, cx);
+        let asks = self.desk.take(cx);
+        self.take(rt, asks, cx);
         self.session.observe(rt.now());
         let gone = link.poll(&mut self.session, cx);
         let mut begun = 0;
@@ -72,7 +76,12 @@ impl Peer {
             && let Some(arrived) = self.session.next_request()
         {
             begun += 1;
-            self.begin(arrived, children, respond);
+            self.begin(arrived, rt, children, respond);
+        }
+        if begun > 0 {
+            // What was answered at once.
+            let asks = self.desk.take_now();
+            self.take(rt, asks, cx);
         }
         for key in self.session.cancelled_requests() {
             if let Some(cancel) = self.running.get(&key) {
@@ -88,11 +97,11 @@ impl Peer {
     }
 
     /// Takes over what handlers, and callers who gave up, have left.
-    fn take(&mut self, rt: &Handle, cx: &mut Context<'_>) {
+    fn take(&mut self, rt: &Handle, asks: Vec<Ask>, cx: &mut Context<'_>) {
         for id in self.abandoned.poll_take(cx) {
             self.session.abandon(id);
         }
-        for ask in self.desk.take(cx) {
+        for ask in asks {
             match ask {
                 Ask::Line(line) => self.session.send(line),
                 Ask::Over { key, line } => {
@@ -106,20 +115,27 @@ impl Peer {
 
     fn begin(
         &mut self,
-        arrived: Arrived,
+        mut arrived: Arrived,
+        rt: &Handle,
         children: &Spawner<Failure>,
-        respond: &mut dyn FnMut(&mut Session, &Arrived) -> Work,
+        respond: &mut dyn FnMut(&mut Session, &mut Arrived) -> Work,
     ) {
         let key = arrived.key;
-        let work = match respond(&mut self.session, &arrived) {
+        let (work, pace) = match respond(&mut self.session, &mut arrived) {
             Work::Now(outcome) => {
                 return self.session.respond(key, outcome.as_ref().map(|result| result.get()));
             }
-            Work::Later(work) => work,
+            Work::Later(work, pace) => (work, pace),
         };
         let cancel = Arc::<Cancel>::default();
-        let child = request::run(Arc::clone(&self.desk), &arrived, Arc::clone(&cancel), work);
-        match children.run_erased(child) {
+        let quick = pace.as_ref().is_some_and(Pace::is_quick);
+        let clock = pace.map(|pace| Clock { pace, rt: rt.clone() });
+        let child = request::run(Arc::clone(&self.desk), arrived, Arc::clone(&cancel), work, clock);
+        let mut ended = false;
+        let launched =
+            if quick { children.place().run(AtOnce { ended: &mut ended }, child) } else { children.run_erased(child) };
+        match launched {
+            Ok(()) if ended => {}
             Ok(()) => {
                 self.running.insert(key, cancel);
             }

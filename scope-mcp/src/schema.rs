@@ -18,11 +18,13 @@
 //! ```
 
 mod cost;
+mod plain;
 
 use std::fmt;
 
 use jsonschema::error::{ValidationError, ValidationErrorKind};
 use jsonschema::{PatternOptions, Validator};
+use plain::Plain;
 use serde_json::Value;
 
 use crate::error::SHOWN;
@@ -50,6 +52,8 @@ pub struct Schema {
     /// What the costs are counted by.
     source: Value,
     validator: Validator,
+    /// If it is of that kind.
+    plain: Option<Plain>,
 }
 
 impl Schema {
@@ -66,7 +70,7 @@ impl Schema {
             .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN))
             .build(schema)
             .map_err(|error| SchemaError(explain(&error)))?;
-        Ok(Schema { source: schema.clone(), validator })
+        Ok(Schema { source: schema.clone(), validator, plain: Plain::of(schema) })
     }
 
     /// Checks a value. Does not wait for anything, but may compute for a second at the worst; where that is too long for
@@ -75,6 +79,9 @@ impl Schema {
     /// # Errors
     /// [`SchemaViolation`]: the first thing that is wrong, or that the check would be too costly.
     pub fn check(&self, value: &Value) -> Result<(), SchemaViolation> {
+        if self.plain.as_ref().is_some_and(|plain| plain.fits(value)) {
+            return Ok(());
+        }
         let steps = cost::of(&self.source, value).map_err(|refused| SchemaViolation {
             path: String::new(),
             why: refused.to_string(),
@@ -97,6 +104,14 @@ impl Schema {
                 Err(violation(error.instance_path().to_string(), shown(&error.masked_with("the value").to_string())))
             }
         }
+    }
+}
+
+impl Schema {
+    /// Whether `json` surely follows the schema, found out without building a value; if not, [`check`](Schema::check) it.
+    pub(crate) fn surely_fits(&self, json: &str) -> bool {
+        let fits = |plain: &Plain| plain.fits(&mut serde_json::Deserializer::from_str(json));
+        self.plain.as_ref().is_some_and(fits)
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod incoming;
 mod noise;
+mod numbered;
 mod outbox;
 mod reply;
 mod served;

@@ -246,13 +246,13 @@ impl Connection {
         let Connection { shared, peer, roots, link, .. } = self;
         let mut next = pin!(inbox.next());
         let handlers = &shared.handlers;
-        let mut respond = |session: &mut Session, request: &Arrived| {
+        let mut respond = |session: &mut Session, request: &mut Arrived| {
             let answer = session
                 .revision()
                 .filter(|revision| revision.era() == Era::Legacy)
                 .and_then(|revision| handlers.answer(revision, &request.method, request.params.as_deref()));
             match answer {
-                Some(answer) => Work::Later(answer),
+                Some(answer) => Work::Later(answer, None),
                 None => Work::Now(Err(Rejection::method_not_found(&request.method))),
             }
         };

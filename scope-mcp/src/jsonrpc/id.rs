@@ -1,12 +1,23 @@
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
 /// The id of a request: a JSON number or string, kept exactly as it stood on the wire.
 ///
 /// `1`, `1.0` and `"1"` are three different ids here, because the peer that sent one expects the same text back.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Id(Box<str>);
+#[derive(Clone)]
+pub struct Id(Text);
+
+/// Nearly all ids are short, and each is copied several times.
+#[derive(Clone)]
+enum Text {
+    Short { len: u8, bytes: [u8; SHORT] },
+    Long(Arc<str>),
+}
+
+const SHORT: usize = 22;
 
 impl Id {
     /// In bytes of JSON. A longer one is none: each is kept as long as its request, and nobody needs that much.
@@ -14,8 +25,14 @@ impl Id {
 
     /// Takes over `raw` if it can be an id, which an object, an array, a boolean, `null` and what is too long cannot.
     pub(crate) fn from_raw(raw: &RawValue) -> Option<Id> {
-        match raw.get().as_bytes().first()? {
-            b'"' | b'-' | b'0'..=b'9' if raw.get().len() <= Id::LONGEST => Some(Id(raw.get().into())),
+        let text = raw.get();
+        match text.as_bytes().first()? {
+            b'"' | b'-' | b'0'..=b'9' if text.len() <= SHORT => {
+                let mut bytes = [0; SHORT];
+                bytes[..text.len()].copy_from_slice(text.as_bytes());
+                Some(Id(Text::Short { len: text.len() as u8, bytes }))
+            }
+            b'"' | b'-' | b'0'..=b'9' if text.len() <= Id::LONGEST => Some(Id(Text::Long(text.into()))),
             _ => None,
         }
     }
@@ -28,13 +45,17 @@ impl Id {
 
     /// The id as JSON text.
     pub fn as_json(&self) -> &str {
-        &self.0
+        match &self.0 {
+            // It was a text.
+            Text::Short { len, bytes } => std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
+            Text::Long(text) => text,
+        }
     }
 
     /// The id as a whole number, if it is one. `1.0` is: JSON has only one kind of number, and some peers answer that
     /// way. `"1"` is not.
     pub fn as_u64(&self) -> Option<u64> {
-        whole_number(&self.0)
+        whole_number(self.as_json())
     }
 }
 
@@ -54,15 +75,29 @@ pub(crate) fn whole_number(text: &str) -> Option<u64> {
     ((0.0..=EXACT).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
+impl PartialEq for Id {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_json() == other.as_json()
+    }
+}
+
+impl Eq for Id {}
+
+impl Hash for Id {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_json().hash(state);
+    }
+}
+
 impl fmt::Debug for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Id({})", self.0)
+        write!(f, "Id({})", self.as_json())
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_json())
     }
 }
 

@@ -5,22 +5,26 @@ use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
 use super::Outcome;
+use super::pace::Clock;
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
 pub(crate) struct Caught {
-    method: Box<str>,
+    method: Arc<str>,
     work: Option<BoxFuture<'static, Outcome>>,
+    /// Until it has been polled.
+    clock: Option<Clock>,
 }
 
 impl Caught {
-    pub(crate) fn new(method: &str, work: BoxFuture<'static, Outcome>) -> Caught {
-        Caught { method: method.into(), work: Some(work) }
+    pub(crate) fn new(method: impl Into<Arc<str>>, work: BoxFuture<'static, Outcome>, clock: Option<Clock>) -> Caught {
+        Caught { method: method.into(), work: Some(work), clock }
     }
 
     fn clear(&mut self) {
@@ -44,8 +48,13 @@ impl Future for Caught {
     type Output = Outcome;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+        let clock = self.clock.take();
         let Some(work) = &mut self.work else { return Poll::Pending };
-        let outcome = match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))) {
+        let poll = || match clock {
+            Some(clock) => clock.first(|| work.as_mut().poll(cx)),
+            None => work.as_mut().poll(cx),
+        };
+        let outcome = match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(outcome)) => outcome,
             Err(panic) => {
@@ -96,7 +105,7 @@ mod tests {
             panic!("hush")
         };
         for work in [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()] {
-            let refused = Caught::new("m", work).now_or_never().unwrap().unwrap_err();
+            let refused = Caught::new("m", work, None).now_or_never().unwrap().unwrap_err();
             assert_eq!(refused.to_string(), "the handler of this request panicked (error -32603)");
         }
         let bomb = Bomb;
@@ -108,6 +117,7 @@ mod tests {
                 Ok(nothing)
             }
             .boxed(),
+            None,
         );
         assert!((&mut left_behind).now_or_never().is_none());
         drop(left_behind);

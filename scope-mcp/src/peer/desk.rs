@@ -96,6 +96,11 @@ impl Desk {
     /// Whatever has been left since the last time. Registers to be woken by the next.
     pub(crate) fn take(&self, cx: &Context<'_>) -> Vec<Ask> {
         self.waker.register(cx.waker());
+        self.take_now()
+    }
+
+    /// As [`take`](Desk::take), by one who is registered.
+    pub(crate) fn take_now(&self) -> Vec<Ask> {
         std::mem::take(&mut self.state().asks)
     }
 

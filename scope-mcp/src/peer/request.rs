@@ -9,6 +9,7 @@ use scope_core::{CancelScope, Canceller};
 use super::Outcome;
 use super::caught::Caught;
 use super::desk::{Ask, Desk};
+use super::pace::Clock;
 use crate::jsonrpc::{self, Rejection};
 use crate::session::Arrived;
 
@@ -72,16 +73,17 @@ impl Drop for Slot {
 /// than they read fill their handlers and nothing else.
 pub(super) fn run(
     desk: Arc<Desk>,
-    arrived: &Arrived,
+    arrived: Arrived,
     cancel: Arc<Cancel>,
     work: BoxFuture<'static, Outcome>,
+    clock: Option<Clock>,
 ) -> impl Future<Output = ()> + Send + use<> {
     // Not in the future, which may be dropped before it has begun.
     let mut slot = Slot { key: arrived.key, desk, answered: false };
-    let (id, method) = (arrived.id.clone(), arrived.method.clone());
+    let Arrived { id, method, .. } = arrived;
     async move {
         let scope = CancelScope::new().named("request");
-        let Some(outcome) = outcome(scope, &method, &cancel, work).await else { return };
+        let Some(outcome) = outcome(scope, method, &cancel, work, clock).await else { return };
         let line = match &outcome {
             Ok(result) => jsonrpc::result_answer(&id, result.get()),
             Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
@@ -96,21 +98,22 @@ pub(super) fn run(
 /// Runs `work` in `scope`; a panic becomes an error to answer with. `None` if it was cancelled.
 pub(crate) async fn outcome(
     scope: CancelScope,
-    method: &str,
+    method: Arc<str>,
     cancel: &Cancel,
     work: BoxFuture<'static, Outcome>,
+    clock: Option<Clock>,
 ) -> Option<Outcome> {
     let ended = scope
         .run_with(|scope| {
             cancel.begin(scope);
-            Caught::new(method, work)
+            Caught::new(Arc::clone(&method), work, clock)
         })
         .await;
     match ended {
         Ok(outcome) => Some(outcome),
         Err(_) if cancel.is_cancelled() => None,
         Err(error) => {
-            tracing::error!(method, %error, "the handler of a request left its scope with an error");
+            tracing::error!(method = &*method, %error, "the handler of a request left its scope with an error");
             Some(Err(Rejection::internal("the handler of this request failed while it ended")))
         }
     }

@@ -124,7 +124,7 @@ impl Connection {
     fn poll(&mut self, rt: &rt::Handle, children: &Spawner<Failure>, cx: &mut Context<'_>) -> Poll<Gone> {
         let Connection { dispatch, peer, link, .. } = self;
         let Some(link) = link else { return Poll::Pending };
-        let mut respond = |session: &mut Session, request: &_| -> Work { dispatch.respond(session, request) };
+        let mut respond = |session: &mut Session, request: &mut _| -> Work { dispatch.respond(session, request) };
         peer.poll(link, rt, children, &mut respond, cx)
     }
 

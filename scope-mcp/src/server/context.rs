@@ -39,7 +39,7 @@ pub struct Context(Arc<Inner>);
 struct Inner {
     id: Id,
     caller: Arc<Caller>,
-    meta: Object,
+    meta: Arc<Object>,
     server: Server,
     shared: Arc<Shared>,
     questions: Questions,
@@ -51,7 +51,7 @@ impl Context {
     pub(super) fn new(
         id: Id,
         caller: Arc<Caller>,
-        meta: Object,
+        meta: Arc<Object>,
         server: Server,
         shared: Arc<Shared>,
         questions: Questions,
@@ -61,15 +61,24 @@ impl Context {
 
     /// That of a round of the task that this call has become.
     pub(super) fn of_task(&self, job: Arc<Job>, answers: Answers) -> Context {
+        self.with(Questions::new(answers, Object::new()), Some(job))
+    }
+
+    /// The same, of a call some of whose questions have been answered.
+    pub(super) fn answered(&self, questions: Questions) -> Context {
+        self.with(questions, None)
+    }
+
+    fn with(&self, questions: Questions, task: Option<Arc<Job>>) -> Context {
         let Inner { id, caller, meta, server, shared, .. } = &*self.0;
         Context(Arc::new(Inner {
             id: id.clone(),
             caller: Arc::clone(caller),
-            meta: meta.clone(),
+            meta: Arc::clone(meta),
             server: server.clone(),
             shared: Arc::clone(shared),
-            questions: Questions::new(answers, Object::new()),
-            task: Some(job),
+            questions,
+            task,
         }))
     }
 

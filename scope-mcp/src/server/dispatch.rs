@@ -3,6 +3,7 @@
 //! A request that says in its `_meta` what it speaks is of the modern era, and stands for itself. Any other is of the legacy
 //! era, which begins with `initialize`. One connection can have both.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -16,9 +17,11 @@ use super::caller::{Caller, LogFilter};
 use super::changes::NotWatched;
 use super::context::Context;
 use super::listen::listen;
+use super::registry::{Method, Registry};
 use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
+use super::tool::CheckedTool;
 use super::typed::{read, written};
 use crate::era::{CAPABILITIES, VERSION};
 use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection};
@@ -30,46 +33,134 @@ use crate::{Era, Revision};
 /// The revision that a request speaks is not spoken here.
 const UNSUPPORTED_VERSION: i64 = -32022;
 
+/// A longer `_meta` is not kept.
+const MAX_KEPT: usize = 4096;
+
 /// See the [module](self).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Dispatch {
-    pub(super) server: Server,
+    server: Server,
     pub(super) shared: Arc<Shared>,
+    /// The last one of the modern era: the next is mostly the same, to the letter.
+    said: Option<Said>,
+    no_meta: Arc<Object>,
     /// The connection is being closed on this side: nothing new is begun.
     closing: bool,
 }
 
+/// A `_meta` of the modern era, and who says that.
+#[derive(Clone, Debug)]
+struct Said {
+    text: Arc<str>,
+    meta: Arc<Object>,
+    caller: Arc<Caller>,
+}
+
+/// What is looked at before anything else, as it stands.
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Head<'a> {
+    #[serde(borrow, default, rename = "_meta")]
+    meta: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    name: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    task: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    input_responses: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    request_state: Option<&'a RawValue>,
+}
+
+/// A call of a tool that is there, and nothing beside its arguments that would have to be read.
+struct Simple {
+    tool: Arc<CheckedTool>,
+    /// Where in the parameters.
+    arguments: Option<Range<usize>>,
+}
+
+impl Head<'_> {
+    /// Whether it is the second round of a call, or a later one.
+    fn is_of_later_round(&self) -> bool {
+        self.input_responses.is_some() || self.request_state.is_some()
+    }
+
+    /// `params` is what this is the head of.
+    fn simple(&self, registry: &Registry, params: &str) -> Option<Simple> {
+        if self.is_of_later_round() || self.task.is_some() {
+            return None;
+        }
+        // A name with escapes in it is none of a tool, and is read otherwise.
+        let name = self.name?.get().strip_prefix('"')?.strip_suffix('"')?;
+        let tool = registry.tool(name)?;
+        let arguments = self.arguments.map(|arguments| {
+            let from = arguments.get().as_ptr().addr() - params.as_ptr().addr();
+            from..from + arguments.get().len()
+        });
+        Some(Simple { tool, arguments })
+    }
+}
+
 impl Dispatch {
     pub(super) fn new(server: Server, shared: Arc<Shared>) -> Dispatch {
-        Dispatch { server, shared, closing: false }
+        Dispatch { server, shared, said: None, no_meta: Arc::default(), closing: false }
     }
 
     pub(super) fn refuse_more(&mut self) {
         self.closing = true;
     }
 
-    pub(super) fn respond(&self, session: &mut Session, arrived: &Arrived) -> Work {
+    /// What is to be done for a request. Its parameters may be taken out of it.
+    pub(super) fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work {
         self.work(session, arrived).unwrap_or_else(|rejection| Work::Now(Err(rejection)))
     }
 
-    fn work(&self, session: &mut Session, arrived: &Arrived) -> Result<Work, Rejection> {
+    fn work(&mut self, session: &mut Session, arrived: &mut Arrived) -> Result<Work, Rejection> {
         if self.closing {
             return Err(Rejection::new(BUSY, "this server is closing the connection"));
         }
-        if arrived.params.as_ref().is_some_and(|params| !params.get().starts_with('{')) {
+        let params = arrived.params.as_deref();
+        if params.is_some_and(|params| !params.get().starts_with('{')) {
             // The fields of a list could be read one by one, and nobody would mean that.
             return Err(Rejection::invalid_params("the parameters of a request must be an object"));
         }
-        let meta = meta(arrived.params.as_deref())?;
+        let head: Head<'_> = read(params)?;
+        let simple = match params {
+            Some(params) if &*arrived.method == "tools/call" => head.simple(self.server.registry(), params.get()),
+            _ => None,
+        };
+        let later_round = head.is_of_later_round();
+        let meta = match head.meta {
+            None => Object::new(),
+            Some(text) => match &self.said {
+                Some(said) if *said.text == *text.get() => {
+                    let said = said.clone();
+                    self.offered(arrived, said.caller.revision)?;
+                    return self.modern(arrived, said.caller, said.meta, simple, later_round);
+                }
+                _ => meta(params)?,
+            },
+        };
         if meta.contains_key(VERSION) {
-            return self.modern(arrived, meta);
+            let text: Option<Arc<str>> = head.meta.map(RawValue::get).filter(|it| it.len() <= MAX_KEPT).map(Arc::from);
+            let revision = revision(&meta)?;
+            self.offered(arrived, revision)?;
+            let caller = Arc::new(caller(revision, &meta)?);
+            let meta = Arc::new(meta);
+            self.said = text.map(|text| Said { text, meta: Arc::clone(&meta), caller: Arc::clone(&caller) });
+            return self.modern(arrived, caller, meta, simple, later_round);
         }
         match (&*arrived.method, self.shared.legacy.get()) {
-            ("initialize", None) => self.initialize(session, arrived.params.as_deref()),
+            ("initialize", None) => self.initialize(session, params),
             ("initialize", Some(_)) => {
                 Err(Rejection::new(INVALID_REQUEST, "this connection has been initialized already"))
             }
-            (_, Some(caller)) => self.legacy(Arc::clone(caller), arrived, meta),
+            (_, Some(caller)) => {
+                let meta = if meta.is_empty() { Arc::clone(&self.no_meta) } else { Arc::new(meta) };
+                self.legacy(Arc::clone(caller), arrived, meta, simple)
+            }
             (_, None) => Err(Rejection::invalid_params(format!(
                 "_meta must have {VERSION} (this server speaks {}), or the connection begin with initialize",
                 Revision::LATEST
@@ -106,7 +197,13 @@ impl Dispatch {
         Ok(Work::Now(written(&result)))
     }
 
-    fn legacy(&self, caller: Arc<Caller>, arrived: &Arrived, meta: Object) -> Result<Work, Rejection> {
+    fn legacy(
+        &self,
+        caller: Arc<Caller>,
+        arrived: &mut Arrived,
+        meta: Arc<Object>,
+        simple: Option<Simple>,
+    ) -> Result<Work, Rejection> {
         let registry = self.server.registry();
         let params = arrived.params.as_deref();
         if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
@@ -116,16 +213,19 @@ impl Dispatch {
             "logging/setLevel" if registry.logs() => Work::Now(set_level(&caller, params)),
             "resources/subscribe" if registry.tells_of_resources() => Work::Now(self.subscribe(params)),
             "resources/unsubscribe" if registry.tells_of_resources() => Work::Now(self.unsubscribe(params)),
-            method => {
+            name => {
                 let task = self.becomes_task(&caller, arrived)?;
                 let cx = self.context(arrived, caller, meta, Questions::default());
                 if let Some(task) = task {
-                    return Ok(Work::Now(tasks::begin(registry, &self.shared, task, arrived.params.clone(), &cx)));
+                    return Ok(Work::Now(tasks::begin(registry, &self.shared, task, arrived.params.take(), &cx)));
                 }
-                match registry.dispatch(method, arrived.params.clone(), cx) {
-                    Some(work) => Work::Later(work),
-                    None => Work::Now(Err(Rejection::method_not_found(method))),
-                }
+                let Some(method) = registry.method(name) else {
+                    return Ok(Work::Now(Err(Rejection::method_not_found(name))));
+                };
+                let pace = simple.as_ref().map(|simple| simple.tool.pace());
+                let (registry, params) = (Arc::clone(registry), arrived.params.take());
+                let work = async move { answer(&registry, method, simple.as_ref(), params.as_deref(), cx).await };
+                Work::Later(Box::pin(work), pace)
             }
         })
     }
@@ -141,97 +241,65 @@ impl Dispatch {
         tasks::wanted(self.server.registry(), caller, arrived.params.as_deref())
     }
 
-    fn modern(&self, arrived: &Arrived, meta: Object) -> Result<Work, Rejection> {
-        let revision = match meta.get(VERSION) {
-            Some(Value::String(name)) => {
-                Revision::from_name(name).filter(|it| it.era() == Era::Modern).ok_or_else(|| {
-                    let supported: Vec<&str> = Revision::of(Era::Modern).map(Revision::as_str).collect();
-                    let message = format!("this server speaks {}, and not that revision", supported.join(", "));
-                    Rejection::new(UNSUPPORTED_VERSION, message)
-                        .with_data(json!({ "supported": supported, "requested": name }))
-                })?
-            }
-            _ => return Err(Rejection::invalid_params(format!("{VERSION} must be a string"))),
-        };
-        let discovers = &*arrived.method == "server/discover";
-        let listens = &*arrived.method == "subscriptions/listen";
-        let about = self.about_tasks(revision, &arrived.method);
-        if !discovers && !listens && about.is_none() && !self.server.registry().offers(&arrived.method) {
-            return Err(Rejection::method_not_found(&arrived.method));
+    /// Refuses what is not offered to those who speak `revision`, of the modern era.
+    fn offered(&self, arrived: &Arrived, revision: Revision) -> Result<(), Rejection> {
+        let method = &*arrived.method;
+        if matches!(method, "server/discover" | "subscriptions/listen")
+            || self.server.registry().method(method).is_some()
+            || self.about_tasks(revision, method).is_some()
+        {
+            return Ok(());
         }
-        if !meta.get(CAPABILITIES).is_some_and(Value::is_object) {
-            return Err(Rejection::invalid_params(format!("_meta must have {CAPABILITIES}, an object")));
-        }
-        let said: RequestMeta = serde_json::from_value(Value::Object(meta.clone()))
-            .map_err(|error| Rejection::invalid_params(format!("_meta does not fit: {error}")))?;
-        let caller = Arc::new(Caller {
-            revision,
-            capabilities: said.client_capabilities.unwrap_or_default(),
-            info: said.client_info,
-            log: LogFilter::new(said.log_level),
-        });
-        let info = self.server.registry().info_json();
-        if discovers {
+        Err(Rejection::method_not_found(method))
+    }
+
+    fn modern(
+        &self,
+        arrived: &mut Arrived,
+        caller: Arc<Caller>,
+        meta: Arc<Object>,
+        simple: Option<Simple>,
+        later_round: bool,
+    ) -> Result<Work, Rejection> {
+        let registry = self.server.registry();
+        let info = registry.info_json();
+        if &*arrived.method == "server/discover" {
             let result = written(&self.discovered());
-            return Ok(Work::Now(result.and_then(|result| complete("server/discover", &result, &info))));
+            return Ok(Work::Now(result.and_then(|result| complete("server/discover", &result, info))));
         }
-        if listens {
+        if &*arrived.method == "subscriptions/listen" {
             let params: ListenParams = read(arrived.params.as_deref())?;
             let listening = listen(self.server.clone(), Arc::clone(&self.shared), caller, arrived.id.clone(), params);
-            return Ok(Work::Later(Box::pin(
-                async move { complete("subscriptions/listen", &listening.await?, &info) },
-            )));
+            let registry = Arc::clone(registry);
+            let work = async move { complete("subscriptions/listen", &listening.await?, registry.info_json()) };
+            return Ok(Work::Later(Box::pin(work), None));
         }
-        if let Some(about) = about {
-            let size = self.server.registry().page_size();
+        if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
+            let size = registry.page_size();
             let params = arrived.params.as_deref();
             return Ok(match tasks::answer(&self.shared, &caller, size, about, params)? {
-                Work::Now(outcome) => Work::Now(outcome.and_then(|result| complete(&arrived.method, &result, &info))),
-                later => later,
+                Work::Now(outcome) => Work::Now(outcome.and_then(|result| complete(&arrived.method, &result, info))),
+                later @ Work::Later(..) => later,
             });
         }
         if let Some(task) = self.becomes_task(&caller, arrived)? {
             let cx = self.context(arrived, caller, meta, Questions::default());
-            let created = tasks::begin(self.server.registry(), &self.shared, task, arrived.params.clone(), &cx);
-            return Ok(Work::Now(created.and_then(|result| complete(&arrived.method, &result, &info))));
+            let created = tasks::begin(registry, &self.shared, task, arrived.params.take(), &cx);
+            return Ok(Work::Now(created.and_then(|result| complete(&arrived.method, &result, info))));
         }
-        let this = self.clone();
-        let arrived = arrived.clone();
-        Ok(Work::Later(Box::pin(async move { this.run(&arrived, caller, meta, &info).await })))
-    }
-
-    /// Runs a request of the modern era, which may ask the client something.
-    async fn run(&self, arrived: &Arrived, caller: Arc<Caller>, meta: Object, info: &str) -> Outcome {
-        let registry = self.server.registry();
-        let round: Round = read(arrived.params.as_deref())?;
-        let binding = || -> Result<Binding, Rejection> {
-            let params: Object = read(arrived.params.as_deref())?;
-            Ok(Binding::of(&arrived.method, &params))
-        };
-        let earlier: Answers = match &round.request_state {
-            Some(state) => registry
-                .state_key()
-                .open(binding()?, state, SystemTime::now())
-                .map_err(|error| Rejection::invalid_params(error.to_string()))?,
-            None => Answers::new(),
-        };
-        let questions = Questions::new(earlier, round.input_responses.unwrap_or_default());
-        let cx = self.context(arrived, caller, meta, questions);
-        let Some(work) = registry.dispatch(&arrived.method, arrived.params.clone(), cx.clone()) else {
+        let Some(method) = registry.method(&arrived.method) else {
             return Err(Rejection::method_not_found(&arrived.method));
         };
-        match work.await {
-            Ok(result) => complete(&arrived.method, &result, info),
-            Err(rejection) if rejection.is_needs_input() => {
-                let (asked, answers) = cx.take_questions();
-                let state = registry
-                    .state_key()
-                    .seal(binding()?, &answers, SystemTime::now())
-                    .map_err(|error| Rejection::internal(error.to_string()))?;
-                input_required(&asked, &state, info)
-            }
-            Err(rejection) => Err(rejection),
-        }
+        let cx = self.context(arrived, caller, meta, Questions::default());
+        let pace = simple.as_ref().map(|simple| simple.tool.pace());
+        let (registry, name, params) = (Arc::clone(registry), Arc::clone(&arrived.method), arrived.params.take());
+        let work = async move {
+            let params = params.as_deref();
+            let cx = if later_round { cx.answered(earlier(&registry, &name, params)?) } else { cx };
+            let outcome = answer(&registry, method, simple.as_ref(), params, cx.clone()).await;
+            finish(&registry, &name, params, &cx, outcome)
+        };
+        Ok(Work::Later(Box::pin(work), pace))
     }
 
     fn discovered(&self) -> Value {
@@ -245,7 +313,7 @@ impl Dispatch {
         result
     }
 
-    fn context(&self, arrived: &Arrived, caller: Arc<Caller>, meta: Object, questions: Questions) -> Context {
+    fn context(&self, arrived: &Arrived, caller: Arc<Caller>, meta: Arc<Object>, questions: Questions) -> Context {
         Context::new(arrived.id.clone(), caller, meta, self.server.clone(), Arc::clone(&self.shared), questions)
     }
 
@@ -260,6 +328,59 @@ impl Dispatch {
         self.shared.changes.unwatch(&uri);
         written(&Object::new())
     }
+}
+
+/// Answers a request, without what the era adds.
+async fn answer(
+    registry: &Registry,
+    method: Method,
+    simple: Option<&Simple>,
+    params: Option<&RawValue>,
+    cx: Context,
+) -> Outcome {
+    match (simple, params) {
+        (Some(Simple { tool, arguments }), Some(params)) => {
+            let arguments = arguments.clone().and_then(|at| params.get().get(at));
+            registry.call(tool, arguments, cx).await
+        }
+        _ => registry.answer(method, params, cx).await,
+    }
+}
+
+/// What a request of the modern era is answered with, which may be a question.
+fn finish(registry: &Registry, method: &str, params: Option<&RawValue>, cx: &Context, outcome: Outcome) -> Outcome {
+    let info = registry.info_json();
+    match outcome {
+        Ok(result) => complete(method, &result, info),
+        Err(rejection) if rejection.is_needs_input() => {
+            let (asked, answers) = cx.take_questions();
+            let state = registry
+                .state_key()
+                .seal(binding(method, params)?, &answers, SystemTime::now())
+                .map_err(|error| Rejection::internal(error.to_string()))?;
+            input_required(&asked, &state, info)
+        }
+        Err(rejection) => Err(rejection),
+    }
+}
+
+/// What a call of a later round has had answered up to here.
+fn earlier(registry: &Registry, name: &str, params: Option<&RawValue>) -> Result<Questions, Rejection> {
+    let round: Round = read(params)?;
+    let earlier: Answers = match &round.request_state {
+        Some(state) => registry
+            .state_key()
+            .open(binding(name, params)?, state, SystemTime::now())
+            .map_err(|error| Rejection::invalid_params(error.to_string()))?,
+        None => Answers::new(),
+    };
+    Ok(Questions::new(earlier, round.input_responses.unwrap_or_default()))
+}
+
+/// What the state of a call is bound to.
+fn binding(method: &str, params: Option<&RawValue>) -> Result<Binding, Rejection> {
+    let params: Object = read(params)?;
+    Ok(Binding::of(method, &params))
 }
 
 /// What stands beside the parameters of a call in its second round, and after.
@@ -279,6 +400,33 @@ struct Meta {
 fn meta(params: Option<&RawValue>) -> Result<Object, Rejection> {
     let Meta { meta } = read(params)?;
     Ok(meta.unwrap_or_default())
+}
+
+/// The revision that a request of the modern era is written in.
+fn revision(meta: &Object) -> Result<Revision, Rejection> {
+    let Some(Value::String(name)) = meta.get(VERSION) else {
+        return Err(Rejection::invalid_params(format!("{VERSION} must be a string")));
+    };
+    Revision::from_name(name).filter(|it| it.era() == Era::Modern).ok_or_else(|| {
+        let supported: Vec<&str> = Revision::of(Era::Modern).map(Revision::as_str).collect();
+        let message = format!("this server speaks {}, and not that revision", supported.join(", "));
+        Rejection::new(UNSUPPORTED_VERSION, message).with_data(json!({ "supported": supported, "requested": name }))
+    })
+}
+
+/// Who sends it.
+fn caller(revision: Revision, meta: &Object) -> Result<Caller, Rejection> {
+    if !meta.get(CAPABILITIES).is_some_and(Value::is_object) {
+        return Err(Rejection::invalid_params(format!("_meta must have {CAPABILITIES}, an object")));
+    }
+    let said: RequestMeta = serde_json::from_value(Value::Object(meta.clone()))
+        .map_err(|error| Rejection::invalid_params(format!("_meta does not fit: {error}")))?;
+    Ok(Caller {
+        revision,
+        capabilities: said.client_capabilities.unwrap_or_default(),
+        info: said.client_info,
+        log: LogFilter::new(said.log_level),
+    })
 }
 
 fn set_level(caller: &Caller, params: Option<&RawValue>) -> Outcome {

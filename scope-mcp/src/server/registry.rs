@@ -3,10 +3,11 @@
 //! Requests are read here and nowhere else: parameters are decoded by the method, and what does not fit is refused before
 //! a handler sees it. Handlers run in the future that is given out, so their panics and their time are those of its task.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use futures_util::future::BoxFuture;
+use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -25,18 +26,36 @@ use crate::era::{Era, Revision};
 use crate::error::Quoted;
 use crate::jsonrpc::{INVALID_PARAMS, Rejection};
 use crate::model::{
-    CallToolParams, CallToolResult, CompleteParams, CompletionReference, GetPromptParams, Implementation, ListParams,
-    ResourceParams, ServerCapabilities, TASKS_EXTENSION, TaskForm, TaskSupport,
+    CallToolResult, CompleteParams, CompletionReference, GetPromptParams, Implementation, InputResponses, ListParams,
+    ResourceParams, ServerCapabilities, TASKS_EXTENSION, TaskForm, TaskMetadata, TaskSupport,
 };
 use crate::peer::Outcome;
 
 /// A resource that is not there, before 2026-07-28.
 const RESOURCE_NOT_FOUND: i64 = -32002;
 
+/// [`CallToolParams`](crate::model::CallToolParams) as they are read here: those members that mean something, each checked,
+/// and nothing copied.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Call<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(borrow, default)]
+    arguments: Option<&'a RawValue>,
+    #[serde(default, rename = "task")]
+    _task: Option<TaskMetadata>,
+    #[serde(default, rename = "inputResponses")]
+    _input_responses: Option<InputResponses>,
+    #[serde(borrow, default, rename = "requestState")]
+    _request_state: Option<Cow<'a, str>>,
+}
+
 /// See the [module](self).
 #[derive(Debug)]
 pub(crate) struct Registry {
-    pub(super) info: Implementation,
+    info: Implementation,
+    info_json: String,
     pub(super) instructions: Option<String>,
     pub(super) switches: Switches,
     /// Of lists.
@@ -104,8 +123,9 @@ impl Lists {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Method {
+/// The requests that are answered with what is offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
     ListTools,
     CallTool,
     ListResources,
@@ -126,7 +146,9 @@ impl Registry {
         lists: Lists,
     ) -> Registry {
         let (lists, watchers) = (RwLock::new(lists), Watchers::default());
-        Registry { info, instructions, switches, page_size, state_key, lists, watchers }
+        // Made of strings.
+        let info_json = serde_json::to_string(&info).unwrap_or_else(|_| "{}".to_owned());
+        Registry { info, info_json, instructions, switches, page_size, state_key, lists, watchers }
     }
 
     /// How it introduces itself.
@@ -139,10 +161,9 @@ impl Registry {
         self.instructions.as_deref()
     }
 
-    /// The same as JSON.
-    pub(crate) fn info_json(&self) -> String {
-        // Made of strings.
-        serde_json::to_string(&self.info).unwrap_or_else(|_| "{}".to_owned())
+    /// How it introduces itself, as JSON.
+    pub(crate) fn info_json(&self) -> &str {
+        &self.info_json
     }
 
     /// Whether it declares that it writes to its clients' logs.
@@ -153,11 +174,6 @@ impl Registry {
     /// Whether it declares that it tells of resources that change.
     pub(crate) fn tells_of_resources(&self) -> bool {
         self.switches.resource_updates
-    }
-
-    /// Whether it has anything to answer this method with.
-    pub(crate) fn offers(&self, method: &str) -> bool {
-        self.method(method).is_some()
     }
 
     /// Whether there is a tool that can be called as a task.
@@ -219,19 +235,13 @@ impl Registry {
         }
     }
 
-    /// Answers a request, without what the era adds; `None` if nothing of the kind is offered.
-    pub(crate) fn dispatch(
-        self: &Arc<Self>,
-        method: &str,
-        params: Option<Box<RawValue>>,
-        cx: Context,
-    ) -> Option<BoxFuture<'static, Outcome>> {
-        let method = self.method(method)?;
-        let registry = Arc::clone(self);
-        Some(Box::pin(async move { registry.answer(method, params.as_deref(), cx).await }))
+    /// The tool of that name, if there is one.
+    pub(super) fn tool(&self, name: &str) -> Option<Arc<CheckedTool>> {
+        self.read().tools.get(name)
     }
 
-    fn method(&self, method: &str) -> Option<Method> {
+    /// Which request that is, if anything of the kind is offered.
+    pub(crate) fn method(&self, method: &str) -> Option<Method> {
         let method = match method {
             "tools/list" => Method::ListTools,
             "tools/call" => Method::CallTool,
@@ -255,7 +265,8 @@ impl Registry {
         offered.then_some(method)
     }
 
-    async fn answer(&self, method: Method, params: Option<&RawValue>, cx: Context) -> Outcome {
+    /// Answers a request, without what the era adds.
+    pub(crate) async fn answer(&self, method: Method, params: Option<&RawValue>, cx: Context) -> Outcome {
         match method {
             Method::ListTools => {
                 self.list(params, "tools", |lists| &lists.tools, |tool| written(&tool.listed(cx.revision())))
@@ -267,7 +278,7 @@ impl Registry {
                 self.list(params, "resourceTemplates", |lists| &lists.templates, |it| written(it.listed()))
             }
             Method::ListPrompts => self.list(params, "prompts", |lists| &lists.prompts, |it| written(it.listed())),
-            Method::CallTool => self.call_tool(read(params)?, cx).await,
+            Method::CallTool => self.call_tool(params, cx).await,
             Method::ReadResource => self.read_resource(read(params)?, cx).await,
             Method::GetPrompt => self.get_prompt(read(params)?, cx).await,
             Method::Complete => self.complete(read(params)?, cx).await,
@@ -292,12 +303,16 @@ impl Registry {
         written(&result)
     }
 
-    async fn call_tool(&self, params: CallToolParams, cx: Context) -> Outcome {
-        let CallToolParams { name, arguments, .. } = params;
-        let tool = self.read().tools.get(&name);
+    async fn call_tool(&self, params: Option<&RawValue>, cx: Context) -> Outcome {
+        let Call { name, arguments, .. } = read(params)?;
+        let tool = self.tool(&name);
         let tool =
             tool.ok_or_else(|| Rejection::invalid_params(format!("there is no tool of the name {}", Quoted(&name))))?;
-        let arguments = arguments.as_deref().map(|raw| read(Some(raw))).transpose()?;
+        self.call(&tool, arguments.map(RawValue::get), cx).await
+    }
+
+    /// Calls a tool. The arguments are JSON.
+    pub(super) async fn call(&self, tool: &CheckedTool, arguments: Option<&str>, cx: Context) -> Outcome {
         match tool.call(arguments, cx).await {
             Ok(result) => written(&result),
             Err(error) => written(&CallToolResult::failure(error.for_tool()?)),

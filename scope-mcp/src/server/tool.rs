@@ -10,10 +10,13 @@ use serde_json::Value;
 
 use super::error::{Offered, Wrong};
 use super::output::schema_of;
+use super::typed::read_json;
 use super::{BuildError, Context, HandlerError, ToolOutput, fit};
 use crate::era::{Era, Revision};
+use crate::error::parse_error;
 use crate::jsonrpc::Rejection;
 use crate::model::{CallToolResult, Object, TaskSupport, Tool};
+use crate::peer::Pace;
 use crate::schema::Schema;
 
 /// A tool to be offered, with the function that it is.
@@ -45,8 +48,8 @@ pub struct ServerTool {
     run: Run,
 }
 
-/// Called with an object.
-type Run = Box<dyn Fn(Value, Context) -> BoxFuture<'static, Result<CallToolResult, Fault>> + Send + Sync>;
+/// Called with an object, as JSON.
+type Run = Box<dyn Fn(&str, Context) -> BoxFuture<'static, Result<CallToolResult, Fault>> + Send + Sync>;
 
 /// Why a call has no result of its tool's.
 enum Fault {
@@ -67,9 +70,9 @@ impl ServerTool {
     {
         let mut tool = Tool::new(name, schema_of::<A>(false)).description(description);
         tool.output_schema = R::Output::output_schema();
-        let run: Run = Box::new(move |arguments, cx| match serde_path_to_error::deserialize(arguments) {
+        let run: Run = Box::new(move |arguments, cx| match arguments_of(arguments) {
             Ok(arguments) => run(handler(arguments, cx)),
-            Err(error) => Box::pin(ready(Err(Fault::Arguments(error.to_string())))),
+            Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
         });
         ServerTool { tool, run }
     }
@@ -81,9 +84,9 @@ impl ServerTool {
         F: Fn(Object, Context) -> R + Send + Sync + 'static,
         R: Future<Output: ToolOutput> + Send + 'static,
     {
-        let run: Run = Box::new(move |mut arguments, cx| {
-            let arguments = arguments.as_object_mut().map(std::mem::take).unwrap_or_default();
-            run(handler(arguments, cx))
+        let run: Run = Box::new(move |arguments, cx| match arguments_of(arguments) {
+            Ok(arguments) => run(handler(arguments, cx)),
+            Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
         });
         ServerTool { tool, run }
     }
@@ -113,8 +116,17 @@ impl ServerTool {
         }
         let input = schema("input", &tool.input_schema)?;
         let output = tool.output_schema.as_ref().map(|output| schema("output", output)).transpose()?;
-        Ok(CheckedTool { tool, input, output, run })
+        Ok(CheckedTool { tool, input, output, run, pace: Pace::default() })
     }
+}
+
+/// Reads arguments. As a value first only where that fails: of a member that is there twice the last one counts then, and
+/// the error names the field.
+fn arguments_of<A: DeserializeOwned>(json: &str) -> Result<A, String> {
+    serde_json::from_str(json).or_else(|_| {
+        let value: Value = serde_json::from_str(json).map_err(|error| parse_error(&error))?;
+        serde_path_to_error::deserialize(value).map_err(|error| error.to_string())
+    })
 }
 
 fn run<R>(handler: R) -> BoxFuture<'static, Result<CallToolResult, Fault>>
@@ -147,11 +159,16 @@ pub(super) struct CheckedTool {
     input: Schema,
     output: Option<Schema>,
     run: Run,
+    pace: Pace,
 }
 
 impl CheckedTool {
     pub(super) fn name(&self) -> &str {
         &self.tool.name
+    }
+
+    pub(super) fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     pub(super) fn task_support(&self) -> TaskSupport {
@@ -174,15 +191,20 @@ impl CheckedTool {
     }
 
     /// Checks the arguments, calls the tool, and checks what it gives.
-    pub(super) async fn call(&self, arguments: Option<Value>, cx: Context) -> Result<CallToolResult, HandlerError> {
+    pub(super) async fn call(&self, arguments: Option<&str>, cx: Context) -> Result<CallToolResult, HandlerError> {
         let revision = cx.revision();
         let arguments = match arguments {
-            None | Some(Value::Null) => Value::Object(Object::new()),
-            Some(arguments @ Value::Object(_)) => arguments,
-            Some(_) => return Err(Rejection::invalid_params("the arguments of a tool must be an object").into()),
+            None | Some("null") => "{}",
+            Some(arguments) => arguments,
         };
-        if let Err(violation) = self.input.check(&arguments) {
-            return self.bad_arguments(&violation, revision);
+        if !self.input.surely_fits(arguments) {
+            let value: Value = read_json(arguments)?;
+            if !value.is_object() {
+                return Err(Rejection::invalid_params("the arguments of a tool must be an object").into());
+            }
+            if let Err(violation) = self.input.check(&value) {
+                return self.bad_arguments(&violation, revision);
+            }
         }
         match (self.run)(arguments, cx).await {
             Ok(result) => self.fit(result, revision),

@@ -1,7 +1,6 @@
 //! Parameters and results, between the JSON of a message and its types.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::decode::decode;
@@ -9,9 +8,13 @@ use crate::jsonrpc::Rejection;
 use crate::peer::Outcome;
 
 /// The parameters of a request. What is missing altogether counts as `{}`.
-pub(super) fn read<T: DeserializeOwned>(params: Option<&RawValue>) -> Result<T, Rejection> {
-    decode(params.map_or("{}", RawValue::get))
-        .map_err(|why| Rejection::invalid_params(format!("the parameters do not fit: {why}")))
+pub(super) fn read<'a, T: Deserialize<'a>>(params: Option<&'a RawValue>) -> Result<T, Rejection> {
+    read_json(params.map_or("{}", RawValue::get))
+}
+
+/// The same of a part of them.
+pub(super) fn read_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Rejection> {
+    decode(json).map_err(|why| Rejection::invalid_params(format!("the parameters do not fit: {why}")))
 }
 
 /// A result to be sent.

@@ -10,10 +10,13 @@
 //! 2. `arrived` names only requests that have arrived, or are gone already; `bytes` is what all in `requests` weigh;
 //! 3. `running` counts those handed out, and is at most `max_running`.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
+use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use super::numbered::Numbered;
 use crate::jsonrpc::Id;
 
 /// A request of the peer that is to be answered.
@@ -22,7 +25,7 @@ pub(crate) struct Arrived {
     /// Ours, since a peer may use an id again.
     pub(crate) key: u64,
     pub(crate) id: Id,
-    pub(crate) method: Box<str>,
+    pub(crate) method: Arc<str>,
     pub(crate) params: Option<Box<RawValue>>,
 }
 
@@ -48,7 +51,7 @@ struct Request {
 
 #[derive(Debug)]
 struct Waits {
-    method: Box<str>,
+    method: Arc<str>,
     params: Option<Box<RawValue>>,
 }
 
@@ -78,7 +81,7 @@ pub(crate) enum Refused {
 pub(super) struct Served {
     bounds: ServedBounds,
     next_key: u64,
-    requests: HashMap<u64, Request>,
+    requests: Numbered<Request>,
     by_id: HashMap<Id, u64>,
     arrived: VecDeque<u64>,
     waiting: usize,
@@ -86,7 +89,9 @@ pub(super) struct Served {
     running: usize,
     /// Handed out, and then cancelled by the peer: for those who run them.
     cancelled: Vec<u64>,
-    batches: HashMap<u64, Batch>,
+    batches: Numbered<Batch>,
+    /// That of the last one: the next is mostly of the same.
+    method: Arc<str>,
 }
 
 impl Served {
@@ -94,14 +99,15 @@ impl Served {
         Served {
             bounds,
             next_key: 1,
-            requests: HashMap::new(),
+            requests: Numbered::default(),
             by_id: HashMap::new(),
             arrived: VecDeque::new(),
             waiting: 0,
             bytes: 0,
             running: 0,
             cancelled: Vec::new(),
-            batches: HashMap::new(),
+            batches: Numbered::default(),
+            method: "".into(),
         }
     }
 
@@ -113,9 +119,7 @@ impl Served {
         params: Option<&RawValue>,
         batch: Option<u64>,
     ) -> Result<(), Refused> {
-        if self.by_id.contains_key(&id) {
-            return Err(Refused::InUse);
-        }
+        let Entry::Vacant(by_id) = self.by_id.entry(id) else { return Err(Refused::InUse) };
         let weight = method.len() + params.map_or(0, |raw| raw.get().len());
         // Those that can run at once do not wait.
         let free = self.bounds.max_running.saturating_sub(self.running);
@@ -127,7 +131,10 @@ impl Served {
         }
         let key = self.next_key;
         self.next_key += 1;
-        let waits = Waits { method: method.into(), params: params.map(ToOwned::to_owned) };
+        if &*self.method != method {
+            self.method = method.into();
+        }
+        let waits = Waits { method: Arc::clone(&self.method), params: params.map(ToOwned::to_owned) };
         self.bytes += weight;
         self.waiting += 1;
         if self.arrived.len() > 2 * self.waiting + 64 {
@@ -136,7 +143,8 @@ impl Served {
             self.arrived.retain(|key| requests.get(key).is_some_and(|request| request.waits.is_some()));
         }
         self.arrived.push_back(key);
-        self.by_id.insert(id.clone(), key);
+        let id = by_id.key().clone();
+        by_id.insert(key);
         if let Some(batch) = batch.and_then(|batch| self.batches.get_mut(&batch)) {
             batch.open += 1;
         }

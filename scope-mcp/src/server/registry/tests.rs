@@ -73,13 +73,14 @@ fn cx(server: &Server, revision: Revision) -> Context {
         Caller { revision, capabilities: ClientCapabilities::default(), info: None, log: LogFilter::new(None) };
     let shared = Shared::new(ServeOptions::default(), server.registry.watch());
     let id = Id::from_json(b"1").unwrap();
-    Context::new(id, Arc::new(caller), Object::new(), server.clone(), Arc::new(shared), Questions::default())
+    Context::new(id, Arc::new(caller), Arc::default(), server.clone(), Arc::new(shared), Questions::default())
 }
 
 /// What these handlers do is done at once.
 fn ask(server: &Server, revision: Revision, method: &str, params: Value) -> Result<Value, Rejection> {
     let params = RawValue::from_string(params.to_string()).unwrap();
-    let answer = server.registry.dispatch(method, Some(params), cx(server, revision)).expect("it is offered");
+    let method = server.registry.method(method).expect("it is offered");
+    let answer = server.registry.answer(method, Some(&params), cx(server, revision));
     let result = answer.now_or_never().expect("nothing to wait for")?;
     Ok(serde_json::from_str(result.get()).unwrap())
 }
@@ -167,7 +168,7 @@ fn what_is_asked_wrongly_is_refused() {
     }
     let deep = format!("{{\"name\":\"none\",\"arguments\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
     let deep = RawValue::from_string(deep).unwrap();
-    let answer = server.registry.dispatch("tools/call", Some(deep), cx(&server, LEGACY)).unwrap();
+    let answer = server.registry.answer(Method::CallTool, Some(&deep), cx(&server, LEGACY));
     assert_eq!(answer.now_or_never().unwrap().unwrap_err().code(), Some(-32602));
 }
 
@@ -292,7 +293,7 @@ fn only_what_is_there_is_declared_and_answered() {
     let empty = Server::builder("test", "1").build().unwrap();
     assert!(empty.registry.capabilities(LEGACY).as_object().is_empty());
     for method in ["tools/list", "tools/call", "resources/read", "prompts/get", "completion/complete", "no/such"] {
-        assert!(empty.registry.dispatch(method, None, cx(&empty, LEGACY)).is_none(), "{method}");
+        assert!(empty.registry.method(method).is_none(), "{method}");
     }
     let capabilities =
         |server: &Server, revision| Value::Object(server.registry.capabilities(revision).as_object().clone());

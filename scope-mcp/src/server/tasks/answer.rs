@@ -78,7 +78,7 @@ pub(crate) fn answer(
     Ok(match about {
         About::Get | About::List => Work::Now(written(&job.task())),
         About::Cancel => cancel(Arc::clone(shared), job)?,
-        About::Result => Work::Later(Box::pin(async move { result(&job).await })),
+        About::Result => Work::Later(Box::pin(async move { result(&job).await }), None),
         About::Update => {
             let answers = input_responses.ok_or_else(|| {
                 Rejection::invalid_params("the parameters do not fit: missing field `inputResponses`")
@@ -101,10 +101,13 @@ fn cancel(shared: Arc<Shared>, job: Arc<Job>) -> Result<Work, Rejection> {
     match task.form {
         // There it is a signal, and the client is done with the task.
         TaskForm::Extension => Ok(Work::Now(written(&Object::new()))),
-        TaskForm::Core if counts => Ok(Work::Later(Box::pin(async move {
-            tell(&shared, &job).await;
-            written(&task)
-        }))),
+        TaskForm::Core if counts => {
+            let work = async move {
+                tell(&shared, &job).await;
+                written(&task)
+            };
+            Ok(Work::Later(Box::pin(work), None))
+        }
         TaskForm::Core => Err(Rejection::invalid_params("the task is over, and cannot be cancelled")),
     }
 }

@@ -115,7 +115,7 @@ async fn run(registry: Arc<Registry>, shared: Arc<Shared>, job: Arc<Job>, params
         Box::pin(async move { rounds(&registry, &job, params, &cx).await })
     };
     let scope = CancelScope::new().named("task");
-    let ended = move_on_after(job.ttl(), outcome(scope, "tools/call", job.canceller(), work)).await;
+    let ended = move_on_after(job.ttl(), outcome(scope, "tools/call".into(), job.canceller(), work, None)).await;
     let clock = SystemTime::now();
     let news = match ended {
         Ok(Some(Some(outcome))) => {
@@ -139,10 +139,10 @@ async fn rounds(registry: &Arc<Registry>, job: &Arc<Job>, params: Option<Box<Raw
     let mut answers = Answers::new();
     loop {
         let cx = cx.of_task(Arc::clone(job), answers);
-        let Some(work) = registry.dispatch("tools/call", params.clone(), cx.clone()) else {
+        let Some(method) = registry.method("tools/call") else {
             return Err(Rejection::method_not_found("tools/call"));
         };
-        match work.await {
+        match registry.answer(method, params.as_deref(), cx.clone()).await {
             Err(rejection) if rejection.is_needs_input() => {
                 let (asked, kept) = cx.take_questions();
                 answers = kept;

@@ -1,0 +1,87 @@
+//! Which requests are begun in the task of their connection, and which in one of their own.
+//!
+//! A task for a request that is answered in a microsecond costs more than its answer. But a handler that computes for long,
+//! or blocks its thread, may not hold up its connection: so the first call of each runs in a task of its own, and further
+//! ones in the connection's as long as they turn out to be answered at once. Whoever has to wait after all goes on in a
+//! task of its own. Either way it is a child of the connection's nursery, with an identity of its own.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use scope_core::rt::Handle;
+use scope_core::{Launch, LaunchError};
+
+/// Longer than this is not at once.
+const AT_ONCE: Duration = Duration::from_micros(200);
+
+/// How the last request of a kind went.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pace(Arc<AtomicBool>);
+
+impl Pace {
+    pub(super) fn is_quick(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// That a handler was polled first for so long, and has ended or waits.
+    pub(super) fn saw(&self, ended: bool, took: Duration) {
+        let quick = ended && took <= AT_ONCE;
+        if quick != self.is_quick() {
+            self.0.store(quick, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Measures how one request goes.
+pub(crate) struct Clock {
+    pub(super) pace: Pace,
+    pub(super) rt: Handle,
+}
+
+impl Clock {
+    /// Polls a handler for the first time.
+    pub(super) fn first<T>(self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        let start = self.rt.now();
+        let polled = poll();
+        self.pace.saw(polled.is_ready(), self.rt.now().saturating_duration_since(start));
+        polled
+    }
+}
+
+/// Begins a child where it is launched, and gives it to the runtime if it has to wait.
+pub(super) struct AtOnce<'a> {
+    pub(super) ended: &'a mut bool,
+}
+
+impl Launch for AtOnce<'_> {
+    fn launch<F>(self, runtime: &Handle, task: F) -> Result<(), LaunchError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let mut task = Box::pin(task);
+        // The runtime polls it again, first thing: whatever happens until then is seen there.
+        *self.ended = task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        if *self.ended { Ok(()) } else { Ok(runtime.spawn(task)?) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_one_counts() {
+        let pace = Pace::default();
+        assert!(!pace.is_quick(), "nothing is known of it yet");
+        pace.saw(true, AT_ONCE);
+        assert!(pace.clone().is_quick());
+        pace.saw(true, AT_ONCE * 2);
+        assert!(!pace.is_quick());
+        pace.saw(true, Duration::ZERO);
+        pace.saw(false, Duration::ZERO);
+        assert!(!pace.is_quick());
+    }
+}
