@@ -53,6 +53,8 @@ pub(crate) enum Goal {
     Ratio(&'static str, f64),
     /// Our p99 latency is at most this many times that of the peer.
     P99(&'static str, f64),
+    /// Our minimal time is at most this many times that at the smallest size.
+    Flat(f64),
     /// We take at most this many allocations per unit.
     Allocs(f64),
     /// We take at most this many times the peer's instructions per unit: judged by `count`.
@@ -61,6 +63,8 @@ pub(crate) enum Goal {
     Ir(f64),
     /// We take at most this many bytes per unit.
     Bytes(f64),
+    /// We take at most this part more instructions than where there are no events: judged by `count`.
+    Events(f64),
     /// Our minimal time is at most this many nanoseconds.
     Ns(f64),
     /// Our minimal time is at most that of the peer and this many nanoseconds.

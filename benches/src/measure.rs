@@ -12,7 +12,7 @@ use crate::bench::{Bench, Operation};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Rounds per peer: many for what is short, fewer for what takes long.
-const ROUNDS: std::ops::RangeInclusive<u32> = 7..=40;
+const ROUNDS: std::ops::RangeInclusive<u32> = 3..=40;
 /// What a round is to take, by repeating what is shorter.
 const ROUND: Duration = Duration::from_millis(5);
 /// What the rounds of one peer may take together, if the fewest do not take longer.
@@ -85,6 +85,14 @@ impl Meter {
     pub(crate) fn latency(&mut self, took: Duration) {
         self.latencies.push(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
     }
+
+    /// How many units were measured in so many operations of `n`, unless they counted them.
+    fn units_of(&self, n: usize, operations: u32) -> f64 {
+        match self.units {
+            0 => f64::from(operations) * n as f64,
+            counted => counted as f64,
+        }
+    }
 }
 
 /// What one peer took for one unit.
@@ -105,8 +113,9 @@ struct Measured {
     peer: &'static str,
     operation: Operation,
     repeats: u32,
+    rounds: u32,
     times: Vec<f64>,
-    /// What one round does.
+    /// What the last round did.
     units: f64,
     /// Of the round that allocated least: what else runs in the process may add to one, never take away.
     allocs: (usize, usize),
@@ -114,6 +123,11 @@ struct Measured {
 }
 
 impl Measured {
+    fn new(peer: &'static str, operation: Operation) -> Self {
+        let (times, latencies) = (Vec::new(), Vec::new());
+        Measured { peer, operation, repeats: 1, rounds: 1, times, units: 0.0, allocs: (usize::MAX, 0), latencies }
+    }
+
     fn round(&mut self) -> Meter {
         let mut meter = Meter::default();
         match &mut self.operation {
@@ -134,22 +148,22 @@ impl Measured {
     }
 }
 
+/// How many allocations one unit takes once the operation has been done before; of a few rounds, the least.
+pub(crate) fn allocations(operation: Operation, n: usize) -> f64 {
+    let mut measured = Measured::new("", operation);
+    let mut once = || {
+        let meter = measured.round();
+        meter.allocs as f64 / meter.units_of(n, 1)
+    };
+    (0..4).map(|_| once()).skip(1).fold(f64::INFINITY, f64::min)
+}
+
 /// Measures all peers of `bench` doing the same thing to `n` units per operation.
 pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
-    let mut rounds = *ROUNDS.end();
     let mut measured: Vec<Measured> = (bench.peers)(n)
         .into_iter()
         .map(|peer| {
-            let operation = (peer.prepare)();
-            let mut measured = Measured {
-                peer: peer.name,
-                operation,
-                repeats: 1,
-                times: Vec::new(),
-                units: n as f64,
-                allocs: (usize::MAX, 0),
-                latencies: Vec::new(),
-            };
+            let mut measured = Measured::new(peer.name, (peer.prepare)());
             measured.round();
             let start = Instant::now();
             let taken = measured.round().taken.max(Duration::from_nanos(10));
@@ -159,17 +173,14 @@ pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
             measured.repeats = repeats.min(affordable.max(1));
             let one_round = whole * measured.repeats;
             let fits = u32::try_from(PEER.as_nanos() / one_round.as_nanos().max(1)).unwrap_or(u32::MAX);
-            rounds = rounds.min(fits.max(*ROUNDS.start()));
+            measured.rounds = fits.clamp(*ROUNDS.start(), *ROUNDS.end());
             measured
         })
         .collect();
-    for _ in 0..rounds {
-        for peer in &mut measured {
+    for round in 0..*ROUNDS.end() {
+        for peer in measured.iter_mut().filter(|peer| round < peer.rounds) {
             let meter = peer.round();
-            peer.units = match meter.units {
-                0 => f64::from(peer.repeats) * n as f64,
-                counted => counted as f64,
-            };
+            peer.units = meter.units_of(n, peer.repeats);
             peer.times.push(meter.taken.as_nanos() as f64 / peer.units);
             peer.allocs = peer.allocs.min((meter.allocs, meter.bytes));
             peer.latencies.extend(meter.latencies);
@@ -194,10 +205,12 @@ fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
     }
 }
 
-/// Does the operation of one peer so many times, for a counter of instructions.
-pub(crate) fn times(operation: Operation, times: u32) {
+/// Does the operation of one peer so many times, for a counter of instructions. How many units that were.
+pub(crate) fn times(operation: Operation, n: usize, times: u32) -> f64 {
+    let mut meter = Meter::default();
     match operation {
         Operation::Whole(mut operation) => (0..times).for_each(|_| operation()),
-        Operation::Metered(mut operation) => (0..times).for_each(|_| operation(&mut Meter::default())),
+        Operation::Metered(mut operation) => (0..times).for_each(|_| operation(&mut meter)),
     }
+    meter.units_of(n, times)
 }

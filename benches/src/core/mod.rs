@@ -1,8 +1,11 @@
 //! The core beside what people use instead. Figures are for one unit: an empty nursery, one child of the `n`.
 
+mod by_hand;
 mod cancel_check;
 mod cancel_parked;
 mod empty;
+mod events;
+mod nested;
 mod on_smol;
 mod on_tokio;
 mod parallel;
@@ -19,6 +22,8 @@ pub(crate) fn benches() -> Vec<Bench> {
         same_task::benches(),
         cancel_parked::benches(),
         cancel_check::benches(),
+        nested::benches(),
+        events::benches(),
         service::benches(),
     ]
     .into_iter()
