@@ -103,7 +103,7 @@ pub(crate) struct Row {
     pub(crate) peer: &'static str,
     pub(crate) ns_min: f64,
     pub(crate) ns_median: f64,
-    /// The latency that 99 of 100 units did not exceed, where it was noted.
+    /// The latency that 99 of 100 units did not exceed, where it was noted, in the round in which it was lowest.
     pub(crate) ns_p99: Option<f64>,
     pub(crate) allocs: f64,
     pub(crate) bytes: f64,
@@ -119,13 +119,13 @@ struct Measured {
     units: f64,
     /// Of the round that allocated least: what else runs in the process may add to one, never take away.
     allocs: (usize, usize),
-    latencies: Vec<u64>,
+    p99: Option<u64>,
 }
 
 impl Measured {
     fn new(peer: &'static str, operation: Operation) -> Self {
-        let (times, latencies) = (Vec::new(), Vec::new());
-        Measured { peer, operation, repeats: 1, rounds: 1, times, units: 0.0, allocs: (usize::MAX, 0), latencies }
+        let times = Vec::new();
+        Measured { peer, operation, repeats: 1, rounds: 1, times, units: 0.0, allocs: (usize::MAX, 0), p99: None }
     }
 
     fn round(&mut self) -> Meter {
@@ -183,15 +183,19 @@ pub(crate) fn compare(bench: &Bench, n: usize) -> Vec<Row> {
             peer.units = meter.units_of(n, peer.repeats);
             peer.times.push(meter.taken.as_nanos() as f64 / peer.units);
             peer.allocs = peer.allocs.min((meter.allocs, meter.bytes));
-            peer.latencies.extend(meter.latencies);
+            peer.p99 = peer.p99.into_iter().chain(p99(meter.latencies)).min();
         }
     }
     measured.into_iter().map(|peer| row(bench, n, peer)).collect()
 }
 
+fn p99(mut latencies: Vec<u64>) -> Option<u64> {
+    latencies.sort_unstable();
+    latencies.get(latencies.len() * 99 / 100).copied()
+}
+
 fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
     peer.times.sort_by(f64::total_cmp);
-    peer.latencies.sort_unstable();
     Row {
         bench: bench.name,
         case: bench.case,
@@ -199,7 +203,7 @@ fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
         peer: peer.peer,
         ns_min: peer.times[0],
         ns_median: peer.times[peer.times.len() / 2],
-        ns_p99: peer.latencies.get(peer.latencies.len() * 99 / 100).map(|&ns| ns as f64),
+        ns_p99: peer.p99.map(|ns| ns as f64),
         allocs: peer.allocs.0 as f64 / peer.units,
         bytes: peer.allocs.1 as f64 / peer.units,
     }

@@ -48,8 +48,8 @@ pub(super) fn benches() -> Vec<Bench> {
         bench("M2", "tokio mt", &[1], m2_mt, THRICE_RMCP),
         bench("M2", "tokio mt", &[16], m2_mt, &[]),
         bench("M2", "tokio mt", &[256], m2_mt, TWELVE_RMCP),
-        bench("M4", "2025-11-25", &[256], |n| one_by_one(n, Era::Legacy), &[Goal::Allocs(10.0)]),
-        bench("M4", "2026-07-28", &[256], |n| one_by_one(n, Era::Modern), &[Goal::Allocs(10.0)]),
+        bench("M4", "2025-11-25", &[256], |n| one_by_one(n, Era::Legacy), &[Goal::Allocs(10.0), Goal::Ir(5000.0)]),
+        bench("M4", "2026-07-28", &[256], |n| one_by_one(n, Era::Modern), &[Goal::Allocs(10.0), Goal::Ir(5000.0)]),
         bench("M6", "tokio ct", IN_FLIGHT, |n| other_transport(n, On::TokioCt), &[Goal::Ratio("rmcp", 1.0)]),
         bench("M6", "tokio mt", IN_FLIGHT, |n| other_transport(n, On::TokioMt), &[Goal::Ratio("rmcp", 1.0)]),
     ]

@@ -8,7 +8,6 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use futures_util::future::join_all;
 use rustix::param::page_size;
 use scope_mcp::Client;
 use serde::{Deserialize, Serialize};
@@ -118,7 +117,9 @@ async fn take<C>(n: usize, open: impl AsyncFn() -> C, close: impl AsyncFn(C)) ->
     let opening = begun.elapsed();
     let (heap_open, rss_open) = (heap(), rss());
     let begun = Instant::now();
-    join_all(connections.drain(..).map(|connection| close(connection))).await;
+    for connection in connections.drain(..) {
+        close(connection).await;
+    }
     let closing = begun.elapsed();
     Taken {
         opening,
