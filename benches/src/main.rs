@@ -12,6 +12,7 @@ mod bench;
 mod check;
 mod core;
 mod count;
+mod heap;
 mod mcp;
 mod measure;
 mod table;

@@ -1,15 +1,10 @@
 //! How one operation is measured: in rounds that alternate between us and the peers, so that a machine that is busy for a
 //! while is so for all. The minimum is what to trust.
 
-use std::alloc::System;
 use std::time::{Duration, Instant};
 
-use stats_alloc::{INSTRUMENTED_SYSTEM, Stats, StatsAlloc};
-
 use crate::bench::{Bench, Operation};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+use crate::heap::{self, Allocated};
 
 /// Rounds per peer: many for what is short, fewer for what takes long.
 const ROUNDS: std::ops::RangeInclusive<u32> = 3..=40;
@@ -17,12 +12,6 @@ const ROUNDS: std::ops::RangeInclusive<u32> = 3..=40;
 const ROUND: Duration = Duration::from_millis(5);
 /// What the rounds of one peer may take together, if the fewest do not take longer.
 const PEER: Duration = Duration::from_secs(2);
-
-/// The bytes that are on the heap now.
-pub(crate) fn heap() -> usize {
-    let stats = ALLOCATOR.stats();
-    stats.bytes_allocated - stats.bytes_deallocated
-}
 
 /// What an operation took: time and allocations of the whole process between [`start`](Self::start) and
 /// [`stop`](Self::stop), summed over repeats.
@@ -34,14 +23,14 @@ pub(crate) struct Meter {
     latencies: Vec<u64>,
     /// How many units were done, where an operation does not do as many as its size says.
     units: usize,
-    started: Option<(Stats, Instant)>,
+    started: Option<(Option<Allocated>, Instant)>,
 }
 
 impl Meter {
     /// What comes before is the operation's preparation.
     pub(crate) fn start(&mut self) {
-        let stats = ALLOCATOR.stats();
-        self.started = Some((stats, Instant::now()));
+        let allocated = heap::allocated();
+        self.started = Some((allocated, Instant::now()));
     }
 
     /// What comes after is the operation's tidying up.
@@ -51,10 +40,11 @@ impl Meter {
     pub(crate) fn stop(&mut self) {
         let now = Instant::now();
         let (before, at) = self.started.take().expect("a meter is started before it is stopped");
-        let stats = ALLOCATOR.stats();
         self.taken += now - at;
-        self.allocs += stats.allocations + stats.reallocations - before.allocations - before.reallocations;
-        self.bytes += stats.bytes_allocated - before.bytes_allocated;
+        if let (Some(before), Some(after)) = (before, heap::allocated()) {
+            self.allocs += after.times - before.times;
+            self.bytes += after.bytes - before.bytes;
+        }
     }
 
     /// The operation has measured itself: threads that run beside each other, say.
@@ -105,6 +95,7 @@ pub(crate) struct Row {
     pub(crate) ns_median: f64,
     /// The latency that 99 of 100 units did not exceed, where it was noted, in the round in which it was lowest.
     pub(crate) ns_p99: Option<f64>,
+    /// Not a number where allocations are not counted, as are bytes.
     pub(crate) allocs: f64,
     pub(crate) bytes: f64,
 }
@@ -196,6 +187,7 @@ fn p99(mut latencies: Vec<u64>) -> Option<u64> {
 
 fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
     peer.times.sort_by(f64::total_cmp);
+    let counted = |count| if heap::allocated().is_some() { count as f64 / peer.units } else { f64::NAN };
     Row {
         bench: bench.name,
         case: bench.case,
@@ -204,8 +196,8 @@ fn row(bench: &Bench, n: usize, mut peer: Measured) -> Row {
         ns_min: peer.times[0],
         ns_median: peer.times[peer.times.len() / 2],
         ns_p99: peer.p99.map(|ns| ns as f64),
-        allocs: peer.allocs.0 as f64 / peer.units,
-        bytes: peer.allocs.1 as f64 / peer.units,
+        allocs: counted(peer.allocs.0),
+        bytes: counted(peer.allocs.1),
     }
 }
 

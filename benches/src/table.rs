@@ -51,7 +51,7 @@ impl Printer {
                 bench.goals.iter().filter_map(|goal| verdict(*goal, us, row, smallest)).collect()
             });
             println!(
-                "| {:<5} | {:<14} | {:>7} | {:<22} | {:>10.1} | {:>10.1} | {:>10} | {:>7.2} | {:>9.1} | {:>7.2} | {} |",
+                "| {:<5} | {:<14} | {:>7} | {:<22} | {:>10.1} | {:>10.1} | {:>10} | {:>7} | {:>9} | {:>7.2} | {} |",
                 row.bench,
                 row.case,
                 row.n,
@@ -59,8 +59,8 @@ impl Printer {
                 row.ns_min,
                 row.ns_median,
                 row.ns_p99.map_or(String::new(), |p99| format!("{p99:.0}")),
-                row.allocs,
-                row.bytes,
+                counted(row.allocs, 2),
+                counted(row.bytes, 1),
                 ratio,
                 goals.join(", ")
             );
@@ -96,6 +96,11 @@ impl Printer {
     }
 }
 
+/// Nothing where nothing was counted.
+fn counted(count: f64, digits: usize) -> String {
+    if count.is_nan() { String::new() } else { format!("{count:.digits$}") }
+}
+
 /// What `goal` says about `row`, if it is about that peer.
 fn verdict(goal: Goal, us: &Row, row: &Row, smallest: f64) -> Option<String> {
     let (said, reached) = match goal {
@@ -106,6 +111,7 @@ fn verdict(goal: Goal, us: &Row, row: &Row, smallest: f64) -> Option<String> {
         ),
         Goal::Over(peer, ns) if peer == row.peer => (format!("≤ + {ns} ns"), us.ns_min <= row.ns_min + ns),
         Goal::Flat(most) if row.peer == US => (format!("≤ {most} × the first"), us.ns_min <= most * smallest),
+        Goal::Allocs(_) | Goal::Bytes(_) if us.allocs.is_nan() => return None,
         Goal::Allocs(most) if row.peer == US => (format!("≤ {most} allocs"), us.allocs <= most),
         Goal::Bytes(most) if row.peer == US => (format!("≤ {most} bytes"), us.bytes <= most),
         Goal::Ns(most) if row.peer == US => (format!("≤ {most} ns"), us.ns_min <= most),

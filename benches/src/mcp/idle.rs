@@ -18,7 +18,8 @@ use super::sdk::{Running, Transport};
 use super::server::Server;
 use super::{ours, sdk};
 use crate::bench::{Bench, Goal, Peer};
-use crate::measure::{Meter, heap};
+use crate::heap;
+use crate::measure::Meter;
 
 const CONNECTIONS: &[usize] = &[1000];
 
@@ -109,13 +110,13 @@ async fn take<C>(n: usize, open: impl AsyncFn() -> C, close: impl AsyncFn(C)) ->
     // What a process has once it has had a connection.
     close(open().await).await;
     let mut connections = Vec::with_capacity(n);
-    let (heap_before, rss_before) = (heap(), rss());
+    let (heap_before, rss_before) = (heap::held(), rss());
     let begun = Instant::now();
     for _ in 0..n {
         connections.push(open().await);
     }
     let opening = begun.elapsed();
-    let (heap_open, rss_open) = (heap(), rss());
+    let (heap_open, rss_open) = (heap::held(), rss());
     let begun = Instant::now();
     for connection in connections.drain(..) {
         close(connection).await;
@@ -126,7 +127,7 @@ async fn take<C>(n: usize, open: impl AsyncFn() -> C, close: impl AsyncFn(C)) ->
         closing,
         heap: heap_open - heap_before,
         rss: rss_open.saturating_sub(rss_before),
-        left: heap().saturating_sub(heap_before),
+        left: heap::held().saturating_sub(heap_before),
     }
 }
 
