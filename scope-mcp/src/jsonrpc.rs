@@ -6,6 +6,7 @@
 
 mod envelope;
 mod id;
+mod json;
 mod members;
 mod rejection;
 mod write;
@@ -13,6 +14,7 @@ mod write;
 pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;
+pub(crate) use json::Json;
 pub(crate) use members::Members;
 pub use rejection::Rejection;
 pub(crate) use write::{notification, rejection_answer, request, result_answer};

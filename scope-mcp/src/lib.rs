@@ -102,7 +102,7 @@ pub use schemars;
 pub use server::{
     AskError, BuildError, Completing, CompletionOutput, Context, HandlerError, Json, NoArguments, PromptArguments,
     PromptOutput, ResourceOutput, ResourceUri, ServeEnding, ServeOptions, ServeReport, Server, ServerBuilder,
-    ServerHandle, ServerPrompt, ServerResource, ServerTemplate, ServerTool, ToolOutput,
+    ServerHandle, ServerPrompt, ServerResource, ServerTemplate, ServerTool, ToolOutput, UnreadArguments,
 };
 pub use state::{State, States};
 pub use wire::{Direction, Wire, WireLine};

@@ -15,10 +15,9 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use scope_core::rt::Handle;
 use scope_core::{Failure, Spawner, Spawns};
-use serde_json::value::RawValue;
 
 use crate::error::Gone;
-use crate::jsonrpc::Rejection;
+use crate::jsonrpc::{Json, Rejection};
 use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
 pub(crate) use caught::Caught;
@@ -28,7 +27,7 @@ use pace::{AtOnce, Clock};
 pub(crate) use request::{Cancel, outcome};
 
 /// What a request of the peer is answered with.
-pub(crate) type Outcome = Result<Box<RawValue>, Rejection>;
+pub(crate) type Outcome = Result<Json, Rejection>;
 
 /// What there is to do for a request.
 pub(crate) enum Work {

@@ -1,6 +1,7 @@
 //! A server: what it offers, and the connections it serves.
 
 mod answer;
+mod arguments;
 mod ask;
 mod builder;
 mod caller;
@@ -30,6 +31,7 @@ mod uri_template;
 
 use std::sync::Arc;
 
+pub use arguments::UnreadArguments;
 pub use ask::AskError;
 pub use builder::ServerBuilder;
 pub use complete::Completing;

@@ -19,7 +19,7 @@ use super::opening::Introduced;
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
 use crate::Era;
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
-use crate::jsonrpc::Rejection;
+use crate::jsonrpc::{Json, Rejection};
 use crate::peer::{Desk, Peer, Work};
 use crate::session::{Abandoned, Arrived, NewCall, Reply, Session};
 use crate::state::{Course, State};
@@ -252,7 +252,7 @@ impl Connection {
                 .filter(|revision| revision.era() == Era::Legacy)
                 .and_then(|revision| handlers.answer(revision, &request.method, request.params.as_deref()));
             match answer {
-                Some(answer) => Work::Later(answer, None),
+                Some(answer) => Work::Later(Box::pin(async move { answer.await.map(Json::from) }), None),
                 None => Work::Now(Err(Rejection::method_not_found(&request.method))),
             }
         };

@@ -10,20 +10,23 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 
-use super::Outcome;
 use super::pace::Clock;
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
-pub(crate) struct Caught {
+pub(crate) struct Caught<T> {
     method: Arc<str>,
-    work: Option<BoxFuture<'static, Outcome>>,
+    work: Option<BoxFuture<'static, Result<T, Rejection>>>,
     /// Until it has been polled.
     clock: Option<Clock>,
 }
 
-impl Caught {
-    pub(crate) fn new(method: impl Into<Arc<str>>, work: BoxFuture<'static, Outcome>, clock: Option<Clock>) -> Caught {
+impl<T> Caught<T> {
+    pub(crate) fn new(
+        method: impl Into<Arc<str>>,
+        work: BoxFuture<'static, Result<T, Rejection>>,
+        clock: Option<Clock>,
+    ) -> Self {
         Caught { method: method.into(), work: Some(work), clock }
     }
 
@@ -44,10 +47,10 @@ impl Caught {
     }
 }
 
-impl Future for Caught {
-    type Output = Outcome;
+impl<T> Future for Caught<T> {
+    type Output = Result<T, Rejection>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let clock = self.clock.take();
         let Some(work) = &mut self.work else { return Poll::Pending };
         let poll = || match clock {
@@ -67,13 +70,13 @@ impl Future for Caught {
     }
 }
 
-impl Drop for Caught {
+impl<T> Drop for Caught<T> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl fmt::Debug for Caught {
+impl<T> fmt::Debug for Caught<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caught").field("method", &self.method).finish_non_exhaustive()
     }
@@ -105,7 +108,7 @@ mod tests {
             panic!("hush")
         };
         for work in [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()] {
-            let refused = Caught::new("m", work, None).now_or_never().unwrap().unwrap_err();
+            let refused = Caught::<()>::new("m", work, None).now_or_never().unwrap().unwrap_err();
             assert_eq!(refused.to_string(), "the handler of this request panicked (error -32603)");
         }
         let bomb = Bomb;

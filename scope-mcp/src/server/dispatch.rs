@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Server;
 use super::answer::{complete, input_required};
+use super::arguments::{Params, UnreadArguments, place};
 use super::ask::{Answers, Questions};
 use super::caller::{Caller, LogFilter};
 use super::changes::NotWatched;
@@ -88,17 +89,14 @@ impl Head<'_> {
     }
 
     /// `params` is what this is the head of.
-    fn simple(&self, registry: &Registry, params: &str) -> Option<Simple> {
+    fn simple(&self, registry: &Registry, params: &RawValue) -> Option<Simple> {
         if self.is_of_later_round() || self.task.is_some() {
             return None;
         }
         // A name with escapes in it is none of a tool, and is read otherwise.
         let name = self.name?.get().strip_prefix('"')?.strip_suffix('"')?;
         let tool = registry.tool(name)?;
-        let arguments = self.arguments.map(|arguments| {
-            let from = arguments.get().as_ptr().addr() - params.as_ptr().addr();
-            from..from + arguments.get().len()
-        });
+        let arguments = self.arguments.map(|arguments| place(arguments, params));
         Some(Simple { tool, arguments })
     }
 }
@@ -128,7 +126,7 @@ impl Dispatch {
         }
         let head: Head<'_> = read(params)?;
         let simple = match params {
-            Some(params) if &*arrived.method == "tools/call" => head.simple(self.server.registry(), params.get()),
+            Some(params) if &*arrived.method == "tools/call" => head.simple(self.server.registry(), params),
             _ => None,
         };
         let later_round = head.is_of_later_round();
@@ -217,14 +215,20 @@ impl Dispatch {
                 let task = self.becomes_task(&caller, arrived)?;
                 let cx = self.context(arrived, caller, meta, Questions::default());
                 if let Some(task) = task {
-                    return Ok(Work::Now(tasks::begin(registry, &self.shared, task, arrived.params.take(), &cx)));
+                    return Ok(Work::Now(tasks::begin(
+                        registry,
+                        &self.shared,
+                        task,
+                        Params::new(arrived.params.take()),
+                        &cx,
+                    )));
                 }
                 let Some(method) = registry.method(name) else {
                     return Ok(Work::Now(Err(Rejection::method_not_found(name))));
                 };
                 let pace = simple.as_ref().map(|simple| simple.tool.pace());
-                let (registry, params) = (Arc::clone(registry), arrived.params.take());
-                let work = async move { answer(&registry, method, simple.as_ref(), params.as_deref(), cx).await };
+                let (registry, params) = (Arc::clone(registry), Params::new(arrived.params.take()));
+                let work = async move { answer(&registry, method, simple, &params, cx).await };
                 Work::Later(Box::pin(work), pace)
             }
         })
@@ -284,7 +288,7 @@ impl Dispatch {
         }
         if let Some(task) = self.becomes_task(&caller, arrived)? {
             let cx = self.context(arrived, caller, meta, Questions::default());
-            let created = tasks::begin(registry, &self.shared, task, arrived.params.take(), &cx);
+            let created = tasks::begin(registry, &self.shared, task, Params::new(arrived.params.take()), &cx);
             return Ok(Work::Now(created.and_then(|result| complete(&arrived.method, &result, info))));
         }
         let Some(method) = registry.method(&arrived.method) else {
@@ -292,12 +296,12 @@ impl Dispatch {
         };
         let cx = self.context(arrived, caller, meta, Questions::default());
         let pace = simple.as_ref().map(|simple| simple.tool.pace());
-        let (registry, name, params) = (Arc::clone(registry), Arc::clone(&arrived.method), arrived.params.take());
+        let (registry, name) = (Arc::clone(registry), Arc::clone(&arrived.method));
+        let params = Params::new(arrived.params.take());
         let work = async move {
-            let params = params.as_deref();
-            let cx = if later_round { cx.answered(earlier(&registry, &name, params)?) } else { cx };
-            let outcome = answer(&registry, method, simple.as_ref(), params, cx.clone()).await;
-            finish(&registry, &name, params, &cx, outcome)
+            let cx = if later_round { cx.answered(earlier(&registry, &name, params.raw())?) } else { cx };
+            let outcome = answer(&registry, method, simple, &params, cx.clone()).await;
+            finish(&registry, &name, params.raw(), &cx, outcome)
         };
         Ok(Work::Later(Box::pin(work), pace))
     }
@@ -331,19 +335,12 @@ impl Dispatch {
 }
 
 /// Answers a request, without what the era adds.
-async fn answer(
-    registry: &Registry,
-    method: Method,
-    simple: Option<&Simple>,
-    params: Option<&RawValue>,
-    cx: Context,
-) -> Outcome {
-    match (simple, params) {
-        (Some(Simple { tool, arguments }), Some(params)) => {
-            let arguments = arguments.clone().and_then(|at| params.get().get(at));
-            registry.call(tool, arguments, cx).await
+async fn answer(registry: &Registry, method: Method, simple: Option<Simple>, params: &Params, cx: Context) -> Outcome {
+    match simple {
+        Some(Simple { tool, arguments }) => {
+            registry.call(&tool, UnreadArguments::new(params.clone(), arguments), cx).await
         }
-        _ => registry.answer(method, params, cx).await,
+        None => registry.answer(method, params, cx).await,
     }
 }
 

@@ -15,7 +15,7 @@ use super::shared::Shared;
 use super::tasks::{Job, require_extension};
 use crate::Revision;
 use crate::era::splice;
-use crate::jsonrpc::{self, BUSY, Id, Rejection};
+use crate::jsonrpc::{self, BUSY, Id, Json, Rejection};
 use crate::model::{ListenParams, SubscriptionFilter, TaskForm, meta_key};
 use crate::peer::{Ask, Outcome};
 
@@ -62,6 +62,7 @@ pub(super) async fn listen(
             }
             Either::Right(_) => {
                 return splice("{}", &[], &[(meta_key::SUBSCRIPTION_ID, id.as_json())])
+                    .map(Json::from)
                     .map_err(|why| Rejection::internal(why.0));
             }
         }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::arguments::{Params, UnreadArguments, place};
 use super::changes::{Change, Changes, Watchers};
 use super::complete::Completing;
 use super::error::{Offered, Wrong};
@@ -19,7 +20,7 @@ use super::prompt::CheckedPrompt;
 use super::resource::{CheckedResource, CheckedTemplate};
 use super::state::StateKey;
 use super::tool::CheckedTool;
-use super::typed::{read, written};
+use super::typed::{part, read, written};
 use super::uri_template::MAX_URI;
 use super::{BuildError, Context};
 use crate::era::{Era, Revision};
@@ -266,19 +267,19 @@ impl Registry {
     }
 
     /// Answers a request, without what the era adds.
-    pub(crate) async fn answer(&self, method: Method, params: Option<&RawValue>, cx: Context) -> Outcome {
+    pub(crate) async fn answer(&self, method: Method, params: &Params, cx: Context) -> Outcome {
+        let all = params;
+        let params = params.raw();
         match method {
             Method::ListTools => {
-                self.list(params, "tools", |lists| &lists.tools, |tool| written(&tool.listed(cx.revision())))
+                self.list(params, "tools", |lists| &lists.tools, |tool| part(&tool.listed(cx.revision())))
             }
-            Method::ListResources => {
-                self.list(params, "resources", |lists| &lists.resources, |it| written(it.listed()))
-            }
+            Method::ListResources => self.list(params, "resources", |lists| &lists.resources, |it| part(it.listed())),
             Method::ListTemplates => {
-                self.list(params, "resourceTemplates", |lists| &lists.templates, |it| written(it.listed()))
+                self.list(params, "resourceTemplates", |lists| &lists.templates, |it| part(it.listed()))
             }
-            Method::ListPrompts => self.list(params, "prompts", |lists| &lists.prompts, |it| written(it.listed())),
-            Method::CallTool => self.call_tool(params, cx).await,
+            Method::ListPrompts => self.list(params, "prompts", |lists| &lists.prompts, |it| part(it.listed())),
+            Method::CallTool => self.call_tool(all, cx).await,
             Method::ReadResource => self.read_resource(read(params)?, cx).await,
             Method::GetPrompt => self.get_prompt(read(params)?, cx).await,
             Method::Complete => self.complete(read(params)?, cx).await,
@@ -290,31 +291,32 @@ impl Registry {
         params: Option<&RawValue>,
         key: &str,
         list: impl FnOnce(&Lists) -> &Listed<T>,
-        entry: impl Fn(&T) -> Outcome,
+        entry: impl Fn(&T) -> Result<Box<RawValue>, Rejection>,
     ) -> Outcome {
         let ListParams { cursor, .. } = read(params)?;
         let page = list(&self.read()).page(cursor.as_deref(), self.page_size);
         let Page { entries, next_cursor } = page.map_err(|BadCursor| BadCursor::rejection())?;
         let entries: Result<Vec<_>, _> = entries.iter().map(|it| entry(it)).collect();
-        let mut result = BTreeMap::from([(key, written(&entries?)?)]);
+        let mut result = BTreeMap::from([(key, part(&entries?)?)]);
         if let Some(cursor) = next_cursor {
-            result.insert("nextCursor", written(&cursor)?);
+            result.insert("nextCursor", part(&cursor)?);
         }
         written(&result)
     }
 
-    async fn call_tool(&self, params: Option<&RawValue>, cx: Context) -> Outcome {
-        let Call { name, arguments, .. } = read(params)?;
+    async fn call_tool(&self, params: &Params, cx: Context) -> Outcome {
+        let Call { name, arguments, .. } = read(params.raw())?;
         let tool = self.tool(&name);
         let tool =
             tool.ok_or_else(|| Rejection::invalid_params(format!("there is no tool of the name {}", Quoted(&name))))?;
-        self.call(&tool, arguments.map(RawValue::get), cx).await
+        let at = arguments.zip(params.raw()).map(|(arguments, params)| place(arguments, params));
+        self.call(&tool, UnreadArguments::new(params.clone(), at), cx).await
     }
 
-    /// Calls a tool. The arguments are JSON.
-    pub(super) async fn call(&self, tool: &CheckedTool, arguments: Option<&str>, cx: Context) -> Outcome {
+    /// Calls a tool.
+    pub(super) async fn call(&self, tool: &CheckedTool, arguments: UnreadArguments, cx: Context) -> Outcome {
         match tool.call(arguments, cx).await {
-            Ok(result) => written(&result),
+            Ok(result) => Ok(result),
             Err(error) => written(&CallToolResult::failure(error.for_tool()?)),
         }
     }

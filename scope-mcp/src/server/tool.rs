@@ -7,14 +7,16 @@ use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
+use super::arguments::UnreadArguments;
 use super::error::{Offered, Wrong};
 use super::output::schema_of;
-use super::typed::read_json;
+use super::typed::{read_json, written};
 use super::{BuildError, Context, HandlerError, ToolOutput, fit};
 use crate::era::{Era, Revision};
 use crate::error::parse_error;
-use crate::jsonrpc::Rejection;
+use crate::jsonrpc::{Json, Rejection};
 use crate::model::{CallToolResult, Object, TaskSupport, Tool};
 use crate::peer::Pace;
 use crate::schema::Schema;
@@ -48,8 +50,19 @@ pub struct ServerTool {
     run: Run,
 }
 
-/// Called with an object, as JSON.
-type Run = Box<dyn Fn(&str, Context) -> BoxFuture<'static, Result<CallToolResult, Fault>> + Send + Sync>;
+/// The function that a tool is.
+enum Run {
+    /// Called with an object, as JSON that follows the schema.
+    Reads(Box<Reads>),
+    /// Called with an object.
+    Passes(Box<Passes>),
+}
+
+type Reads = dyn Fn(&str, Context) -> Running<CallToolResult, Fault> + Send + Sync;
+
+type Passes = dyn Fn(UnreadArguments, Context) -> Running<Box<RawValue>, HandlerError> + Send + Sync;
+
+type Running<T, E> = BoxFuture<'static, Result<T, E>>;
 
 /// Why a call has no result of its tool's.
 enum Fault {
@@ -70,11 +83,7 @@ impl ServerTool {
     {
         let mut tool = Tool::new(name, schema_of::<A>(false)).description(description);
         tool.output_schema = R::Output::output_schema();
-        let run: Run = Box::new(move |arguments, cx| match arguments_of(arguments) {
-            Ok(arguments) => run(handler(arguments, cx)),
-            Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
-        });
-        ServerTool { tool, run }
+        ServerTool { tool, run: reads(handler) }
     }
 
     /// A tool as it is described, with schemas as they stand there: for those that come from elsewhere. A result has to
@@ -84,11 +93,44 @@ impl ServerTool {
         F: Fn(Object, Context) -> R + Send + Sync + 'static,
         R: Future<Output: ToolOutput> + Send + 'static,
     {
-        let run: Run = Box::new(move |arguments, cx| match arguments_of(arguments) {
-            Ok(arguments) => run(handler(arguments, cx)),
-            Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
-        });
-        ServerTool { tool, run }
+        ServerTool { tool, run: reads(handler) }
+    }
+
+    /// A tool that passes on what it is given, for gateways and for large values: `handler` gets the arguments unread, and
+    /// what it gives, the JSON of a [`CallToolResult`], is sent as it is.
+    ///
+    /// Only that both are objects is checked, so the schemas are what clients are told and nothing more; and what a
+    /// client's revision does not know is for the handler to leave out.
+    ///
+    /// ```
+    /// use scope_mcp::model::{Object, Tool};
+    /// use scope_mcp::{Context, HandlerError, ServerTool, UnreadArguments};
+    /// use serde_json::value::{RawValue, to_raw_value};
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Payload<'a> {
+    ///     #[serde(borrow)]
+    ///     payload: &'a RawValue,
+    /// }
+    ///
+    /// let schema = Object::from_iter([("type".to_owned(), "object".into())]);
+    /// let tool = ServerTool::passing(Tool::new("echo", schema), |arguments: UnreadArguments, _: Context| async move {
+    ///     let Payload { payload } = arguments.read()?;
+    ///     Ok::<_, HandlerError>(to_raw_value(&serde_json::json!({ "content": [], "structuredContent": payload }))?)
+    /// });
+    /// # let _ = tool;
+    /// ```
+    pub fn passing<F, R, E>(tool: Tool, handler: F) -> Self
+    where
+        F: Fn(UnreadArguments, Context) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Box<RawValue>, E>> + Send + 'static,
+        E: Into<HandlerError>,
+    {
+        let run = move |arguments, cx| -> Running<Box<RawValue>, HandlerError> {
+            let handler = handler(arguments, cx);
+            Box::pin(async move { handler.await.map_err(Into::into) })
+        };
+        ServerTool { tool, run: Run::Passes(Box::new(run)) }
     }
 
     /// Says more about it: title, annotations, icons.
@@ -120,6 +162,18 @@ impl ServerTool {
     }
 }
 
+fn reads<A, F, R>(handler: F) -> Run
+where
+    A: DeserializeOwned,
+    F: Fn(A, Context) -> R + Send + Sync + 'static,
+    R: Future<Output: ToolOutput> + Send + 'static,
+{
+    Run::Reads(Box::new(move |arguments, cx| match arguments_of(arguments) {
+        Ok(arguments) => run(handler(arguments, cx)),
+        Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
+    }))
+}
+
 /// Reads arguments. As a value first only where that fails: of a member that is there twice the last one counts then, and
 /// the error names the field.
 fn arguments_of<A: DeserializeOwned>(json: &str) -> Result<A, String> {
@@ -129,7 +183,7 @@ fn arguments_of<A: DeserializeOwned>(json: &str) -> Result<A, String> {
     })
 }
 
-fn run<R>(handler: R) -> BoxFuture<'static, Result<CallToolResult, Fault>>
+fn run<R>(handler: R) -> Running<CallToolResult, Fault>
 where
     R: Future<Output: ToolOutput> + Send + 'static,
 {
@@ -191,22 +245,34 @@ impl CheckedTool {
     }
 
     /// Checks the arguments, calls the tool, and checks what it gives.
-    pub(super) async fn call(&self, arguments: Option<&str>, cx: Context) -> Result<CallToolResult, HandlerError> {
+    pub(super) async fn call(&self, arguments: UnreadArguments, cx: Context) -> Result<Json, HandlerError> {
         let revision = cx.revision();
-        let arguments = match arguments {
-            None | Some("null") => "{}",
-            Some(arguments) => arguments,
+        let no_object = || Rejection::invalid_params("the arguments of a tool must be an object");
+        let reads = match &self.run {
+            Run::Reads(reads) => reads,
+            Run::Passes(passes) => {
+                if !arguments.get().starts_with('{') {
+                    return Err(no_object().into());
+                }
+                let result = passes(arguments, cx).await?;
+                if !result.get().starts_with('{') {
+                    return Err(Rejection::internal("what the tool gave is no object").into());
+                }
+                return Ok(result.into());
+            }
         };
-        if !self.input.surely_fits(arguments) {
-            let value: Value = read_json(arguments)?;
+        if !self.input.surely_fits(arguments.get()) {
+            let value: Value = read_json(arguments.get())?;
             if !value.is_object() {
-                return Err(Rejection::invalid_params("the arguments of a tool must be an object").into());
+                return Err(no_object().into());
             }
             if let Err(violation) = self.input.check(&value) {
                 return self.bad_arguments(&violation, revision);
             }
         }
-        match (self.run)(arguments, cx).await {
+        let running = reads(arguments.get(), cx);
+        drop(arguments);
+        match running.await {
             Ok(result) => self.fit(result, revision),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
             Err(Fault::Failed(error)) => Err(error),
@@ -214,7 +280,7 @@ impl CheckedTool {
     }
 
     /// Since 2025-11-25 that is for the model to read, so that it tries again; before, an error of the protocol.
-    fn bad_arguments(&self, why: &dyn fmt::Display, revision: Revision) -> Result<CallToolResult, HandlerError> {
+    fn bad_arguments(&self, why: &dyn fmt::Display, revision: Revision) -> Result<Json, HandlerError> {
         let message = HandlerError::new(format_args!("the arguments of {:?} do not fit: {why}", self.tool.name));
         if revision >= Revision::V2025_11_25 {
             return Err(message);
@@ -222,7 +288,7 @@ impl CheckedTool {
         Err(Rejection::invalid_params(message.to_string()).into())
     }
 
-    fn fit(&self, mut result: CallToolResult, revision: Revision) -> Result<CallToolResult, HandlerError> {
+    fn fit(&self, mut result: CallToolResult, revision: Revision) -> Result<Json, HandlerError> {
         if let Some(schema) = &self.output
             && !result.is_error()
         {
@@ -242,7 +308,7 @@ impl CheckedTool {
             result.structured_content = None;
         }
         result.content = result.content.into_iter().map(|block| fit::content(block, revision)).collect();
-        Ok(result)
+        Ok(written(&result)?)
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::decode::decode;
-use crate::jsonrpc::Rejection;
+use crate::jsonrpc::{Json, Rejection};
 use crate::peer::Outcome;
 
 /// The parameters of a request. What is missing altogether counts as `{}`.
@@ -19,5 +19,14 @@ pub(super) fn read_json<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, Reje
 
 /// A result to be sent.
 pub(super) fn written(result: &impl Serialize) -> Outcome {
-    to_raw_value(result).map_err(|error| Rejection::internal(format!("the result cannot be written as JSON: {error}")))
+    serde_json::to_string(result).map(Json::trusted).map_err(not_json)
+}
+
+/// A part of one.
+pub(super) fn part(of: &impl Serialize) -> Result<Box<RawValue>, Rejection> {
+    to_raw_value(of).map_err(not_json)
+}
+
+fn not_json(error: serde_json::Error) -> Rejection {
+    Rejection::internal(format!("the result cannot be written as JSON: {error}"))
 }

@@ -11,7 +11,7 @@ use crate::server::caller::{Caller, LogFilter};
 use crate::server::shared::Shared;
 use crate::server::{
     Completing, HandlerError, Json, NoArguments, PromptArguments, ResourceUri, ServeOptions, Server, ServerBuilder,
-    ServerPrompt, ServerResource, ServerTemplate, ServerTool,
+    ServerPrompt, ServerResource, ServerTemplate, ServerTool, UnreadArguments,
 };
 
 #[derive(serde::Deserialize, JsonSchema)]
@@ -78,9 +78,9 @@ fn cx(server: &Server, revision: Revision) -> Context {
 
 /// What these handlers do is done at once.
 fn ask(server: &Server, revision: Revision, method: &str, params: Value) -> Result<Value, Rejection> {
-    let params = RawValue::from_string(params.to_string()).unwrap();
+    let params = Params::new(RawValue::from_string(params.to_string()).ok());
     let method = server.registry.method(method).expect("it is offered");
-    let answer = server.registry.answer(method, Some(&params), cx(server, revision));
+    let answer = server.registry.answer(method, &params, cx(server, revision));
     let result = answer.now_or_never().expect("nothing to wait for")?;
     Ok(serde_json::from_str(result.get()).unwrap())
 }
@@ -167,8 +167,8 @@ fn what_is_asked_wrongly_is_refused() {
         assert!(code == -32602 && message.contains(says), "{method}: {code} {message}");
     }
     let deep = format!("{{\"name\":\"none\",\"arguments\":{}{}}}", "[".repeat(10_000), "]".repeat(10_000));
-    let deep = RawValue::from_string(deep).unwrap();
-    let answer = server.registry.answer(Method::CallTool, Some(&deep), cx(&server, LEGACY));
+    let deep = Params::new(RawValue::from_string(deep).ok());
+    let answer = server.registry.answer(Method::CallTool, &deep, cx(&server, LEGACY));
     assert_eq!(answer.now_or_never().unwrap().unwrap_err().code(), Some(-32602));
 }
 
@@ -401,4 +401,25 @@ fn what_is_fixed_stays() {
          dynamic_prompts to change it"
     );
     assert!(server.remove_resource("test://fixed").unwrap_err().is_fixed());
+}
+
+#[test]
+fn a_tool_that_passes_on_gets_and_gives_what_is_written() {
+    let tool = ServerTool::passing(Tool::new("pass", Object::from_iter([("type".to_owned(), "object".into())])), {
+        |arguments: UnreadArguments, _| async move {
+            let content = if arguments.get().contains("list") { "[]" } else { "{\"content\":[], \"x\":1.50}" };
+            assert!(!arguments.get().contains("spaces") || arguments.get() == "{ \"spaces\" : 1e400 }");
+            RawValue::from_string(content.to_owned())
+        }
+    });
+    let server = Server::builder("test", "1").add_tool(tool).build().unwrap();
+    let call = |params: &str| {
+        let params = Params::new(RawValue::from_string(params.to_owned()).ok());
+        server.registry.answer(Method::CallTool, &params, cx(&server, LEGACY)).now_or_never().unwrap()
+    };
+    let given = |params| call(params).unwrap().get().to_owned();
+    assert_eq!(given(r#"{"name":"pass"}"#), r#"{"content":[], "x":1.50}"#);
+    assert_eq!(given(r#"{"name":"pass","arguments":{ "spaces" : 1e400 }}"#), r#"{"content":[], "x":1.50}"#);
+    assert_eq!(call(r#"{"name":"pass","arguments":[1]}"#).unwrap_err().code(), Some(-32602));
+    assert_eq!(call(r#"{"name":"pass","arguments":{"list":1}}"#).unwrap_err().code(), Some(-32603));
 }

@@ -13,7 +13,7 @@ use super::Job;
 use super::run::{form, require_extension, tell};
 use crate::era::splice;
 use crate::error::Quoted;
-use crate::jsonrpc::Rejection;
+use crate::jsonrpc::{Json, Rejection};
 use crate::model::{ListParams, ListTasksResult, Object, TaskForm, meta_key};
 use crate::peer::{Outcome, Work};
 
@@ -116,5 +116,6 @@ fn cancel(shared: Arc<Shared>, job: Arc<Job>) -> Result<Work, Rejection> {
 async fn result(job: &Job) -> Outcome {
     let result = job.outcome().await?;
     splice(result.get(), &[], &[(meta_key::RELATED_TASK, &job.related())])
+        .map(Json::from)
         .map_err(|why| Rejection::internal(format!("the result is not what a result is: {}", why.0)))
 }

@@ -109,7 +109,7 @@ impl Job {
                     // The core calls that a failed task. The extension keeps the word for errors of the protocol.
                     let failed = is_error && state.task.form == TaskForm::Core;
                     state.task.status = if failed { TaskStatus::Failed } else { TaskStatus::Completed };
-                    state.task.result = Some(result.clone());
+                    state.task.result = serde_json::from_str(result.get()).ok();
                 }
                 Err(rejection) => {
                     state.task.status = TaskStatus::Failed;
@@ -245,8 +245,8 @@ impl Job {
 
 #[cfg(test)]
 mod tests {
+    use crate::jsonrpc::Json;
     use futures_util::FutureExt;
-    use serde_json::value::RawValue;
 
     use super::*;
     use crate::model::InputRequest;
@@ -260,7 +260,7 @@ mod tests {
     }
 
     fn result() -> Outcome {
-        Ok(RawValue::from_string("{\"n\":1}".to_owned()).unwrap())
+        Ok(Json::trusted("{\"n\":1}".to_owned()))
     }
 
     fn questions(keys: &[&str]) -> InputRequests {

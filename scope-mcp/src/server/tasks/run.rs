@@ -11,15 +11,16 @@ use scope_core::{CancelScope, Spawns, move_on_after};
 use serde_json::json;
 use serde_json::value::RawValue;
 
+use super::super::arguments::Params;
 use super::super::ask::{Answers, MISSING_CAPABILITY};
 use super::super::caller::Caller;
 use super::super::context::Context;
 use super::super::registry::Registry;
 use super::super::shared::Shared;
-use super::super::typed::written;
+use super::super::typed::{part, written};
 use super::{Job, NoTask};
 use crate::decode::decode;
-use crate::jsonrpc::{self, BUSY, METHOD_NOT_FOUND, Rejection};
+use crate::jsonrpc::{self, BUSY, Json, METHOD_NOT_FOUND, Rejection};
 use crate::model::{CreateTaskResult, TASKS_EXTENSION, TaskForm, TaskSupport};
 use crate::peer::{Ask, Outcome, outcome};
 use crate::{Era, Revision};
@@ -88,7 +89,7 @@ pub(crate) fn begin(
     registry: &Arc<Registry>,
     shared: &Arc<Shared>,
     new: NewTask,
-    params: Option<Box<RawValue>>,
+    params: Params,
     cx: &Context,
 ) -> Outcome {
     let (Some(rt), Some(children)) = (shared.rt.get(), shared.children.get()) else {
@@ -109,7 +110,7 @@ pub(crate) fn begin(
     Ok(created)
 }
 
-async fn run(registry: Arc<Registry>, shared: Arc<Shared>, job: Arc<Job>, params: Option<Box<RawValue>>, cx: Context) {
+async fn run(registry: Arc<Registry>, shared: Arc<Shared>, job: Arc<Job>, params: Params, cx: Context) {
     let work = {
         let job = Arc::clone(&job);
         Box::pin(async move { rounds(&registry, &job, params, &cx).await })
@@ -119,7 +120,7 @@ async fn run(registry: Arc<Registry>, shared: Arc<Shared>, job: Arc<Job>, params
     let clock = SystemTime::now();
     let news = match ended {
         Ok(Some(Some(outcome))) => {
-            let is_error = outcome.as_ref().is_ok_and(|result| is_error(result));
+            let is_error = outcome.as_ref().is_ok_and(is_error);
             job.finish(outcome, is_error, clock)
         }
         Ok(Some(None)) => job.cancel("cancelled", clock),
@@ -135,14 +136,14 @@ async fn run(registry: Arc<Registry>, shared: Arc<Shared>, job: Arc<Job>, params
 }
 
 /// Runs the tool until it needs nothing more of its client.
-async fn rounds(registry: &Arc<Registry>, job: &Arc<Job>, params: Option<Box<RawValue>>, cx: &Context) -> Outcome {
+async fn rounds(registry: &Arc<Registry>, job: &Arc<Job>, params: Params, cx: &Context) -> Outcome {
     let mut answers = Answers::new();
     loop {
         let cx = cx.of_task(Arc::clone(job), answers);
         let Some(method) = registry.method("tools/call") else {
             return Err(Rejection::method_not_found("tools/call"));
         };
-        match registry.answer(method, params.as_deref(), cx.clone()).await {
+        match registry.answer(method, &params, cx.clone()).await {
             Err(rejection) if rejection.is_needs_input() => {
                 let (asked, kept) = cx.take_questions();
                 answers = kept;
@@ -165,7 +166,7 @@ async fn rounds(registry: &Arc<Registry>, job: &Arc<Job>, params: Option<Box<Raw
 pub(crate) async fn tell(shared: &Shared, job: &Job) {
     let task = job.task();
     if task.form == TaskForm::Core
-        && let Ok(params) = written(&task)
+        && let Ok(params) = part(&task)
     {
         // An error: the connection is over.
         let line = jsonrpc::notification("notifications/tasks/status", Some(&params));
@@ -173,7 +174,7 @@ pub(crate) async fn tell(shared: &Shared, job: &Job) {
     }
 }
 
-fn is_error(result: &RawValue) -> bool {
+fn is_error(result: &Json) -> bool {
     #[derive(serde::Deserialize)]
     struct Flag {
         #[serde(default, rename = "isError")]
