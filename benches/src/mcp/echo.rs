@@ -10,7 +10,7 @@ pub(super) const MESSAGE: &str = "sixteen bytes it";
 /// The tool's name.
 pub(super) const TOOL: &str = "echo";
 
-/// The same of our server, made to know as little of its arguments as our server allows.
+/// The same of our server, which passes on what it is told without reading it.
 pub(super) const RAW_TOOL: &str = "echo_raw";
 
 /// The era that a connection is of: with a handshake, or without.

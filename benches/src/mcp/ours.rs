@@ -7,8 +7,10 @@ use futures_channel::oneshot;
 use scope_core::{Failure, Nursery, ScopeError};
 use scope_mcp::model::{ContentKind, Object, Tool};
 use scope_mcp::{
-    Client, ClientOptions, Context, HandlerError, ServeOptions, ServerSpec, ServerTool, schemars, transport,
+    Client, ClientOptions, Context, HandlerError, ServeOptions, ServerSpec, ServerTool, UnreadArguments, schemars,
+    transport,
 };
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::echo::{Connection, Echo, Era, RAW_TOOL, TOOL};
 use super::host::{Host, On, Spawn, Task};
@@ -100,16 +102,37 @@ struct Said {
     message: String,
 }
 
+/// The same, of which nothing is read.
+#[derive(serde::Deserialize)]
+struct Unread<'a> {
+    #[serde(borrow)]
+    message: &'a RawValue,
+}
+
+#[derive(serde::Serialize)]
+struct Answer<'a> {
+    content: [Text<'a>; 1],
+}
+
+#[derive(serde::Serialize)]
+struct Text<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: &'a RawValue,
+}
+
 /// Serves until the input ends.
 pub(super) fn serve(on: On) -> io::Result<()> {
     let server = scope_mcp::Server::builder("echo", "1.0")
         .tool(TOOL, "Says what it is told", |said: Said, _: Context| async move { said.message })
-        .add_tool(ServerTool::raw(Tool::new(RAW_TOOL, object_schema()), |mut said, _| async move {
-            match said.remove("message") {
-                Some(serde_json::Value::String(message)) => Ok(message),
-                _ => Err(HandlerError::new("there is no message")),
-            }
-        }))
+        .add_tool(ServerTool::passing(
+            Tool::new(RAW_TOOL, object_schema()),
+            |said: UnreadArguments, _: Context| async move {
+                let Unread { message } = said.read()?;
+                let answer = Answer { content: [Text { kind: "text", text: message }] };
+                Ok::<_, HandlerError>(to_raw_value(&answer).map_err(HandlerError::new)?)
+            },
+        ))
         .build()
         .map_err(io::Error::other)?;
     let serve = async move || {
