@@ -130,7 +130,7 @@ pub(super) fn serve(on: On) -> io::Result<()> {
             |said: UnreadArguments, _: Context| async move {
                 let Unread { message } = said.read()?;
                 let answer = Answer { content: [Text { kind: "text", text: message }] };
-                Ok::<_, HandlerError>(to_raw_value(&answer).map_err(HandlerError::new)?)
+                to_raw_value(&answer).map_err(HandlerError::new)
             },
         ))
         .build()
