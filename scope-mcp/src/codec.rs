@@ -13,11 +13,14 @@ use memchr::{memchr, memmem};
 use crate::jsonrpc::Id;
 use id_probe::IdProbe;
 
-/// How much room a read gets at least.
+/// How much room a read gets at first: enough for the usual message, and little for a peer that says nothing.
+const FIRST: usize = 8 * 1024;
+
+/// How much room a read gets where there is that much to read: what a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
 /// A buffer that grew beyond this for one long line is given back when it is empty again.
-const KEEP: usize = 1024 * 1024;
+const KEEP: usize = CHUNK;
 
 /// One line, or what is known of one that was too long.
 #[derive(Debug)]
@@ -74,6 +77,8 @@ pub struct Framer {
     /// Up to here there is no line end.
     searched: usize,
     limit: usize,
+    /// How much room the next read gets at least.
+    chunk: usize,
     /// In the middle of a line that is too long.
     skipping: Option<Skip>,
 }
@@ -103,7 +108,7 @@ impl Skip {
 impl Framer {
     /// Lines of up to `limit` bytes, their end not counted.
     pub fn new(limit: usize) -> Framer {
-        Framer { buffer: Vec::new(), start: 0, end: 0, searched: 0, limit, skipping: None }
+        Framer { buffer: Vec::new(), start: 0, end: 0, searched: 0, limit, chunk: FIRST, skipping: None }
     }
 
     /// Room to read into; then say [how much](Framer::filled) of it was filled.
@@ -114,9 +119,10 @@ impl Framer {
             self.searched = 0;
             if self.buffer.len() > KEEP {
                 self.buffer = Vec::new();
+                self.chunk = FIRST;
             }
         }
-        if self.buffer.len() - self.end < CHUNK {
+        if self.buffer.len() - self.end < self.chunk {
             let held = self.end - self.start;
             if self.start > 0 && held <= self.buffer.len() / 2 {
                 // At least half of the buffer is filled again before the next move: the copying stays linear.
@@ -125,10 +131,10 @@ impl Framer {
                 self.start = 0;
                 self.end = held;
             }
-            if self.buffer.len() - self.end < CHUNK {
+            if self.buffer.len() - self.end < self.chunk {
                 // Doubled, but no further than a line may go: beyond that nothing is kept.
                 let most = self.limit.saturating_add(2 * CHUNK);
-                let wanted = (self.buffer.len() * 2).min(most).max(self.end + CHUNK);
+                let wanted = (self.buffer.len() * 2).min(most).max(self.end + self.chunk);
                 self.buffer.resize(wanted, 0);
             }
         }
@@ -138,6 +144,9 @@ impl Framer {
     /// Says that the first `count` bytes of [`room`](Framer::room) have been filled.
     pub fn filled(&mut self, count: usize) {
         debug_assert!(self.end + count <= self.buffer.len());
+        if self.end + count == self.buffer.len() {
+            self.chunk = (self.chunk * 2).min(CHUNK);
+        }
         self.end = (self.end + count).min(self.buffer.len());
     }
 
