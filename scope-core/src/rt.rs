@@ -103,8 +103,31 @@ pub trait Io: Send + Sync {
         op: &mut dyn FnMut(std::os::fd::BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>>;
 
+    /// As [`poll_io`](Io::poll_io) for reading, with an `op` that also says whether it has left nothing: if so, the next
+    /// call may wait at once, without a try that would find nothing. What comes later wakes it.
+    ///
+    /// # Cancel safety
+    /// As [`poll_io`](Io::poll_io).
+    fn poll_drain(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut dyn FnMut(std::os::fd::BorrowedFd<'_>) -> io::Result<Drained>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_io(Interest::Read, cx, &mut |fd| op(fd).map(|drained| drained.count))
+    }
+
     /// The descriptor itself.
     fn fd(&self) -> std::os::fd::BorrowedFd<'_>;
+}
+
+/// What an attempt to read has come to.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// How many bytes were read.
+    pub count: usize,
+    /// Whether nothing was left behind them at that moment. The end of what can be read is not nothing.
+    pub all: bool,
 }
 
 /// The runtime did not take the work: it has shut down, or is shutting down.

@@ -8,12 +8,15 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
-use scope_core::rt::{Handle, Interest, Io};
+use rustix::fs::FileType;
+use scope_core::rt::{Drained, Handle, Interest, Io};
 
 /// The reading end of a child's standard output or standard error. Dropping it closes it; a child that goes on writing
 /// then gets SIGPIPE.
 pub struct PipeReader {
     io: Box<dyn Io>,
+    /// It gives less than it is asked for only if it has no more. A terminal gives one line at a time.
+    is_pipe: bool,
 }
 
 /// The writing end of a child's standard input. Dropping it closes it, which the child sees as the end of its input.
@@ -30,7 +33,8 @@ impl PipeReader {
     /// # Errors
     /// What the system or the runtime's reactor says; `Unsupported` from a runtime that has none.
     pub fn new(rt: &Handle, fd: OwnedFd) -> io::Result<PipeReader> {
-        watch(rt, fd).map(|io| PipeReader { io })
+        let is_pipe = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::Fifo;
+        watch(rt, fd).map(|io| PipeReader { io, is_pipe })
     }
 
     /// Reads what is there, up to the length of `buf`; 0 is the end.
@@ -38,7 +42,10 @@ impl PipeReader {
     /// # Errors
     /// What the system says; also once the runtime that watches the pipe has shut down.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.io.poll_io(Interest::Read, cx, &mut |fd| uninterrupted(|| rustix::io::read(fd, &mut *buf)))
+        self.io.poll_drain(cx, &mut |fd| {
+            let count = uninterrupted(|| rustix::io::read(fd, &mut *buf))?;
+            Ok(Drained { count, all: self.is_pipe && count > 0 && count < buf.len() })
+        })
     }
 
     /// Waits until there is something to read, and reads it; 0 is the end.

@@ -106,7 +106,7 @@ impl rt::Runtime for SmolRuntime {
 
     #[cfg(unix)]
     fn watch(&self, fd: std::os::fd::OwnedFd) -> io::Result<Box<dyn rt::Io>> {
-        Ok(Box::new(crate::watch::Watched(async_io::Async::new_nonblocking(fd)?)))
+        Ok(Box::new(crate::watch::Watched::new(async_io::Async::new_nonblocking(fd)?)))
     }
 
     /// `false` on every thread that this crate has put to running the executor, however many there are: if each of them

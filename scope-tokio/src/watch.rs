@@ -4,17 +4,17 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, ready};
 
-use scope_core::rt::{Interest, Io};
+use scope_core::rt::{Drained, Interest, Io};
 use tokio::io::unix::AsyncFd;
 
 pub(crate) struct Watched(pub(crate) AsyncFd<OwnedFd>);
 
-impl Io for Watched {
-    fn poll_io(
+impl Watched {
+    fn poll(
         &self,
         interest: Interest,
         cx: &mut Context<'_>,
-        op: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+        op: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<Drained>,
     ) -> Poll<io::Result<usize>> {
         loop {
             let ready = match interest {
@@ -27,15 +27,37 @@ impl Io for Watched {
                 Err(gone) => {
                     return Poll::Ready(match op(self.fd()) {
                         Err(e) if e.kind() == io::ErrorKind::WouldBlock => Err(gone),
-                        done => done,
+                        done => done.map(|drained| drained.count),
                     });
                 }
             };
             // Clears the readiness on WouldBlock, and only then.
-            if let Ok(done) = guard.try_io(|fd| op(fd.as_fd())) {
-                return Poll::Ready(done);
+            let Ok(done) = guard.try_io(|fd| op(fd.as_fd())) else { continue };
+            if done.as_ref().is_ok_and(|drained| drained.all) {
+                // Only the readiness that was seen before the attempt: what has come since stays.
+                guard.clear_ready();
             }
+            return Poll::Ready(done.map(|drained| drained.count));
         }
+    }
+}
+
+impl Io for Watched {
+    fn poll_io(
+        &self,
+        interest: Interest,
+        cx: &mut Context<'_>,
+        op: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(interest, cx, &mut |fd| op(fd).map(|count| Drained { count, all: false }))
+    }
+
+    fn poll_drain(
+        &self,
+        cx: &mut Context<'_>,
+        op: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<Drained>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll(Interest::Read, cx, op)
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

@@ -2,13 +2,13 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::task::{Context, Waker};
 
 use futures_lite::future::{yield_now, zip};
 use rustix::io::{read, write};
-use scope_core::rt::{Interest, Io};
+use scope_core::rt::{Drained, Interest, Io};
 
 use super::Setting;
 
@@ -45,6 +45,44 @@ fn waits_until_readable_and_then_reads() {
             .await;
             assert_eq!((got.unwrap(), sent.unwrap()), (5, 5));
             assert_eq!(&buf[..5], b"hello");
+        });
+    });
+}
+
+async fn drain(io: &dyn Io) -> io::Result<u8> {
+    let mut buf = [0; 8];
+    let mut read = |fd: BorrowedFd<'_>| {
+        let count = read(fd, &mut buf)?;
+        Ok(Drained { count, all: count > 0 && count < buf.len() })
+    };
+    let count = poll_fn(|cx| io.poll_drain(cx, &mut read)).await?;
+    assert!(count <= 1);
+    Ok(if count == 0 { 0 } else { buf[0] })
+}
+
+#[test]
+fn after_a_read_that_left_nothing_what_comes_is_read_too() {
+    Setting::each(|setting| {
+        setting.block_on(async |on| {
+            use rustix::pipe::{PipeFlags, pipe_with};
+            let (r, w) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+            let r = on.watch(r).unwrap();
+            for round in 1..100 {
+                // There before it is waited for; and then while it is.
+                write(&w, &[round]).unwrap();
+                assert_eq!(drain(&*r).await.unwrap(), round);
+                let (got, ()) = zip(drain(&*r), async {
+                    yield_now().await;
+                    write(&w, &[100 + round]).unwrap();
+                })
+                .await;
+                assert_eq!(got.unwrap(), 100 + round);
+            }
+            // Its end as well, and again.
+            drop(w);
+            for _ in 0..2 {
+                assert_eq!(drain(&*r).await.unwrap(), 0);
+            }
         });
     });
 }
