@@ -145,6 +145,8 @@ fn peers(n: usize, runtime: Arc<Runtime>, child: impl Work) -> Vec<Peer> {
                         Ok::<(), Box<dyn Error + Send + Sync>>(())
                     });
                     let ended = tokio::select! {
+                        // Without it, half of the children that are ready at once never register.
+                        biased;
                         () = token.cancelled() => return,
                         ended = work.catch_unwind() => ended,
                     };
