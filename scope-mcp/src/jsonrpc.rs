@@ -9,6 +9,7 @@ mod id;
 mod json;
 mod members;
 mod rejection;
+mod usual;
 mod write;
 
 pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};

@@ -87,11 +87,14 @@ impl Peer {
                 cancel.cancel("cancelled by the peer");
             }
         }
-        self.desk.unsent(self.session.unsent());
-        if gone.is_pending() && (begun == BURST || (begun > 0 && self.session.has_output())) {
-            // Answers that were known at once, and more to begin.
-            cx.waker().wake_by_ref();
+        if gone.is_pending() && begun > 0 {
+            // More may be begun once that is written.
+            let held_up = begun == BURST || self.session.is_held_up();
+            if !link.write(&mut self.session, cx) || held_up {
+                cx.waker().wake_by_ref();
+            }
         }
+        self.desk.unsent(self.session.unsent());
         gone
     }
 

@@ -21,6 +21,7 @@ mod cost;
 mod plain;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use jsonschema::error::{ValidationError, ValidationErrorKind};
 use jsonschema::{PatternOptions, Validator};
@@ -51,9 +52,9 @@ const EXPLAINED: u64 = 100_000;
 pub struct Schema {
     /// What the costs are counted by.
     source: Value,
-    validator: Validator,
-    /// If it is of that kind.
+    /// If it is of that kind. Then it is sound, and the validator is made when something does not fit.
     plain: Option<Plain>,
+    validator: OnceLock<Validator>,
 }
 
 impl Schema {
@@ -64,13 +65,11 @@ impl Schema {
     pub fn compile(schema: &Value) -> Result<Schema, SchemaError> {
         let mut size = Size::default();
         size.add(schema, 0)?;
-        let validator = jsonschema::options()
-            .offline()
-            .should_validate_formats(false)
-            .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN))
-            .build(schema)
-            .map_err(|error| SchemaError(explain(&error)))?;
-        Ok(Schema { source: schema.clone(), validator, plain: Plain::of(schema) })
+        let compiled = Schema { source: schema.clone(), plain: Plain::of(schema), validator: OnceLock::new() };
+        if compiled.plain.is_none() {
+            let _ = compiled.validator.set(validator(schema)?);
+        }
+        Ok(compiled)
     }
 
     /// Checks a value. Does not wait for anything, but may compute for a second at the worst; where that is too long for
@@ -87,8 +86,9 @@ impl Schema {
             why: refused.to_string(),
             unchecked: true,
         })?;
+        let validator = self.validator()?;
         // A reason can be many times as large as the value: every branch of an `anyOf` has one for every item.
-        if self.validator.is_valid(value) {
+        if validator.is_valid(value) {
             return Ok(());
         }
         let violation = |path: String, why: String| SchemaViolation { path, why, unchecked: false };
@@ -98,7 +98,7 @@ impl Schema {
                 "it does not follow its schema, and is too large to say where".into(),
             ));
         }
-        match self.validator.validate(value) {
+        match validator.validate(value) {
             Ok(()) => Ok(()),
             Err(error) => {
                 Err(violation(error.instance_path().to_string(), shown(&error.masked_with("the value").to_string())))
@@ -113,6 +113,25 @@ impl Schema {
         let fits = |plain: &Plain| plain.fits(&mut serde_json::Deserializer::from_str(json));
         self.plain.as_ref().is_some_and(fits)
     }
+}
+
+impl Schema {
+    fn validator(&self) -> Result<&Validator, SchemaViolation> {
+        if let Some(validator) = self.validator.get() {
+            return Ok(validator);
+        }
+        let made = validator(&self.source).map_err(|error| SchemaViolation::of_the_whole(error.to_string()))?;
+        Ok(self.validator.get_or_init(|| made))
+    }
+}
+
+fn validator(schema: &Value) -> Result<Validator, SchemaError> {
+    jsonschema::options()
+        .offline()
+        .should_validate_formats(false)
+        .with_pattern_options(PatternOptions::regex().size_limit(MAX_PATTERN).dfa_size_limit(MAX_PATTERN))
+        .build(schema)
+        .map_err(|error| SchemaError(explain(&error)))
 }
 
 impl fmt::Debug for Schema {

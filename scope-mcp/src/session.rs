@@ -285,10 +285,15 @@ impl Session {
     /// The next request of the peer that is to be run, if one more may run. None while the peer does not read: its answer
     /// may be known at once, and could only be kept.
     pub(crate) fn next_request(&mut self) -> Option<Arrived> {
-        if self.outbox.bytes() >= HIGH_WATER {
+        if self.is_held_up() {
             return None;
         }
         self.served.next()
+    }
+
+    /// Whether so much is to be written that no request of the peer is begun.
+    pub(crate) fn is_held_up(&self) -> bool {
+        self.outbox.bytes() >= HIGH_WATER
     }
 
     /// The requests that run and that the peer has cancelled since the last time.

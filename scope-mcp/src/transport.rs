@@ -91,6 +91,14 @@ impl Link {
         }
     }
 
+    /// Writes at once what has come up since it was polled. Whether that is all for now; if not, it has to be polled again.
+    pub(crate) fn write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
+        match self {
+            Link::Child(_) => !session.has_output(),
+            Link::Streams(streams) => !streams.poll_write(session, cx),
+        }
+    }
+
     /// Whether nothing more will come from the peer. It may still read.
     pub(crate) fn input_ended(&self) -> bool {
         match self {

@@ -5,6 +5,8 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::usual;
+
 /// A message, borrowed from the line it came in.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
@@ -61,6 +63,14 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de Raw
 
 /// Reads one line. The line's own end is not part of it.
 pub(crate) fn parse(line: &[u8]) -> Result<Message<'_>, Malformed<'_>> {
+    match usual::read(line) {
+        Some(message) => Ok(message),
+        None => parse_any(line),
+    }
+}
+
+/// The same, whatever form it is of.
+pub(super) fn parse_any(line: &[u8]) -> Result<Message<'_>, Malformed<'_>> {
     // A struct could be read from an array as well, field by field; so look first.
     match line.iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r')) {
         Some(b'{') => {}

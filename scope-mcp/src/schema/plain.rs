@@ -12,9 +12,16 @@ use serde_json::{Map, Value};
 
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// What says nothing of what is valid: formats are not checked.
-const NOTES: [&str; 9] =
-    ["title", "description", "default", "examples", "deprecated", "readOnly", "writeOnly", "$comment", "format"];
+/// Whether that is sound, and says nothing of what is valid: formats are not checked.
+fn is_note(key: &str, value: &Value) -> bool {
+    match key {
+        "title" | "description" | "$comment" | "format" => value.is_string(),
+        "deprecated" | "readOnly" | "writeOnly" => value.is_boolean(),
+        "examples" => value.is_array(),
+        "default" => true,
+        _ => false,
+    }
+}
 
 /// With certain features on, the crate that reads JSON shows what is no object as one with such a name in it.
 const NO_MEMBER: &str = "$serde_json::private::";
@@ -62,7 +69,7 @@ enum Others {
 }
 
 impl Plain {
-    /// `None` if the schema says more than can be checked here.
+    /// `None` if the schema says more than can be checked here, or is not sound.
     pub(super) fn of(schema: &Value) -> Option<Plain> {
         match schema {
             Value::Object(keywords) if keywords.get("$schema").is_none_or(|it| it == DIALECT) => Plain::inner(schema),
@@ -111,13 +118,18 @@ impl Plain {
                 }
                 // With the properties, below; the dialect, above.
                 "required" | "$schema" => {}
-                note if NOTES.contains(&note) => {}
+                note if is_note(note, value) => {}
                 _ => return None,
             }
         }
         for name in keywords.get("required").map_or(Some(&Vec::new()), Value::as_array)? {
             let at = plain.position(name.as_str()?)?;
-            plain.required |= 1u64.checked_shl(u32::try_from(at).ok()?)?;
+            let bit = 1u64.checked_shl(u32::try_from(at).ok()?)?;
+            // Named twice: that is not allowed.
+            if plain.required & bit != 0 {
+                return None;
+            }
+            plain.required |= bit;
         }
         Some(plain)
     }
@@ -145,7 +157,11 @@ fn properties(named: &Map<String, Value>) -> Option<Vec<Property>> {
 
 fn types(value: &Value) -> Option<Types> {
     match value {
-        Value::Array(several) => several.iter().try_fold(0, |all, one| Some(all | one_type(one)?)),
+        // One at least, and none twice.
+        Value::Array(several) if !several.is_empty() => several.iter().try_fold(0, |all, one| {
+            let one = one_type(one)?;
+            (all & one == 0).then_some(all | one)
+        }),
         one => one_type(one),
     }
 }
@@ -282,7 +298,6 @@ impl Visitor<'_> for Name<'_> {
 mod tests {
     use serde_json::json;
 
-    use super::super::Schema;
     use super::*;
 
     /// Schemas, each with texts that it is tried on.
@@ -345,11 +360,11 @@ mod tests {
         let (mut found, mut valid) = (0, 0);
         for schema in schemas() {
             let plain = Plain::of(&schema).unwrap_or_else(|| panic!("{schema} is plain"));
-            let full = Schema::compile(&schema).unwrap();
+            let full = super::super::validator(&schema).expect("what is plain is sound");
             for text in TEXTS {
                 let fits = plain.fits(&mut serde_json::Deserializer::from_str(text));
                 let value: Option<Value> = serde_json::from_str(text).ok();
-                let truth = value.as_ref().is_some_and(|value| full.validator.is_valid(value));
+                let truth = value.as_ref().is_some_and(|value| full.is_valid(value));
                 assert!(!fits || truth, "{schema}: {text} does not follow it");
                 if let Some(value) = &value {
                     assert!(!plain.fits(value) || truth, "{schema}: {value} does not follow it");
@@ -375,6 +390,13 @@ mod tests {
             json!({ "required": ["a"] }),
             json!({ "items": [{}] }),
             json!({ "minLength": 1 }),
+            json!({ "title": 1 }),
+            json!({ "examples": {} }),
+            json!({ "deprecated": "no" }),
+            json!({ "type": [] }),
+            json!({ "type": ["null", "null"] }),
+            json!({ "type": "text" }),
+            json!({ "properties": { "a": {} }, "required": ["a", "a"] }),
         ] {
             assert!(Plain::of(&more).is_none(), "{more}");
         }

@@ -76,7 +76,8 @@ impl StreamLink {
         Poll::Pending
     }
 
-    fn poll_write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
+    /// Whether it could go on, and leaves the turn to others.
+    pub(super) fn poll_write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
         self.lines.poll_write(session, cx).unwrap_or_else(|error| {
             // What has not been sent never will be; what was sent may still be answered.
             let closed = error.kind() == io::ErrorKind::BrokenPipe;
