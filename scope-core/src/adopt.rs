@@ -63,7 +63,7 @@ pub(crate) fn hand_over_to_home(scopes: Vec<(Arc<Scope>, Closing)>, mail: Option
 pub(crate) fn run_at_once(closed: &Arc<Scope>, finalizer: Finalizer) {
     let mut origin = Origin::new(Kind::Block, finalizer.location);
     origin.name = Some(finalizer.name.clone());
-    origin.parent = Some(closed.clone());
+    origin.parent = closed.clone().into();
     origin.home = closed.home().cloned();
     origin.budget = closed.budget;
     let scope = Scope::open(&origin);

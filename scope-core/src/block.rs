@@ -112,7 +112,6 @@ impl<F: Future> Block<F> {
     pub(crate) fn as_task(origin: Origin, task: TaskRef, body: F) -> Self {
         let mut block = Block::new(origin, body);
         block.task = Some(task);
-        block.poller = Poller::anybody();
         block
     }
 
@@ -129,7 +128,7 @@ fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<T
     frame::here(|place| {
         if let Some((current, scope)) = place {
             task.get_or_insert_with(|| current.clone());
-            if origin.parent.is_none() {
+            if origin.parent.get().is_none() {
                 let mut parent = scope.make();
                 // A task of its own may outlive the child that polls it first: it belongs to the nursery.
                 while own
@@ -138,7 +137,7 @@ fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<T
                 {
                     parent = around;
                 }
-                origin.parent = Some(parent);
+                origin.parent = parent.into();
             }
         }
     });
@@ -146,7 +145,7 @@ fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<T
     origin.home = Some(home.clone());
     origin.locals = frame::snapshot();
     if let Some(timeout) = timeout {
-        let runtime = origin.runtime.as_ref().or_else(|| origin.parent.as_ref()?.runtime());
+        let runtime = origin.runtime.as_ref().or_else(|| origin.parent.get()?.runtime());
         // Without a runtime any clock will do: the block finds out that the deadline cannot be kept.
         let now = runtime.map_or_else(Instant::now, |runtime| runtime.now());
         origin.set_timeout(now, timeout);
@@ -166,13 +165,15 @@ impl<F: Future> Future for Block<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         if let Some(origin) = this.origin.take() {
-            this.poller.first();
+            if this.task.is_none() && crate::task::id().is_some() {
+                *this.poller = Poller::of_home();
+            }
             *this.scope = Some(enter_tree(origin, this.timeout.take(), this.task));
         }
         let (Some(scope), Some(task)) = (this.scope.as_ref(), this.task.as_ref()) else {
             panic!("a block was polled after it had ended");
         };
-        this.poller.check(|| scope.clone());
+        this.poller.check(task, || scope.clone());
 
         if let Some(body) = this.body.as_mut().as_pin_mut() {
             scope.register_host(cx.waker());

@@ -158,7 +158,7 @@ pub(crate) fn in_scope<F: Future>(
     let mut origin = Origin::new(Kind::Block, location);
     origin.name = scope.id().name().map(|name| Name::from(name.to_owned()));
     origin.budget = scope.budget;
-    origin.parent = Some(scope);
+    origin.parent = scope.into();
     InCancelScope { block: Block::new(origin, body), gone: false }
 }
 

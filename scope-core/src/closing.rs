@@ -62,7 +62,14 @@ impl Closing {
     }
 
     /// Polls the scopes adopted without a runtime. To be called at each poll of the scope, also while its body runs.
+    #[inline]
     pub(crate) fn poll_foundlings(&mut self, scope: &Scope, cx: &mut Context<'_>) {
+        if scope.has_mail() || !self.foundlings.is_empty() {
+            self.poll_adopted(scope, cx);
+        }
+    }
+
+    fn poll_adopted(&mut self, scope: &Scope, cx: &mut Context<'_>) {
         self.foundlings.append(&mut scope.take_mail());
         self.foundlings.retain_mut(|adopted| adopted.as_mut().poll(cx).is_pending());
     }
@@ -129,7 +136,7 @@ fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, until: &mut Op
     let task = TaskRef::fresh(Some(finalizer.name.clone()), finalizer.location);
     let mut origin = Origin::new(Kind::CleanUp, finalizer.location);
     origin.name = Some(finalizer.name.clone());
-    origin.parent = Some(scope.clone());
+    origin.parent = scope.clone().into();
     let mut budget = scope.budget;
     // Without a runtime there is no clock to go by, and the finalizer takes the time it needs.
     if let Some(runtime) = scope.runtime() {

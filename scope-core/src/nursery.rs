@@ -64,6 +64,11 @@ impl<E: Fault, K> Nursery<'_, '_, E, K> {
             marks: PhantomData,
         }
     }
+
+    /// Whether nobody has asked for its scope, or added a same-task child.
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.scope.get().is_none() && self.locals.queue().is_none()
+    }
 }
 
 /// Same-task children of a nursery that may move between threads.

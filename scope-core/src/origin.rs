@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::name::Name;
+use crate::raw::around::Around;
 use crate::rt;
 use crate::scope::Scope;
 use crate::sync::OnceLock;
@@ -38,7 +39,7 @@ pub(crate) struct Origin {
     pub(crate) name: Option<Name>,
     pub(crate) location: &'static Location<'static>,
     pub(crate) home: Option<TaskRef>,
-    pub(crate) parent: Option<Arc<Scope>>,
+    pub(crate) parent: Around,
     pub(crate) runtime: Option<rt::Handle>,
     pub(crate) deadline: Option<Instant>,
     /// What the deadline was made of, where it was asked for as a length of time.
@@ -60,7 +61,7 @@ impl Origin {
             name: None,
             location,
             home: None,
-            parent: None,
+            parent: Around::default(),
             runtime: None,
             deadline: None,
             limit: None,
@@ -119,11 +120,9 @@ impl LazyScope {
         (scope, fresh)
     }
 
-    pub(crate) fn body_started(&self) {
+    /// To be called before it is made.
+    pub(crate) fn body_starts(&self) {
         self.body_runs.store(true, Ordering::Relaxed);
-        if let Some(scope) = self.get() {
-            scope.note_body(true);
-        }
     }
 
     pub(crate) fn body_ended(&self) {
@@ -136,12 +135,12 @@ impl LazyScope {
     pub(crate) fn is_cancelled(&self) -> bool {
         match self.get() {
             Some(scope) => scope.is_cancelled(),
-            None => self.origin.parent.as_ref().is_some_and(|parent| parent.is_cancelled()),
+            None => self.origin.parent.get().is_some_and(|parent| parent.is_cancelled()),
         }
     }
 
     pub(crate) fn runtime(&self) -> Option<&rt::Handle> {
-        let inherited = || self.origin.parent.as_ref().and_then(|parent| parent.runtime());
+        let inherited = || self.origin.parent.get().and_then(|parent| parent.runtime());
         self.origin.runtime.as_ref().or_else(inherited)
     }
 }

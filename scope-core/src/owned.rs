@@ -246,7 +246,7 @@ fn open<E: Fault, K>(
     let mut origin = Origin::new(Kind::Owned, location);
     origin.name = Some(name);
     origin.home = Some(home.clone());
-    origin.parent = Some(parent.clone());
+    origin.parent = parent.clone().into();
     origin.budget = parent.budget;
     // Counted in from now on: whoever ends it, and whenever, the scope around waits for that.
     if parent.admit(Part::Child).is_err() {
@@ -367,10 +367,9 @@ impl<E: Fault, K> OwnedScope<E, K> {
         }
         let mut exit = || scope.failed_exit().unwrap_or_else(|| scope.reason().map_or(Exit::Ok, Exit::Cancelled));
         // Dropped in here, the guard hands over what it has come to.
-        let mut poller = Poller::default();
-        poller.first();
+        let mut poller = Poller::of_home();
         let polled = poll_fn(|cx| {
-            poller.check(|| scope.clone());
+            poller.check(&held.home, || scope.clone());
             held.poll_close(&mut exit, cx)
         });
         if !polled.await {

@@ -7,42 +7,31 @@ use crate::scope::Scope;
 use crate::task::TaskRef;
 use crate::violation::violated;
 
-/// The task that polled a scope's future first, to notice another one.
+/// Notices when a scope's future is polled by another task than its home.
 #[derive(Default)]
 pub(crate) struct Poller {
-    first: Option<TaskRef>,
-    told: bool,
+    /// Not where no task of ours polled it first: there is nothing to compare. Nor again, once it has been told.
+    watches: bool,
 }
 
 impl Poller {
-    /// Of a future that is a task of its own: any task may poll it.
-    pub(crate) fn anybody() -> Self {
-        Poller { first: None, told: true }
+    /// Of a future whose home is the task that polls it first.
+    pub(crate) fn of_home() -> Self {
+        Poller { watches: true }
     }
 
-    /// Notes whoever polls now.
-    pub(crate) fn first(&mut self) {
-        if !self.told {
-            self.first = crate::task::current();
-        }
-    }
-
-    /// Tells, once, if it is another task of ours now. Where no task of ours polled it first there is nothing to compare.
-    pub(crate) fn check(&mut self, scope: impl FnOnce() -> Arc<Scope>) {
-        if self.told {
+    /// Tells, once, if it is another task of ours now.
+    pub(crate) fn check(&mut self, home: &TaskRef, scope: impl FnOnce() -> Arc<Scope>) {
+        if !self.watches || frame::here(|place| place.is_some_and(|(task, _)| task == home)) {
             return;
         }
-        let Some(first) = &self.first else { return };
-        if frame::here(|place| place.is_some_and(|(task, _)| task == first)) {
-            return;
-        }
-        self.told = true;
+        self.watches = false;
         let now = crate::task::current();
         let scope = &*scope();
         violated(scope, scope.id().location(), || {
             let now = now.map_or_else(|| "no task at all".to_owned(), |task| format!("{task:?}"));
             format!(
-                "the future of {} (opened at {}) was polled by {first:?} first, and is polled in {now} now; its home is \
+                "the future of {} (opened at {}) was polled by {home:?} first, and is polled in {now} now; its home is \
                  unchanged. Await it where it was begun, or spawn it as a child",
                 scope.id(),
                 scope.id().location(),

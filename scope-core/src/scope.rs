@@ -187,7 +187,8 @@ struct Shutdown {
 impl Scope {
     /// Opens a scope under its parent. Call [`Scope::tell_opened`] after it.
     pub(crate) fn open(origin: &Origin) -> Arc<Scope> {
-        let runtime = origin.runtime.clone().or_else(|| origin.parent.as_ref()?.runtime.clone());
+        let parent = origin.parent.get().cloned();
+        let runtime = origin.runtime.clone().or_else(|| parent.as_ref()?.runtime.clone());
         let opened = crate::tree::birth(|| runtime.as_ref().map_or_else(Instant::now, |runtime| runtime.now()));
         let gave = match origin.limit {
             Some(limit) => Gave::Limit(limit),
@@ -196,7 +197,7 @@ impl Scope {
         let scope = Arc::new(Scope {
             id: ScopeRef::fresh(origin.name.clone(), origin.location),
             home: origin.home.clone(),
-            parent: origin.parent.clone(),
+            parent,
             runtime,
             kind: origin.kind,
             budget: origin.budget,

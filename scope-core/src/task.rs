@@ -92,7 +92,7 @@ pub fn launching() -> Option<TaskRef> {
 }
 
 pub(crate) fn current_runtime() -> Option<rt::Handle> {
-    frame::here(|place| place.and_then(|(_, scope)| scope.runtime()))
+    frame::here(|place| place.and_then(|(_, scope)| scope.runtime().cloned()))
 }
 
 /// Gives others a turn, and ends here if the scope it is awaited in has been cancelled.

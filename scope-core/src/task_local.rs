@@ -126,12 +126,19 @@ impl Snapshot {
 }
 
 impl Drop for Snapshot {
+    #[inline]
     fn drop(&mut self) {
-        // In a loop: values may be set in deep recursion.
-        let mut at = self.0.take();
-        while let Some(mut link) = at.and_then(Arc::into_inner) {
-            at = link.outer.0.take();
+        if let Some(link) = self.0.take() {
+            drop_links(link);
         }
+    }
+}
+
+fn drop_links(first: Arc<Link>) {
+    // In a loop: values may be set in deep recursion.
+    let mut at = Some(first);
+    while let Some(mut link) = at.and_then(Arc::into_inner) {
+        at = link.outer.0.take();
     }
 }
 

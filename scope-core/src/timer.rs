@@ -19,7 +19,12 @@ pub(crate) struct DeadlineTimer {
 
 impl DeadlineTimer {
     /// Whether the scope's deadline, wherever it stands by now, has passed.
+    #[inline]
     pub(crate) fn poll(&mut self, scope: &Scope, cx: &mut Context<'_>) -> Result<bool, NoRuntime> {
+        if scope.had_deadline() { self.poll_armed(scope, cx) } else { Ok(false) }
+    }
+
+    fn poll_armed(&mut self, scope: &Scope, cx: &mut Context<'_>) -> Result<bool, NoRuntime> {
         let Some(at) = scope.deadline() else {
             self.armed = None;
             return Ok(false);

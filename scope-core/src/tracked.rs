@@ -42,7 +42,7 @@ impl Own {
     pub(crate) fn new(task: TaskRef, parent: Arc<Scope>, place: u64) -> Self {
         let mut origin = Origin::new(Kind::Child, task.location());
         origin.home = Some(task.clone());
-        origin.parent = Some(parent.clone());
+        origin.parent = parent.clone().into();
         origin.budget = parent.budget;
         origin.place = place;
         Own { task, parent, lazy: LazyScope::new(origin), ended: Mutex::new(false), polled_by: AtomicWaker::new() }

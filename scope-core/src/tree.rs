@@ -41,8 +41,8 @@ pub(crate) fn birth(now: impl FnOnce() -> Instant) -> Option<Instant> {
 /// [asked for](record_ages). Under each: what its body and its children wait at (the last checkpoint of this crate's, or
 /// something foreign), and the finalizers it will run.
 ///
-/// A scope is shown once something refers to it (a child that waits, a scope further in, a handle, an observer), a child from
-/// the first time it waits. Takes each scope's lock for a moment, one after the other: the picture is not of one instant.
+/// A scope is shown once something refers to it (a child that waits, a scope further in that waits, a handle, an observer),
+/// a child from the first time it waits. Takes each scope's lock for a moment, one after the other: the picture is not of one instant.
 pub fn dump() -> String {
     draw(roots())
 }

@@ -26,6 +26,7 @@ use std::task::{Context, Poll, Waker};
 
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
+use crate::raw::around::Around;
 use crate::reason::CancelCause;
 use crate::scope::Scope;
 use crate::task::TaskRef;
@@ -62,7 +63,7 @@ fn scope() -> Arc<Scope> {
 
 fn open(kind: Kind, parent: Option<&Arc<Scope>>, shielded: bool) -> Arc<Scope> {
     let mut origin = Origin::new(kind, Location::caller());
-    origin.parent = parent.cloned();
+    origin.parent = parent.cloned().map(Around::from).unwrap_or_default();
     origin.shielded = shielded;
     origin.home = Some(task());
     Scope::open(&origin)

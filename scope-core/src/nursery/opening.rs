@@ -7,7 +7,7 @@ use std::panic::Location;
 use super::{Local, Nursery, Sendable};
 use crate::error::ScopeError;
 use crate::failure::{Failure, Fault};
-use crate::raw::host::NurseryFuture;
+use crate::raw::future::NurseryFuture;
 
 /// Opens a nursery around `body`: it returns when the body and every child have ended, their futures and outputs have
 /// been destroyed, and the finalizers have run.
@@ -62,7 +62,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
+    NurseryFuture::new(|body, n, place| place.begin(body(n)), body, Nursery::new(Location::caller()))
 }
 
 /// [`nursery()`] with an error type of the caller's own: `try_nursery(async |n: &Nursery<io::Error>| ..)`.
@@ -80,7 +80,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env, E>) -> B,
     B: Future<Output = Result<T, E>>,
 {
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
+    NurseryFuture::new(|body, n, place| place.begin(body(n)), body, Nursery::new(Location::caller()))
 }
 
 /// [`nursery()`] for bodies and children that cannot fail: no `Result` anywhere.
@@ -95,7 +95,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env, Infallible>) -> B,
     B: Future<Output = T>,
 {
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
+    NurseryFuture::new(|body, n, place| place.begin(body(n)), body, Nursery::new(Location::caller()))
 }
 
 /// [`nursery()`] whose same-task children need not be `Send`. Its future is not `Send` either.
@@ -112,7 +112,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env, Failure, Local>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
+    NurseryFuture::new(|body, n, place| place.begin(body(n)), body, Nursery::new(Location::caller()))
 }
 
 /// [`nursery_local`] with an error type of the caller's own.
@@ -130,7 +130,7 @@ where
     F: FnOnce(&'env Nursery<'env, 'env, E, Local>) -> B,
     B: Future<Output = Result<T, E>>,
 {
-    NurseryFuture::new(|body, n| body(n), body, Nursery::new(Location::caller()))
+    NurseryFuture::new(|body, n, place| place.begin(body(n)), body, Nursery::new(Location::caller()))
 }
 
 mod sealed {

@@ -44,7 +44,7 @@ impl Here<'_> {
     /// The scope, or where it is not allocated the nearest one around it that is.
     pub(crate) fn nearest(&self) -> Option<Arc<Scope>> {
         match self {
-            Here::Lazy(lazy) => lazy.get().or(lazy.origin.parent.as_ref()).cloned(),
+            Here::Lazy(lazy) => lazy.get().or_else(|| lazy.origin.parent.get()).cloned(),
             Here::Made(scope) => Some((*scope).clone()),
         }
     }
@@ -56,12 +56,22 @@ impl Here<'_> {
         }
     }
 
-    pub(crate) fn runtime(&self) -> Option<crate::rt::Handle> {
+    pub(crate) fn runtime(&self) -> Option<&crate::rt::Handle> {
         match self {
-            Here::Lazy(lazy) => lazy.runtime().cloned(),
-            Here::Made(scope) => scope.runtime().cloned(),
+            Here::Lazy(lazy) => lazy.runtime(),
+            Here::Made(scope) => scope.runtime(),
         }
     }
+}
+
+/// Where a frame notes what is waited at in it.
+#[derive(Clone, Copy)]
+enum NotesIn<'a> {
+    /// In the frame below.
+    Below,
+    Task(&'a Waits),
+    /// In the scope whose body it is, if it has been allocated: nobody could see it otherwise.
+    Body(&'a LazyScope),
 }
 
 pub(crate) struct Frame<'a> {
@@ -71,8 +81,8 @@ pub(crate) struct Frame<'a> {
     locals: Option<&'a Snapshot>,
     /// Of the body or child that runs in this frame: whoever delivers a cancellation to it looks here.
     shields: Option<&'a ShieldCell>,
-    /// Where it is noted what is waited at. None: in the frame below.
-    waits: Option<&'a Waits>,
+    /// Where it is noted what is waited at.
+    waits: NotesIn<'a>,
     /// Of a task of the runtime's own.
     mail: Option<&'a MailCell>,
     /// A task of the runtime's own, or a root: what lies below cannot drop it.
@@ -86,7 +96,7 @@ impl<'a> Frame<'a> {
             place: Some((task, scope)),
             locals: None,
             shields: None,
-            waits: None,
+            waits: NotesIn::Below,
             mail: None,
             outermost: false,
             below: ptr::null(),
@@ -114,8 +124,14 @@ impl<'a> Frame<'a> {
     /// Notes there what is waited at; nothing yet.
     pub(crate) fn waits(mut self, waits: &'a Waits) -> Self {
         waits.begin();
-        self.waits = Some(waits);
+        self.waits = NotesIn::Task(waits);
         self
+    }
+
+    /// The body of `scope`: notes there what is waited at, and counts its shields.
+    pub(crate) fn body(self, scope: &'a LazyScope, shields: &'a ShieldCell) -> Self {
+        // Put together at once, not changed in memory and copied.
+        Frame { shields: Some(shields), waits: NotesIn::Body(scope), ..self }
     }
 
     /// Nothing below this frame can drop what runs in it.
@@ -177,7 +193,7 @@ pub(crate) fn enter_with_locals<R>(locals: &Snapshot, f: impl FnOnce() -> R) -> 
             place,
             locals: Some(locals),
             shields: None,
-            waits: None,
+            waits: NotesIn::Below,
             mail: None,
             outermost: false,
             below: ptr::null(),
@@ -198,6 +214,11 @@ pub(crate) fn with<R>(f: impl FnOnce(Option<&Frame<'_>>) -> R) -> R {
 /// The task and the scope of the code that runs here.
 pub(crate) fn here<R>(f: impl FnOnce(Option<(&TaskRef, Here<'_>)>) -> R) -> R {
     with(|top| f(top.and_then(|frame| frame.place)))
+}
+
+/// The task and the scope of the code that runs here, and its task-locals, as a child inherits them.
+pub(crate) fn here_with_locals<R>(f: impl FnOnce(Option<(&TaskRef, Here<'_>)>, Option<&Snapshot>) -> R) -> R {
+    with(|top| f(top.and_then(|frame| frame.place), top.and_then(Frame::snapshot)))
 }
 
 /// The task-locals of the code that runs here, as a child inherits them.
@@ -250,6 +271,31 @@ pub(crate) fn here_holds_place(id: u64) -> bool {
     }
 }
 
+/// Allocates the scopes of this stack's frames from that of `lazy` downwards, the outermost first: each finds the one around
+/// it made. Nothing, where `lazy` is of another thread's stack.
+pub(crate) fn make_down_from(lazy: *const LazyScope) {
+    with(|top| {
+        let mut unmade = Vec::new();
+        let mut at = top;
+        while let Some(frame) = at {
+            if let Some((_, Here::Lazy(scope))) = frame.place
+                && (!unmade.is_empty() || ptr::eq(scope, lazy))
+            {
+                if scope.get().is_some() {
+                    // So are all around it.
+                    break;
+                }
+                unmade.push(scope);
+            }
+            at = frame.below();
+        }
+        for scope in unmade.into_iter().rev() {
+            scope.origin.parent.own();
+            scope.make();
+        }
+    });
+}
+
 /// Where clean-up can be left for the task of the runtime's own that runs here.
 pub(crate) fn mail() -> Option<Arc<TaskMail>> {
     with(|top| {
@@ -272,9 +318,12 @@ pub(crate) fn note_wait(what: At, location: Option<&'static Location<'static>>) 
     with(|top| {
         let mut at = top;
         while let Some(frame) = at {
-            if let Some(waits) = frame.waits {
-                waits.note(what, location);
-                return;
+            match frame.waits {
+                NotesIn::Below => {}
+                NotesIn::Task(waits) => return waits.note(what, location),
+                NotesIn::Body(scope) => {
+                    return scope.get().into_iter().for_each(|scope| scope.body_waits().note(what, location));
+                }
             }
             if frame.outermost {
                 return;

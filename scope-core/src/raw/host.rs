@@ -1,4 +1,4 @@
-//! The future of a nursery: it owns the nursery, the body that borrows it, and the same-task children.
+//! What is in the future of a nursery: the nursery, the body that borrows it, and the same-task children.
 //!
 //! Invariants
 //! 1. The nursery lies in this future and does not move from the first poll on; the body and the children refer to it.
@@ -8,12 +8,14 @@
 //! 3. Nothing that the body or a same-task child borrows is touched once this future has been forgotten: only parallel
 //!    children, which are `'static`, go on.
 
+use std::any::Any;
 use std::cell::UnsafeCell;
-use std::fmt;
 use std::future::Future;
 use std::marker::PhantomPinned;
+use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
+use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
@@ -24,9 +26,8 @@ use crate::error::{PanicPayload, ScopeError};
 use crate::event;
 use crate::failure::Fault;
 use crate::finalizer::Exit;
-use crate::name::Name;
 use crate::nursery::{Mode, Nursery};
-use crate::origin::LazyScope;
+use crate::origin::{LazyScope, Origin};
 use crate::poller::Poller;
 use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelCause;
@@ -36,43 +37,32 @@ use crate::scope::Scope;
 use crate::shield::ShieldCell;
 use crate::task::TaskRef;
 use crate::timer::DeadlineTimer;
-use crate::violation::Policy;
 use crate::waits::At;
 
 /// Which runtime a nursery uses, decided when it is first polled: given the one of the scope around it.
-type Choose = fn(Option<&rt::Handle>) -> Option<rt::Handle>;
+pub(super) type Choose = fn(Option<&rt::Handle>) -> Option<rt::Handle>;
 
-/// The future of a nursery: [`nursery`](crate::nursery()) and its kin.
-///
-/// It does nothing until it is polled. Its methods set what is to be known before that.
-///
-/// # Cancel safety
-/// Dropping it before its end drops the body and the same-task children where they are; parallel children are cancelled,
-/// and they and the finalizers are adopted by the nearest scope around that is still open, which does not return before
-/// they are done.
-#[must_use = "a nursery does nothing unless it is awaited"]
-pub struct NurseryFuture<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> {
-    start: fn(F, &'env Nursery<'env, 'env, E, K>) -> B,
-    body_of: Option<F>,
-    timeout: Option<Duration>,
-    choose: Option<Choose>,
-    stage: Stage,
+/// The nursery, its body, and what is needed to poll them.
+pub(super) struct Host<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> {
+    start: Start<'env, F, B, E, K>,
+    pub(super) timeout: Option<Duration>,
+    pub(super) choose: Option<Choose>,
+    pub(super) stage: Stage,
     /// Dropped in place, by assignment.
-    body: Option<B>,
+    body: Body<F, B>,
     wakes: BodyWakes,
+    going: Option<Going>,
     value: Option<M::Value>,
     poller: Poller,
     shields: ShieldCell,
     /// The body was dropped at an await point because the scope had been cancelled.
     cut: bool,
-    timer: DeadlineTimer,
-    closing: Closing,
     nursery: UnsafeCell<Nursery<'env, 'env, E, K>>,
     _pinned: PhantomPinned,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Fresh,
     /// The body runs.
     Body,
@@ -80,114 +70,124 @@ enum Stage {
     Children,
     /// All has ended, or a cancellation from further out has made it moot.
     Over,
+    /// It has ended in its first poll, and there was nothing in it: no scope, no children, no failure.
+    OverEmpty,
+}
+
+pub(crate) enum Body<F, B> {
+    Unstarted(F),
+    Runs(B),
+    Gone,
+}
+
+impl<F, B> Body<F, B> {
+    /// Puts the body's future into its place: made there, not moved there.
+    #[inline]
+    pub(crate) fn begin(&mut self, body: B) {
+        *self = Body::Runs(body);
+    }
+}
+
+/// Makes the body's future, in the place it is given.
+pub(super) type Start<'env, F, B, E, K> = fn(F, &'env Nursery<'env, 'env, E, K>, &mut Body<F, B>);
+
+/// What only a nursery needs that does not end in its first poll.
+struct Going {
+    /// The body's own waker, once there have been same-task children.
+    own: Option<Waker>,
+    timer: DeadlineTimer,
+    closing: Closing,
+}
+
+impl Default for Going {
+    fn default() -> Self {
+        Going { own: None, timer: DeadlineTimer::default(), closing: Closing::new() }
+    }
+}
+
+/// Owns what is around a scope when it is dropped, also by a panic.
+struct Owned<'a>(&'a LazyScope);
+
+impl Drop for Owned<'_> {
+    fn drop(&mut self) {
+        let owned = catch_unwind(AssertUnwindSafe(|| self.0.origin.parent.get().is_some()));
+        if owned.is_err() {
+            // A runtime's clock panicked. What is borrowed would be looked at when it is gone.
+            std::process::abort();
+        }
+    }
 }
 
 /// How the body is woken.
 struct BodyWakes {
-    /// Its own waker, once there have been same-task children.
-    own: Option<Waker>,
     /// It was last polled with the waker of the task itself, so any poll may be for it.
     with_outer: bool,
     /// It has been polled since the scope was cancelled.
     told: bool,
 }
 
-impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env, F, B, E, K, M> {
-    pub(crate) fn new(
-        start: fn(F, &'env Nursery<'env, 'env, E, K>) -> B,
-        body_of: F,
-        nursery: Nursery<'env, 'env, E, K>,
-    ) -> Self {
-        NurseryFuture {
+impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'env, F, B, E, K, M> {
+    #[inline]
+    pub(super) fn new(start: Start<'env, F, B, E, K>, body: F, nursery: Nursery<'env, 'env, E, K>) -> Self {
+        Host {
             start,
-            body_of: Some(body_of),
             timeout: None,
             choose: None,
             stage: Stage::Fresh,
-            body: None,
-            wakes: BodyWakes { own: None, with_outer: true, told: false },
+            body: Body::Unstarted(body),
+            wakes: BodyWakes { with_outer: true, told: false },
+            going: None,
             value: None,
             poller: Poller::default(),
             shields: ShieldCell::new(),
             cut: false,
-            timer: DeadlineTimer::default(),
-            closing: Closing::new(),
             nursery: UnsafeCell::new(nursery),
             _pinned: PhantomPinned,
         }
     }
 
-    /// The name of the scope, for errors, events and the tree.
-    pub fn named(mut self, name: impl Into<Name>) -> Self {
-        self.nursery.get_mut().scope.origin.name = Some(name.into());
-        self
-    }
-
-    /// Cancels the scope `timeout` after the first poll. Needs a runtime: without one the nursery fails with
-    /// [`Cause::NoRuntime`](crate::Cause::NoRuntime). Movable by [`Nursery::set_deadline`].
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
-
-    /// Cancels the scope at `at`, by the clock of its runtime. One that lies in the past still lets the body start.
-    pub fn deadline(mut self, at: Instant) -> Self {
-        self.nursery.get_mut().scope.origin.deadline = Some(at);
-        self
-    }
-
-    /// How long the finalizers may take in all; 5 s where nothing is set.
-    pub fn cleanup_budget(mut self, budget: Duration) -> Self {
-        self.nursery.get_mut().scope.origin.budget = budget;
-        self
-    }
-
-    /// The runtime that parallel children, timers and processes in this scope use; inherited where nothing is set.
-    pub fn runtime(mut self, runtime: rt::Handle) -> Self {
-        self.nursery.get_mut().scope.origin.runtime = Some(runtime);
-        self
-    }
-
-    /// For adapters: chooses the runtime when the nursery is first polled, given the one of the scope around it. `None`
-    /// inherits.
-    pub fn runtime_with(mut self, choose: fn(Option<&rt::Handle>) -> Option<rt::Handle>) -> Self {
-        self.choose = Some(choose);
-        self
-    }
-
-    /// Finds out where the nursery is polled for the first time. To be called once, before the body exists.
-    fn enter_tree(&mut self) {
+    /// Finds out where the nursery is polled for the first time. True if it has a scope now. To be called once, before the body
+    /// exists; again where it panicked, as code of a runtime may.
+    ///
+    /// # Safety
+    /// What is around it, which is borrowed, is owned before the caller returns, or never asked for again.
+    #[inline]
+    unsafe fn enter_tree(&mut self) -> bool {
         let scope = &mut self.nursery.get_mut().scope;
         let origin = &mut scope.origin;
-        frame::here(|place| {
-            if let Some((task, scope)) = place {
+        frame::here_with_locals(|place, locals| {
+            if origin.runtime.is_none()
+                && let Some(choose) = self.choose
+            {
+                origin.runtime = choose(place.as_ref().and_then(|(_, here)| here.runtime()));
+            }
+            // SAFETY: it is of this thread's topmost frame, which is left after the caller has returned.
+            unsafe { origin.parent.borrow(place.as_ref().map(|(_, here)| *here)) };
+            if let Some((task, _)) = place {
                 origin.home = Some(task.clone());
-                origin.parent = Some(scope.make());
+                self.poller = Poller::of_home();
+            } else {
+                origin.home = Some(TaskRef::fresh(origin.name.clone(), origin.location));
+            }
+            if let Some(locals) = locals {
+                origin.locals = locals.clone();
             }
         });
-        origin.locals = frame::snapshot();
-        self.poller.first();
-        if origin.home.is_none() {
-            origin.home = Some(TaskRef::fresh(origin.name.clone(), origin.location));
-        }
-        if let Some(choose) = self.choose.take()
-            && origin.runtime.is_none()
-        {
-            origin.runtime = choose(origin.parent.as_ref().and_then(|parent| parent.runtime()));
-        }
-        if let Some(timeout) = self.timeout.take() {
+        if let Some(timeout) = self.timeout {
             let now = scope.runtime().map_or_else(Instant::now, |runtime| runtime.now());
             scope.origin.set_timeout(now, timeout);
         }
-        if event::observed() || scope.origin.deadline.is_some() {
+        scope.body_starts();
+        let wanted = event::observed() || scope.origin.deadline.is_some();
+        if wanted {
             scope.make();
         }
+        wanted
     }
 
-    /// What a broken rule does in here, beside the event; inherited where nothing is set.
-    pub fn policy(mut self, policy: Policy) -> Self {
-        self.nursery.get_mut().scope.origin.policy = policy;
-        self
+    /// What the nursery is opened with. Not after the first poll.
+    pub(super) fn origin(&mut self) -> &mut Origin {
+        &mut self.nursery.get_mut().scope.origin
     }
 
     /// The nursery, shared: by invariant 2 the only way to it from the first poll on.
@@ -198,21 +198,31 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
         unsafe { &*self.nursery.get() }
     }
 
+    fn going(&mut self) -> &mut Going {
+        self.going.get_or_insert_default()
+    }
+
     fn drop_body(&mut self) {
-        if self.body.is_none() {
+        if matches!(self.body, Body::Gone) {
             return;
         }
         let scope = &self.nursery().scope;
-        // The assignment drops it where it lies, and leaves `None` also when that panics.
-        let dropped = in_frame(scope, || catch_unwind(AssertUnwindSafe(|| self.body = None)));
+        // The assignment drops it where it lies, and leaves `Gone` also when that panics.
+        let dropped = frame_of(scope).enter(|| catch_unwind(AssertUnwindSafe(|| self.body = Body::Gone)));
         if let Err(payload) = dropped {
             record(scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
         }
-        if let (Some(scope), Some(home)) = (scope.get(), &scope.origin.home) {
+        self.body_is_gone();
+    }
+
+    /// To be called when the body has been destroyed.
+    fn body_is_gone(&mut self) {
+        let scope = &self.nursery().scope;
+        if let (Some(made), Some(home)) = (scope.get(), &scope.origin.home) {
             // A guard that went elsewhere: what was opened in a nursery ends with its body.
-            in_frame(&self.nursery().scope, || scope.end_owned_of(home));
+            frame_of(scope).enter(|| made.end_owned_of(home));
         }
-        self.nursery().scope.body_ended();
+        scope.body_ended();
         self.shields.forget_waker();
     }
 
@@ -220,7 +230,10 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
     fn poll_deadline(&mut self, cx: &mut Context<'_>) {
         let nursery = self.nursery();
         let Some(scope) = nursery.scope.get() else { return };
-        match self.timer.poll(scope, cx) {
+        if !scope.had_deadline() {
+            return;
+        }
+        match self.going().timer.poll(scope, cx) {
             Ok(false) => {}
             Ok(true) => scope.expire(),
             Err(error) => {
@@ -240,51 +253,66 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
     /// Polls the body if it is due. The stage is `Body`.
     fn poll_body(&mut self, cx: &mut Context<'_>) {
         let nursery = self.nursery();
-        let scope = &nursery.scope;
-        let cancelled = scope.is_cancelled();
+        let cancelled = nursery.scope.is_cancelled();
         let due = self.wakes.with_outer | nursery.locals.take_body_wake() | (cancelled && !self.wakes.told);
         if !due {
             return;
         }
         self.wakes.told |= cancelled;
-        if self.wakes.own.is_none() {
-            self.wakes.own = nursery.locals.queue().map(|queue| queue.body_waker());
+        if let Some(scope) = nursery.scope.get() {
+            scope.body_waits().begin();
         }
-        self.wakes.with_outer = self.wakes.own.is_none();
-        let Some(body) = &mut self.body else { return };
-        // SAFETY: `self` is pinned, and the body is dropped in place.
-        let body = unsafe { Pin::new_unchecked(body) };
-        let own = self.wakes.own.clone();
+        let (body, own) = (&mut self.body, &mut self.going.get_or_insert_default().own);
+        if own.is_none() {
+            *own = nursery.locals.queue().map(|queue| queue.body_waker());
+        }
+        self.wakes.with_outer = own.is_none();
         let mut own_cx = Context::from_waker(own.as_ref().unwrap_or(cx.waker()));
-        let polled = body_frame(scope, &self.shields, || catch_unwind(AssertUnwindSafe(|| body.poll(&mut own_cx))));
-        let failed = match polled {
-            Ok(Poll::Pending) => {
-                // One that overran its deadline and now waits ends at this very await point.
-                if let Some(scope) = scope.get() {
-                    scope.expire_if_due();
-                }
-                if scope.is_cancelled() && !self.shields.holds_back(cx.waker()) {
-                    self.cut_body();
-                }
-                return;
-            }
-            Ok(Poll::Ready(output)) => match M::split(output) {
-                Ok(value) => {
-                    self.value = Some(value);
-                    None
-                }
-                // Printing an error of the user's may panic.
-                Err(error) => match catch_unwind(AssertUnwindSafe(|| Erased::new(error))) {
-                    Ok(erased) => Some(RecordCause::Failed(erased)),
-                    Err(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
-                },
-            },
-            Err(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
-        };
-        if let Some(cause) = failed {
-            record(scope, cause, true);
+        let mut output = None;
+        let polled = frame_of(&nursery.scope)
+            .body(&nursery.scope, &self.shields)
+            .enter(|| catch_unwind(AssertUnwindSafe(|| poll_in_place::<F, B, E, M>(body, &mut own_cx, &mut output))));
+        match polled {
+            Ok(false) => self.body_waits(cx),
+            polled => self.body_ended(output, polled.err()),
         }
-        self.drop_body();
+    }
+
+    /// The body is at an await point.
+    fn body_waits(&mut self, cx: &mut Context<'_>) {
+        let scope = &self.nursery().scope;
+        // One that overran its deadline and now waits ends at this very await point.
+        if let Some(scope) = scope.get() {
+            scope.expire_if_due();
+        }
+        if scope.is_cancelled() && !self.shields.holds_back(cx.waker()) {
+            self.cut_body();
+        }
+    }
+
+    /// Notes what the body came to: its output, its panic, or both, if it panicked when it was destroyed.
+    fn body_ended(&mut self, output: Option<Result<M::Value, E>>, panicked: Option<Box<dyn Any + Send>>) {
+        let scope = &self.nursery().scope;
+        match output {
+            Some(Ok(value)) => self.value = Some(value),
+            Some(Err(error)) => {
+                // Printing an error of the user's may panic.
+                let cause = match catch_unwind(AssertUnwindSafe(|| Erased::new(error))) {
+                    Ok(erased) => RecordCause::Failed(erased),
+                    Err(payload) => RecordCause::Panicked(PanicPayload::new(payload)),
+                };
+                record(scope, cause, true);
+            }
+            None => {}
+        }
+        if let Some(payload) = panicked {
+            record(scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
+        }
+        match self.body {
+            // In which it panicked.
+            Body::Runs(_) | Body::Unstarted(_) => self.drop_body(),
+            Body::Gone => self.body_is_gone(),
+        }
         self.stage = Stage::Children;
     }
 
@@ -292,7 +320,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
     fn give_up_value(&mut self) {
         let scope = &self.nursery().scope;
         let value = self.value.take();
-        if let Err(payload) = in_frame(scope, || catch_unwind(AssertUnwindSafe(|| drop(value)))) {
+        if let Err(payload) = frame_of(scope).enter(|| catch_unwind(AssertUnwindSafe(|| drop(value)))) {
             record(scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
         }
     }
@@ -342,31 +370,35 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'env,
     }
 }
 
+/// Polls a body that runs. True if it has ended: its future is gone then.
+#[inline]
+fn poll_in_place<F, B, E, M>(
+    body: &mut Body<F, B>,
+    cx: &mut Context<'_>,
+    output: &mut Option<Result<M::Value, E>>,
+) -> bool
+where
+    B: Future,
+    E: Fault,
+    M: Mode<B::Output, E>,
+{
+    let Body::Runs(future) = body else { return true };
+    // SAFETY: it lies in a nursery's future, which is pinned, and is dropped in place.
+    let Poll::Ready(ended) = unsafe { Pin::new_unchecked(future) }.poll(cx) else { return false };
+    *output = Some(M::split(ended));
+    // Where it lies; it is gone also when that panics.
+    *body = Body::Gone;
+    true
+}
+
 fn is_for_failure(cause: CancelCause) -> bool {
     matches!(cause, CancelCause::SiblingFailed | CancelCause::RuntimeShutdown)
 }
 
-/// Runs `f` as the nursery's task in the nursery's scope.
-fn in_frame<R>(scope: &LazyScope, f: impl FnOnce() -> R) -> R {
-    match &scope.origin.home {
-        Some(home) => Frame::of(home, Here::Lazy(scope)).locals(&scope.origin.locals).enter(f),
-        // Set at the first poll, before anything runs.
-        None => f(),
-    }
-}
-
-/// The same for the body, whose shields are counted.
-fn body_frame<R>(scope: &LazyScope, shields: &ShieldCell, f: impl FnOnce() -> R) -> R {
-    match &scope.origin.home {
-        Some(home) => {
-            let mut frame = Frame::of(home, Here::Lazy(scope)).locals(&scope.origin.locals).shields(shields);
-            if let Some(scope) = scope.get() {
-                frame = frame.waits(scope.body_waits());
-            }
-            frame.enter(f)
-        }
-        None => f(),
-    }
+/// The nursery's task in the nursery's scope.
+fn frame_of(scope: &LazyScope) -> Frame<'_> {
+    let Some(home) = &scope.origin.home else { unreachable!("set at the first poll, before anything runs") };
+    Frame::of(home, Here::Lazy(scope)).locals(&scope.origin.locals)
 }
 
 /// Records what failed in the body or the scope itself.
@@ -395,100 +427,166 @@ fn exit_of(scope: &Arc<Scope>, cut: bool) -> Exit {
     }
 }
 
-impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Future for NurseryFuture<'_, F, B, E, K, M> {
-    type Output = M::Output;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // SAFETY: nothing is moved out of a pinned part: the body is dropped in place, the nursery never.
-        let this = unsafe { self.get_unchecked_mut() };
-        let polled = this.drive(cx);
+impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'_, F, B, E, K, M> {
+    /// Polls it. The caller has it pinned.
+    #[inline]
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<M::Output> {
+        let polled = if self.stage == Stage::Fresh { self.begin(cx) } else { self.go_on(cx) };
         if polled.is_pending() {
-            frame::note_wait(At::Nursery, Some(this.nursery().scope.origin.location));
+            frame::note_wait(At::Nursery, Some(self.nursery().scope.origin.location));
         }
         polled
     }
-}
 
-impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> NurseryFuture<'_, F, B, E, K, M> {
-    /// Polls it. The caller has it pinned.
-    fn drive(&mut self, cx: &mut Context<'_>) -> Poll<M::Output> {
-        let this = self;
-        if this.stage == Stage::Over {
-            return Poll::Pending;
+    /// Drops it, once.
+    ///
+    /// # Safety
+    /// It is not used after this.
+    #[inline]
+    pub(super) unsafe fn drop_once(this: &mut ManuallyDrop<Self>) {
+        if this.stage != Stage::OverEmpty {
+            // SAFETY: the caller's promise.
+            return unsafe { Self::drop_all(this) };
         }
-        if this.stage == Stage::Fresh {
-            this.enter_tree();
-            this.stage = Stage::Body;
-            let nursery = this.nursery();
-            nursery.scope.body_started();
-            if let Some(body_of) = this.body_of.take() {
-                let start = this.start;
-                match in_frame(&nursery.scope, || catch_unwind(AssertUnwindSafe(|| start(body_of, nursery)))) {
-                    Ok(body) => this.body = Some(body),
-                    Err(payload) => {
-                        record(&nursery.scope, RecordCause::Panicked(PanicPayload::new(payload)), true);
-                        this.stage = Stage::Children;
-                    }
+        // SAFETY: the caller's promise. Of all that it holds only these can have anything to drop: the body and its value are
+        // gone, and neither a scope, nor a queue, nor what a second poll needs was ever made.
+        unsafe {
+            ptr::drop_in_place(&raw mut this.shields);
+            ptr::drop_in_place(&raw mut this.nursery.get_mut().scope.origin);
+        }
+    }
+
+    /// # Safety
+    /// As for [`drop_once`](Self::drop_once).
+    #[inline(never)]
+    unsafe fn drop_all(this: &mut ManuallyDrop<Self>) {
+        // SAFETY: the caller's promise.
+        unsafe { ManuallyDrop::drop(this) };
+    }
+
+    /// The first poll, in which a nursery with nothing in it ends: without a scope, or anything else that would have to be
+    /// looked at. The caller has it pinned.
+    #[inline]
+    fn begin(&mut self, cx: &mut Context<'_>) -> Poll<M::Output> {
+        // SAFETY: owned where `owned` is dropped; what ends before that asks for nothing any more.
+        let made = unsafe { self.enter_tree() };
+        self.stage = Stage::Body;
+        let nursery = self.nursery();
+        let owned = Owned(&nursery.scope);
+        if made {
+            self.before_body(cx);
+            self.wakes.told = nursery.scope.is_cancelled();
+        }
+        let (start, body) = (self.start, &mut self.body);
+        let mut output = None;
+        let polled = frame_of(&nursery.scope).body(&nursery.scope, &self.shields).enter(|| {
+            catch_unwind(AssertUnwindSafe(|| {
+                if let Body::Unstarted(unstarted) = std::mem::replace(body, Body::Gone) {
+                    start(unstarted, nursery, body);
                 }
+                poll_in_place::<F, B, E, M>(body, cx, &mut output)
+            }))
+        });
+        match (output, polled) {
+            (Some(Ok(value)), Ok(_)) if nursery.is_untouched() => {
+                self.stage = Stage::OverEmpty;
+                std::mem::forget(owned);
+                return Poll::Ready(M::finish(Ok(value)));
+            }
+            (_, Ok(false)) => {
+                drop(owned);
+                self.body_waits(cx);
+            }
+            (output, polled) => {
+                drop(owned);
+                self.body_ended(output, polled.err());
             }
         }
-        let nursery = this.nursery();
-        nursery.locals.register(cx.waker());
-        this.poller.check(|| nursery.scope.make().clone());
+        self.drive(cx, made)
+    }
+
+    /// Looks at what others have done to the scope and left in it. False if there is none yet: then nobody did.
+    #[inline]
+    fn before_body(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(scope) = self.nursery().scope.get() else { return false };
+        scope.register_host(cx.waker());
+        if scope.has_mail() || self.going.is_some() {
+            self.going().closing.poll_foundlings(scope, cx);
+        }
+        // So that a body whose deadline has passed already ends at its first await point.
+        self.poll_deadline(cx);
+        true
+    }
+
+    fn go_on(&mut self, cx: &mut Context<'_>) -> Poll<M::Output> {
+        if matches!(self.stage, Stage::Over | Stage::OverEmpty) {
+            return Poll::Pending;
+        }
+        let nursery = self.nursery();
+        if nursery.locals.queue().is_some() {
+            nursery.locals.register(cx.waker());
+        }
+        if let Some(home) = &nursery.scope.origin.home {
+            self.poller.check(home, || nursery.scope.make().clone());
+        }
         if nursery.scope.get().is_some_and(|scope| scope.is_handed_over()) {
             // The scope around has ended, and cleans this one up.
-            this.cut_body();
-            in_frame(&nursery.scope, || {
+            self.cut_body();
+            frame_of(&nursery.scope).enter(|| {
                 // SAFETY: this future is the host.
                 unsafe { nursery.locals.clear(&nursery.scope) };
             });
-            return this.conclude();
+            return self.conclude();
         }
+        let registered = self.before_body(cx);
+        if self.stage == Stage::Body {
+            self.poll_body(cx);
+        }
+        self.drive(cx, registered)
+    }
+
+    /// Polls the children, and joins all when the body has ended. Whether the host is `registered` in the scope.
+    fn drive(&mut self, cx: &mut Context<'_>, mut registered: bool) -> Poll<M::Output> {
+        let nursery = self.nursery();
         loop {
-            if let Some(scope) = nursery.scope.get() {
-                scope.register_host(cx.waker());
-                this.closing.poll_foundlings(scope, cx);
-            }
-            // Before the body, so that one whose deadline has passed already ends at its first await point.
-            this.poll_deadline(cx);
-            if this.stage == Stage::Body {
-                this.poll_body(cx);
-            }
             // SAFETY: this future is the host.
             let children = unsafe { nursery.locals.poll(&nursery.scope, cx) };
             // The scope may have been allocated just now; whoever could wake us does so from here on.
-            if let Some(scope) = nursery.scope.get() {
+            if let Some(scope) = nursery.scope.get()
+                && !std::mem::replace(&mut registered, true)
+            {
                 scope.register_host(cx.waker());
             }
-            this.poll_deadline(cx);
-            if this.stage == Stage::Body {
+            self.poll_deadline(cx);
+            if self.stage == Stage::Body {
                 if !nursery.scope.is_cancelled() {
                     return Poll::Pending;
                 }
-                if !this.wakes.told {
+                if !self.wakes.told {
                     // Cancelled while it waited: it is polled once more, for what may have come at the same time.
+                    self.poll_body(cx);
                     continue;
                 }
-                if this.shields.holds_back(cx.waker()) {
+                if self.shields.holds_back(cx.waker()) {
                     return Poll::Pending;
                 }
-                this.cut_body();
+                self.cut_body();
                 continue;
             }
             if children.is_pending() {
                 return Poll::Pending;
             }
-            let Some(scope) = nursery.scope.get() else { return this.conclude() };
-            let cut = this.cut;
-            if this.closing.poll(scope, &mut || exit_of(scope, cut), cx).is_pending() {
+            let Some(scope) = nursery.scope.get() else { return self.conclude() };
+            let cut = self.cut;
+            if self.going().closing.poll(scope, &mut || exit_of(scope, cut), cx).is_pending() {
                 return Poll::Pending;
             }
-            return this.conclude();
+            return self.conclude();
         }
     }
 }
 
-impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Drop for NurseryFuture<'_, F, B, E, K, M> {
+impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Drop for Host<'_, F, B, E, K, M> {
     fn drop(&mut self) {
         if self.stage == Stage::Fresh {
             return;
@@ -497,20 +595,14 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Drop for NurseryFuture<'_
         self.drop_body();
         let nursery = self.nursery();
         self.give_up_value();
-        in_frame(&nursery.scope, || {
+        frame_of(&nursery.scope).enter(|| {
             // SAFETY: this future is the host.
             unsafe { nursery.locals.clear(&nursery.scope) };
         });
         if let Some(scope) = nursery.scope.get()
             && !over
         {
-            adopt::hand_over(scope.clone(), std::mem::replace(&mut self.closing, Closing::new()));
+            adopt::hand_over(scope.clone(), self.going.take().unwrap_or_default().closing);
         }
-    }
-}
-
-impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> fmt::Debug for NurseryFuture<'_, F, B, E, K, M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NurseryFuture").field("stage", &self.stage).finish_non_exhaustive()
     }
 }

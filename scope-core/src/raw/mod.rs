@@ -1,8 +1,10 @@
 //! The only module tree with `unsafe`. ARCHITECTURE.md has the argument; each block has its own.
 #![allow(unsafe_code)]
 
+pub(crate) mod around;
 pub(crate) mod child;
 pub(crate) mod frame;
+pub(crate) mod future;
 pub(crate) mod host;
 pub(crate) mod list;
 pub(crate) mod local;

@@ -108,10 +108,7 @@ impl Scope {
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        if self.flags.load(Ordering::Acquire) & DEADLINE == 0 {
-            return None;
-        }
-        self.lock().deadline
+        if self.had_deadline() { self.lock().deadline } else { None }
     }
 
     pub(crate) fn set_deadline(&self, at: Option<Instant>) {

@@ -43,8 +43,21 @@ impl Scope {
         earliest
     }
 
+    /// Whether it has a deadline, or had one.
+    #[inline]
+    pub(crate) fn had_deadline(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & DEADLINE != 0
+    }
+
     /// Cancels the scope if its deadline has passed by the clock.
+    #[inline]
     pub(crate) fn expire_if_due(self: &Arc<Self>) {
+        if self.had_deadline() {
+            self.look_at_the_clock();
+        }
+    }
+
+    fn look_at_the_clock(self: &Arc<Self>) {
         if let (Some(at), Some(runtime)) = (self.deadline(), &self.runtime)
             && at <= runtime.now()
         {

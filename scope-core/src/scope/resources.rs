@@ -93,8 +93,13 @@ impl Scope {
         self.wake_joiners();
     }
 
+    #[inline]
+    pub(crate) fn has_mail(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & MAIL != 0
+    }
+
     pub(crate) fn take_mail(&self) -> Vec<Task> {
-        if self.flags.load(Ordering::Acquire) & MAIL == 0 {
+        if !self.has_mail() {
             return Vec::new();
         }
         let mut state = self.lock();

@@ -96,7 +96,7 @@ impl<S: Service> Run<S> {
         let Some(core) = self.core.clone() else { return };
         let mut origin = Origin::new(Kind::Service, location);
         origin.name = Some(core.name.clone());
-        origin.parent = Some(scope.clone());
+        origin.parent = scope.clone().into();
         origin.budget = service.cleanup_budget().unwrap_or(scope.budget);
         drop(scope);
         let mut block = pin!(Block::new(origin, live(&core, service, inbox, location)));
