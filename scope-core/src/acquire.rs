@@ -71,7 +71,7 @@ impl<R: Send + Sync + 'static> Deposit<Result<Arc<R>, Failure>> for Acquires<R> 
 }
 
 pub(crate) fn acquire<E, R, A, F, Fut>(
-    place: Place<E>,
+    place: Place<'_, E>,
     name: Name,
     location: &'static Location<'static>,
     acquiring: A,

@@ -9,6 +9,7 @@ use crate::failure::Fault;
 use crate::handle::{Lost, Slot};
 use crate::raw::frame::Here;
 use crate::record::{Erased, Record, RecordCause};
+use crate::scope::Part;
 use crate::task::TaskRef;
 
 /// How a child ended.
@@ -40,6 +41,14 @@ impl<O> End<O> {
 
 /// Takes the outcome of a child whose future is gone, in the child's frame, before the child is counted out.
 pub(crate) trait Deposit<O> {
+    /// What the child counts as in its scope.
+    const PART: Part = Part::Child;
+
+    /// Whether there is nothing to do at such an end: then [`deposit`](Deposit::deposit) need not be called.
+    fn is_nothing(_end: &End<O>) -> bool {
+        false
+    }
+
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<O>);
 }
 
@@ -73,6 +82,10 @@ pub(crate) fn record_end<E: Fault>(here: Here<'_>, task: &TaskRef, end: End<E>) 
 pub(crate) struct Runs;
 
 impl Deposit<()> for Runs {
+    fn is_nothing(end: &End<()>) -> bool {
+        matches!(end, End::Done(()))
+    }
+
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<()>) {
         match end {
             End::Done(()) => {}
@@ -80,6 +93,17 @@ impl Deposit<()> for Runs {
             End::Aborted => record(here, task, RecordCause::Aborted),
             End::Cancelled | End::Refused | End::Recorded => {}
         }
+    }
+}
+
+/// The same of a service's task.
+pub(crate) struct Serves;
+
+impl Deposit<()> for Serves {
+    const PART: Part = Part::Service;
+
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<()>) {
+        Runs.deposit(here, task, end);
     }
 }
 
@@ -93,6 +117,10 @@ impl<E> Fails<E> {
 }
 
 impl<E: Fault, X: Into<E>> Deposit<Result<(), X>> for Fails<E> {
+    fn is_nothing(end: &End<Result<(), X>>) -> bool {
+        matches!(end, End::Done(Ok(())))
+    }
+
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<(), X>>) {
         match end {
             End::Done(Ok(())) => {}

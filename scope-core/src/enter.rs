@@ -60,7 +60,7 @@ impl<F: Future> Future for Entered<F> {
             if this.scope.admit(Part::Child).is_err() {
                 return Poll::Ready(Err(error(Why::Closed)));
             }
-            let child = Child::new(this.task.clone(), this.scope.clone(), Part::Child, Back(this.slot.clone()), body);
+            let child = Child::new(this.task.clone(), this.scope.clone(), Back(this.slot.clone()), body);
             this.child.set(Some(child));
         }
         let Some(child) = this.child.as_mut().as_pin_mut() else {

@@ -4,22 +4,18 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use crate::raw::text::Text;
+
 /// A name, for people: of a scope, a task, a service, a finalizer; also the text of a cancellation's reason.
 ///
 /// Made from a `&'static str` without an allocation, from a `String` with one. Cloning never allocates.
 #[derive(Clone)]
-pub struct Name(Repr);
-
-#[derive(Clone)]
-enum Repr {
-    Static(&'static str),
-    Shared(Arc<str>),
-}
+pub struct Name(Text);
 
 impl Name {
     /// A name known when the program is compiled.
     pub const fn new(name: &'static str) -> Self {
-        Name(Repr::Static(name))
+        Name(Text::new(name))
     }
 }
 
@@ -27,10 +23,7 @@ impl Deref for Name {
     type Target = str;
 
     fn deref(&self) -> &str {
-        match &self.0 {
-            Repr::Static(name) => name,
-            Repr::Shared(name) => name,
-        }
+        self.0.as_str()
     }
 }
 
@@ -48,13 +41,13 @@ impl From<&'static str> for Name {
 
 impl From<String> for Name {
     fn from(name: String) -> Self {
-        Name(Repr::Shared(name.into()))
+        Name(Text::shared(name.into()))
     }
 }
 
 impl From<Arc<str>> for Name {
     fn from(name: Arc<str>) -> Self {
-        Name(Repr::Shared(name))
+        Name(Text::shared(name))
     }
 }
 

@@ -364,8 +364,8 @@ impl<E: Fault, K> Spawns for Nursery<'_, '_, E, K> {
     type Error = E;
     type Answer<T> = T;
 
-    fn place(&self) -> Place<E> {
-        Place::new(self.scope.make().clone(), None)
+    fn place(&self) -> Place<'_, E> {
+        Place::new(self.scope.make(), None)
     }
 
     #[track_caller]

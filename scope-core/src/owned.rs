@@ -442,8 +442,8 @@ impl<E: Fault, K> Spawns for OwnedScope<E, K> {
     type Error = E;
     type Answer<T> = Result<T, crate::SpawnError>;
 
-    fn place(&self) -> Place<E> {
-        Place::new(self.held.scope.clone(), None)
+    fn place(&self) -> Place<'_, E> {
+        Place::new(&self.held.scope, None)
     }
 
     fn answer<T>(&self, spawned: T, result: Result<(), crate::SpawnError>) -> Result<T, crate::SpawnError> {

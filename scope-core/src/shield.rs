@@ -13,8 +13,9 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use crate::raw::frame;
+use crate::raw::late::Late;
+use crate::sync::AtomicWaker;
 use crate::sync::atomic::{AtomicU32, Ordering};
-use crate::sync::{AtomicWaker, OnceLock};
 
 #[derive(Default)]
 struct Shields {
@@ -25,11 +26,11 @@ struct Shields {
 
 /// The shields open in one body or child. Allocates when the first is opened.
 #[derive(Default)]
-pub(crate) struct ShieldCell(OnceLock<Arc<Shields>>);
+pub(crate) struct ShieldCell(Late<Shields>);
 
 impl ShieldCell {
     pub(crate) fn new() -> Self {
-        ShieldCell(OnceLock::new())
+        ShieldCell(Late::new())
     }
 
     /// Whether a delivery has to wait; `waker` is woken when it need not any longer.
@@ -58,9 +59,9 @@ impl OpenShield {
     pub(crate) fn here() -> Self {
         let mut cells = Vec::new();
         frame::each_shield_cell(|cell| {
-            let shields = cell.0.get_or_init(Arc::default);
+            let shields = cell.0.share(Shields::default);
             shields.open.fetch_add(1, Ordering::AcqRel);
-            cells.push(shields.clone());
+            cells.push(shields);
         });
         OpenShield(cells)
     }
@@ -72,9 +73,9 @@ impl OpenShield {
         let mut cells = Vec::new();
         frame::each_shield_cell(|cell| {
             if cells.is_empty() {
-                let shields = cell.0.get_or_init(Arc::default);
+                let shields = cell.0.share(Shields::default);
                 shields.open.fetch_add(1, Ordering::AcqRel);
-                cells.push(shields.clone());
+                cells.push(shields);
             }
         });
         OpenShield(cells)

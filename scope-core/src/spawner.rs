@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::acquire::{self, Acquire};
 use crate::bounded::{Bounded, ZeroBound};
 use crate::cancel::Canceller;
-use crate::deposit::{Deposit, End, Fails, Handled, Runs};
+use crate::deposit::{Deposit, End, Fails, Handled, Runs, Serves};
 use crate::enter::Entered;
 use crate::error::SpawnError;
 use crate::event::{self, EventKind};
@@ -21,7 +21,7 @@ use crate::raw::child::{self, Child};
 use crate::raw::frame::{self, Here};
 use crate::results::{BoundedResults, Results};
 use crate::rt::{self, Refused};
-use crate::scope::{Part, Scope};
+use crate::scope::Scope;
 use crate::scope_ref::ScopeRef;
 use crate::service::{self, Service, ServiceError, ServiceHandle};
 use crate::start::{self, Start, Started, Starting};
@@ -43,7 +43,7 @@ impl<S: Spawns> Spawns for &S {
     type Error = S::Error;
     type Answer<T> = S::Answer<T>;
 
-    fn place(&self) -> Place<S::Error> {
+    fn place(&self) -> Place<'_, S::Error> {
         S::place(self)
     }
 
@@ -129,8 +129,8 @@ impl<E: Fault> Spawns for Spawner<E> {
     type Error = E;
     type Answer<T> = Result<T, SpawnError>;
 
-    fn place(&self) -> Place<E> {
-        Place::new(self.scope.clone(), self.name.clone())
+    fn place(&self) -> Place<'_, E> {
+        Place::new(&self.scope, self.name.clone())
     }
 
     fn answer<T>(&self, spawned: T, result: Result<(), SpawnError>) -> Result<T, SpawnError> {
@@ -153,7 +153,7 @@ pub trait Spawns {
     type Answer<T>;
 
     /// For adapters: where the child goes.
-    fn place(&self) -> Place<Self::Error>;
+    fn place(&self) -> Place<'_, Self::Error>;
 
     /// For adapters: what to return.
     #[track_caller]
@@ -348,19 +348,15 @@ impl Launch for Erased {
 }
 
 /// For adapters: where a child goes. Each method wraps the future, counts it in, and launches it.
-pub struct Place<E: Fault = Failure> {
-    scope: Arc<Scope>,
+pub struct Place<'s, E: Fault = Failure> {
+    scope: &'s Arc<Scope>,
     name: Option<Name>,
     error: PhantomData<fn(E) -> E>,
 }
 
-impl<E: Fault> Place<E> {
-    pub(crate) fn new(scope: Arc<Scope>, name: Option<Name>) -> Self {
+impl<'s, E: Fault> Place<'s, E> {
+    pub(crate) fn new(scope: &'s Arc<Scope>, name: Option<Name>) -> Self {
         Place { scope, name, error: PhantomData }
-    }
-
-    pub(crate) fn into_scope(self) -> Arc<Scope> {
-        self.scope
     }
 
     /// The runtime that the child would run on.
@@ -378,7 +374,7 @@ impl<E: Fault> Place<E> {
         F: Future<Output = Result<(), E>> + Send + 'static,
     {
         let task = TaskRef::fresh(self.name, Location::caller());
-        start(self.scope, task, Part::Child, launch, Fails::<E>::new(), future)
+        spawn(self.scope, task, launch, Fails::<E>::new(), future)
     }
 
     /// As [`Spawns::spawn_erased_into`].
@@ -392,7 +388,7 @@ impl<E: Fault> Place<E> {
         X: Into<E> + 'static,
     {
         let task = TaskRef::fresh(self.name, Location::caller());
-        start(self.scope, task, Part::Child, launch, Fails::<E>::new(), future)
+        spawn(self.scope, task, launch, Fails::<E>::new(), future)
     }
 
     /// As [`Spawns::run_erased`].
@@ -405,7 +401,7 @@ impl<E: Fault> Place<E> {
         F: Future<Output = ()> + Send + 'static,
     {
         let task = TaskRef::fresh(self.name, Location::caller());
-        start(self.scope, task, Part::Child, launch, Runs, future)
+        spawn(self.scope, task, launch, Runs, future)
     }
 
     /// As [`Spawns::spawn_erased_with_handle`]. The handle of a child that was not spawned says so.
@@ -419,7 +415,7 @@ impl<E: Fault> Place<E> {
         let (slot, handle) = handle::pair(task.clone(), self.scope.clone());
         let tracked = Tracked::new(future, slot.cell());
         let deposit = OrCut(Handled { slot, error: PhantomData::<fn() -> E> });
-        let result = start(self.scope, task, Part::Child, launch, deposit, tracked);
+        let result = spawn(self.scope, task, launch, deposit, tracked);
         (handle, result)
     }
 
@@ -429,11 +425,11 @@ impl<E: Fault> Place<E> {
         F: Future + Send + 'static,
         D: Deposit<F::Output> + Send + 'static,
     {
-        start(self.scope, task, Part::Child, Erased, deposit, future)
+        spawn(self.scope, task, Erased, deposit, future)
     }
 
-    pub(crate) fn scope(&self) -> &Arc<Scope> {
-        &self.scope
+    pub(crate) fn scope(&self) -> &'s Arc<Scope> {
+        self.scope
     }
 
     /// A task for its next child.
@@ -452,87 +448,52 @@ impl<E: Fault> Place<E> {
         let task = self.task(Location::caller());
         let (cell, start) = start::pair(task.clone(), self.scope.clone());
         let tracked = Tracked::new(child(Started::new(cell.clone())), cell.clone());
-        let result = start_child(self.scope, task, launch, OrCut(Starting::new(cell)), tracked);
+        let result = spawn(self.scope, task, launch, OrCut(Starting::new(cell)), tracked);
         start.or_refused(result)
     }
 }
 
-impl<E: Fault> fmt::Debug for Place<E> {
+impl<E: Fault> fmt::Debug for Place<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Place").field("scope", self.scope.id()).field("name", &self.name).finish()
     }
 }
 
-fn start_child<F, D>(
-    scope: Arc<Scope>,
-    task: TaskRef,
-    launch: impl Launch,
-    deposit: D,
-    future: F,
-) -> Result<(), SpawnError>
-where
-    F: Future + Send + 'static,
-    D: Deposit<F::Output> + Send + 'static,
-{
-    start(scope, task, Part::Child, launch, deposit, future)
-}
-
 /// Starts a service's task.
-pub(crate) fn start_service<F>(scope: Arc<Scope>, task: TaskRef, future: F) -> Result<(), SpawnError>
+pub(crate) fn start_service<F>(scope: &Arc<Scope>, task: TaskRef, future: F) -> Result<(), SpawnError>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    start(scope, task, Part::Service, Erased, Runs, future)
+    spawn(scope, task, Erased, Serves, future)
 }
 
-fn start<F, D>(
-    scope: Arc<Scope>,
-    task: TaskRef,
-    part: Part,
-    launch: impl Launch,
-    deposit: D,
-    future: F,
-) -> Result<(), SpawnError>
+fn spawn<F, D>(scope: &Arc<Scope>, task: TaskRef, launch: impl Launch, deposit: D, future: F) -> Result<(), SpawnError>
 where
     F: Future + Send + 'static,
     D: Deposit<F::Output> + Send + 'static,
 {
-    if let Err(error) = scope.admit(part) {
-        frame::enter(&task, Here::Made(&scope), || {
+    if let Err(error) = scope.admit(D::PART) {
+        frame::enter(&task, Here::Made(scope), || {
             drop(future);
-            deposit.deposit(Here::Made(&scope), &task, End::Refused);
+            deposit.deposit(Here::Made(scope), &task, End::Refused);
         });
         return Err(error.of_task(task));
     }
-    // Held until the child has been told: it may end, and close the scope, before `launch` returns.
-    let kept = scope.clone();
     let named = task.clone();
-    let location = task.location();
     if event::observed() {
-        event::tell(EventKind::Spawned, &kept, Some(task.clone()), location);
+        event::tell(EventKind::Spawned, scope, Some(task.clone()), task.location());
     }
-    let child = Child::new(task, scope, part, deposit, future);
-    let Some(runtime) = kept.runtime() else {
-        child::launching(&named, move || {
-            drop(child);
-            false
-        });
-        return Err(SpawnError::no_runtime(kept.id().clone()).of_task(named));
-    };
-    let mut error = None;
-    let taken = child::launching(&named, || match launch.launch(runtime, child) {
-        Ok(()) => true,
-        Err(failed) => {
-            error = Some(failed);
-            false
-        }
-    });
-    if taken {
+    let child = Child::new(task, scope.clone(), deposit, future);
+    let runtime = scope.runtime();
+    let launched = child::launch(&named, child, launch, runtime);
+    if let Ok(true) = launched {
         return Ok(());
     }
-    let error = match error {
-        Some(LaunchError::OtherRuntime) => SpawnError::other_runtime(kept.id().clone(), runtime.name()),
-        _ => SpawnError::refused(kept.id().clone()),
+    let scope = scope.id().clone();
+    let error = match (runtime, launched) {
+        (None, _) => SpawnError::no_runtime(scope),
+        (Some(runtime), Err(LaunchError::OtherRuntime)) => SpawnError::other_runtime(scope, runtime.name()),
+        _ => SpawnError::refused(scope),
     };
     Err(error.of_task(named))
 }

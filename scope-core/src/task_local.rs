@@ -109,6 +109,10 @@ struct Link {
 pub(crate) struct Snapshot(Option<Arc<Link>>);
 
 impl Snapshot {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.is_some()
+    }
+
     fn find(&self, key: usize) -> Option<&(dyn Any + Send + Sync)> {
         let mut at = self;
         while let Some(link) = &at.0 {

@@ -5,9 +5,10 @@
 use std::sync::{Arc, PoisonError};
 use std::task::Context;
 
+use crate::raw::late::Late;
 use crate::rt::Task;
 use crate::sync::atomic::{AtomicBool, Ordering};
-use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock};
+use crate::sync::{AtomicWaker, Mutex, MutexGuard};
 
 pub(crate) struct TaskMail {
     /// Something was put in, or is still running. Changed under the lock.
@@ -36,26 +37,29 @@ impl TaskMail {
         self.owner.wake();
         Ok(())
     }
+
+    fn close(&self) -> Vec<Task> {
+        let left = self.lock().take();
+        drop(self.owner.take());
+        left.unwrap_or_default()
+    }
 }
 
 /// The mail of one task. Allocates when the first owned scope is opened in it.
 #[derive(Default)]
-pub(crate) struct MailCell(OnceLock<Arc<TaskMail>>);
+pub(crate) struct MailCell(Late<TaskMail>);
 
 impl MailCell {
     pub(crate) fn new() -> Self {
-        MailCell(OnceLock::new())
+        MailCell(Late::new())
     }
 
     pub(crate) fn get(&self) -> Arc<TaskMail> {
-        let fresh = || {
-            Arc::new(TaskMail {
-                any: AtomicBool::new(false),
-                left: Mutex::new(Some(Vec::new())),
-                owner: AtomicWaker::new(),
-            })
-        };
-        self.0.get_or_init(fresh).clone()
+        self.0.share(|| TaskMail {
+            any: AtomicBool::new(false),
+            left: Mutex::new(Some(Vec::new())),
+            owner: AtomicWaker::new(),
+        })
     }
 
     /// Runs what was left for the owner, who is being polled.
@@ -87,14 +91,8 @@ impl MailCell {
     }
 
     /// The owner has ended: what it has not run goes back.
+    #[inline]
     pub(crate) fn close(&self) -> Vec<Task> {
-        match self.0.get() {
-            None => Vec::new(),
-            Some(mail) => {
-                let left = mail.lock().take();
-                drop(mail.owner.take());
-                left.unwrap_or_default()
-            }
-        }
+        self.0.get().map_or_else(Vec::new, TaskMail::close)
     }
 }

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::raw::place::Place;
+use crate::sync::atomic;
 
 /// A checkpoint of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,12 +78,14 @@ impl fmt::Display for At {
 /// Written by whoever is polled, read by the tree. The two parts are not of one instant.
 pub(crate) struct Waits {
     at: AtomicU8,
+    /// Of the list of parallel children, which finds room for it here; not used by others.
+    pub(crate) mark: atomic::AtomicU8,
     location: Place,
 }
 
 impl Waits {
-    pub(crate) const fn new() -> Self {
-        Waits { at: AtomicU8::new(0), location: Place::new() }
+    pub(crate) fn new() -> Self {
+        Waits { at: AtomicU8::new(0), mark: atomic::AtomicU8::new(0), location: Place::new() }
     }
 
     pub(crate) fn note(&self, at: At, location: Option<&'static Location<'static>>) {

@@ -18,7 +18,7 @@ use crate::sync::block_on;
 
 fn child(scope: &Arc<Scope>, future: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
     assert!(scope.admit(Part::Child).is_ok());
-    Child::new(task(), scope.clone(), Part::Child, Runs, future)
+    Child::new(task(), scope.clone(), Runs, future)
 }
 
 /// (The look at `flags` in `with_parked` taken out of the lock fails here.)

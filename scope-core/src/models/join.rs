@@ -31,7 +31,7 @@ fn close(scope: &Arc<Scope>) {
 /// A child on a thread of its own, as a runtime would run it. `trace` is written by its last act.
 fn run(scope: &Arc<Scope>, future: impl Future<Output = ()> + Send + 'static) -> thread::JoinHandle<()> {
     assert!(scope.admit(Part::Child).is_ok());
-    let child = Child::new(task(), scope.clone(), Part::Child, Runs, future);
+    let child = Child::new(task(), scope.clone(), Runs, future);
     thread::spawn(move || block_on(child))
 }
 
@@ -58,8 +58,7 @@ fn a_join_finds_the_failure_of_the_last_child() {
         let scope = scope();
         assert!(scope.admit(Part::Child).is_ok());
         let deposit = crate::deposit::Fails::<Failure>::new();
-        let child =
-            Child::new(task(), scope.clone(), Part::Child, deposit, async { Err::<(), _>(Failure::from("torn")) });
+        let child = Child::new(task(), scope.clone(), deposit, async { Err::<(), _>(Failure::from("torn")) });
         thread::spawn(move || block_on(child));
         close(&scope);
         assert_eq!(scope.take_records().len(), 1);

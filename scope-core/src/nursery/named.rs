@@ -106,8 +106,8 @@ impl<E: Fault, K> Spawns for Named<'_, '_, E, K> {
     type Error = E;
     type Answer<T> = T;
 
-    fn place(&self) -> Place<E> {
-        Place::new(self.nursery.scope.make().clone(), Some(self.name.clone()))
+    fn place(&self) -> Place<'_, E> {
+        Place::new(self.nursery.scope.make(), Some(self.name.clone()))
     }
 
     #[track_caller]

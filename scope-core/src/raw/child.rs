@@ -1,12 +1,13 @@
 //! A parallel child: the future that a runtime runs, around the user's.
 //!
 //! Invariants
-//! 1. The child is pinned from its first poll on; `entry` is listed in the scope only while `state` is `Running`, and
-//!    [`Child::end`], which takes it out, runs before the memory ends: at the end of the future or in `drop`.
-//! 2. `end` runs once. It destroys the user's future, gives the outcome away and counts the child out, in this order;
-//!    after that nothing of the scope's is touched.
+//! 1. The child is pinned from its first poll on; `entry` is listed in the scope only after that, and [`Child::end`],
+//!    which takes it out, runs before the memory ends: at the end of the future or in `drop`.
+//! 2. `end` runs once, when the user's future has been destroyed. It gives the outcome away and counts the child out, in
+//!    this order; after that nothing of the scope's is touched.
 //! 3. `future` is polled and dropped in place, and never moved once it has been polled.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
 use std::mem::ManuallyDrop;
@@ -15,47 +16,53 @@ use std::pin::Pin;
 use std::ptr;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
 use crate::raw::frame::{self, Frame, Here};
 use crate::raw::list::Entry;
+use crate::rt;
 use crate::scope::{Part, Scope};
 use crate::shield::ShieldCell;
+use crate::spawner::{Launch, LaunchError};
 use crate::sync::thread_local;
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::task_mail::MailCell;
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
-    Fresh,
-    Running,
-    Ended,
-}
-
 pub(crate) struct Child<F: Future, D: Deposit<F::Output>> {
     entry: Entry,
     scope: Arc<Scope>,
-    part: Part,
-    state: State,
-    /// The waker that the entry holds, as numbers: it is kept alive there.
-    registered: (usize, usize),
     shields: ShieldCell,
     locals: Snapshot,
     mail: MailCell,
-    deposit: Option<D>,
+    /// Taken by `end`.
+    deposit: ManuallyDrop<D>,
     future: ManuallyDrop<F>,
 }
 
 thread_local! {
     /// The task that is being given to the runtime on this thread, and whether the runtime has dropped it meanwhile. Null,
-    /// or a pointer to what a `launching` further up this very stack has borrowed.
+    /// or a pointer to what a `launch` further up this very stack has borrowed.
     static LAUNCHING: Cell<(*const TaskRef, bool)> = const { Cell::new((ptr::null(), false)) };
 }
 
-/// Runs `launch`, which gives the child `task` to a runtime. False if the child was dropped unpolled by then.
-pub(crate) fn launching(task: &TaskRef, launch: impl FnOnce() -> bool) -> bool {
+/// Gives `child`, whose task is `task`, to `runtime`, if there is one. False if it was dropped unpolled by then.
+///
+/// # Errors
+/// What `launch` said.
+#[inline]
+pub(crate) fn launch<F, D>(
+    task: &TaskRef,
+    child: Child<F, D>,
+    launch: impl Launch,
+    runtime: Option<&rt::Handle>,
+) -> Result<bool, LaunchError>
+where
+    F: Future + Send + 'static,
+    D: Deposit<F::Output> + Send + 'static,
+{
     struct Restore((*const TaskRef, bool));
     impl Drop for Restore {
         fn drop(&mut self) {
@@ -63,43 +70,38 @@ pub(crate) fn launching(task: &TaskRef, launch: impl FnOnce() -> bool) -> bool {
         }
     }
     let _restore = Restore(LAUNCHING.replace((ptr::from_ref(task), false)));
-    let taken = launch();
-    taken && !LAUNCHING.get().1
+    match runtime {
+        Some(runtime) => launch.launch(runtime, child)?,
+        None => drop(child),
+    }
+    Ok(!LAUNCHING.get().1)
 }
 
 /// The task that is being given to the runtime on this thread.
 pub(crate) fn launched() -> Option<TaskRef> {
     let (task, _) = LAUNCHING.get();
-    // SAFETY: null, or what a `launching` further up this stack has borrowed: its guard puts the one before back, also
+    // SAFETY: null, or what a `launch` further up this stack has borrowed: its guard puts the one before back, also
     // when it unwinds. Nothing of it escapes: it is cloned.
     unsafe { task.as_ref() }.cloned()
 }
 
-/// What a waker is told by, without holding it.
-fn numbers(waker: &Waker) -> (usize, usize) {
-    (waker.data().addr(), std::ptr::from_ref(waker.vtable()).addr())
-}
-
 impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
-    /// A child that `scope` has counted in already, as `part`.
-    pub(crate) fn new(task: TaskRef, scope: Arc<Scope>, part: Part, deposit: D, future: F) -> Self {
+    /// A child that `scope` has counted in already, as the deposit's [`Deposit::PART`].
+    pub(crate) fn new(task: TaskRef, scope: Arc<Scope>, deposit: D, future: F) -> Self {
         Child {
             entry: Entry::new(task),
             scope,
-            part,
-            state: State::Fresh,
-            registered: (0, 0),
             shields: ShieldCell::new(),
             locals: frame::snapshot(),
             mail: MailCell::new(),
-            deposit: Some(deposit),
+            deposit: ManuallyDrop::new(deposit),
             future: ManuallyDrop::new(future),
         }
     }
 
-    /// Whether a cancellation is delivered by dropping the future. A service ends itself.
-    fn is_delivered_to(&self) -> bool {
-        self.part == Part::Child
+    /// Whether a cancellation is delivered now: by dropping the future. A service ends itself.
+    fn is_delivered(&self, waker: &Waker) -> bool {
+        D::PART == Part::Child && !self.shields.holds_back(waker)
     }
 
     /// Parks the child. True if it is to end now instead.
@@ -107,23 +109,22 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
     /// # Safety
     /// `self` is pinned.
     unsafe fn park(&mut self, waker: &Waker) -> bool {
+        // Told of it, most likely, and not listed any more: it need not be.
+        if self.scope.is_cancelled() && self.is_delivered(waker) {
+            return true;
+        }
+        // Listed with this waker, a cancel that comes after the look at the scope wakes it.
         // SAFETY: the caller's promise.
-        let cancelled = unsafe { self.list(waker) };
-        cancelled && self.is_delivered_to() && !self.shields.holds_back(waker)
+        let cancelled = if self.entry.holds(waker) { self.scope.is_cancelled() } else { unsafe { self.list(waker) } };
+        cancelled && self.is_delivered(waker)
     }
 
-    /// Lists the child with this waker unless it is listed with it already. True if its scope has been cancelled.
+    /// Lists the child with this waker. True if its scope has been cancelled.
     ///
     /// # Safety
     /// `self` is pinned.
     unsafe fn list(&mut self, waker: &Waker) -> bool {
-        if self.registered == numbers(waker) {
-            // Listed with this waker: a cancel that comes after this look wakes it.
-            return self.scope.is_cancelled();
-        }
         let waker = waker.clone();
-        // Of the clone, which is kept alive in the entry: no other waker can have these numbers meanwhile.
-        self.registered = numbers(&waker);
         // SAFETY: `self` is pinned by the caller's promise.
         let entry = unsafe { Pin::new_unchecked(&self.entry) };
         let (old, cancelled) = self.scope.with_parked(|parked, cancelled| {
@@ -134,59 +135,113 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         cancelled
     }
 
+    /// The first step of the end: from now on it is not polled, and not ended again.
+    ///
+    /// # Safety
+    /// `self` is pinned if it has been polled.
+    unsafe fn begin_end(&self) {
+        let mut waker = None;
+        if self.entry.is_listed() {
+            // SAFETY: it was polled, so it is pinned.
+            let entry = unsafe { Pin::new_unchecked(&self.entry) };
+            // SAFETY: the entry is only ever listed in this scope.
+            waker = self.scope.with_parked(|parked, _| unsafe { parked.remove(entry) });
+        }
+        self.entry.end();
+        // Not before that: it may panic.
+        drop(waker);
+    }
+
+    /// The end of one whose future has not come to its own.
+    ///
     /// # Safety
     /// `self` is pinned if it has been polled, and has not ended.
-    unsafe fn end(&mut self, end: End<F::Output>) {
-        let parked = self.state == State::Running;
-        self.state = State::Ended;
-        let (scope, task) = (&self.scope, self.entry.task());
-        let future = &mut self.future;
+    unsafe fn cut(&mut self, end: End<F::Output>) {
+        // SAFETY: the caller's promise.
+        unsafe { self.begin_end() };
         if matches!(end, End::Cancelled) {
-            scope.note_cut();
+            self.scope.note_cut();
         }
-        let locals = std::mem::take(&mut self.locals);
-        Frame::of(task, Here::Made(scope)).locals(&locals).outermost().enter(|| {
-            let dropped = catch_unwind(AssertUnwindSafe(|| {
-                // SAFETY: `state` was not `Ended` before, so it has not been dropped; it is dropped in place.
-                unsafe { ManuallyDrop::drop(future) }
-            }));
-            self.shields.forget_waker();
-            // Not this task's any more: its heirs wait for it all the same.
-            for task in self.mail.close() {
-                match scope.runtime() {
-                    Some(runtime) => drop(runtime.spawn(task)),
-                    None => scope.post(task),
-                }
+        let future = &mut self.future;
+        let dropped =
+            Frame::of(self.entry.task(), Here::Made(&self.scope)).locals(&self.locals).outermost().enter(|| {
+                catch_unwind(AssertUnwindSafe(|| {
+                    // SAFETY: it has not ended, so it has not been dropped; it is dropped in place.
+                    unsafe { ManuallyDrop::drop(future) }
+                }))
+            });
+        // SAFETY: begun above, once.
+        unsafe { self.end(end, dropped) };
+    }
+
+    /// The end of a child whose future has been dropped.
+    ///
+    /// # Safety
+    /// Called once, after [`begin_end`](Self::begin_end).
+    unsafe fn end(&mut self, end: End<F::Output>, dropped: thread::Result<()>) {
+        // SAFETY: it has not been taken before, since this is called once.
+        let deposit = unsafe { ManuallyDrop::take(&mut self.deposit) };
+        let (scope, task) = (&self.scope, self.entry.task());
+        self.shields.forget_waker();
+        // Not this task's any more: its heirs wait for it all the same.
+        for task in self.mail.close() {
+            match scope.runtime() {
+                Some(runtime) => drop(runtime.spawn(task)),
+                None => scope.post(task),
             }
-            if parked {
-                // SAFETY: it was polled, so it is pinned.
-                let entry = unsafe { Pin::new_unchecked(&self.entry) };
-                // SAFETY: the entry is only ever listed in this scope.
-                let waker = scope.with_parked(|parked, _| unsafe { parked.remove(entry) });
-                drop(waker);
-            }
-            // It may panic too: it converts and prints errors of the user's.
-            let deposit = self.deposit.take();
-            let deposited = catch_unwind(AssertUnwindSafe(|| {
-                if let Some(deposit) = deposit {
-                    deposit.deposit(Here::Made(scope), task, end);
+        }
+        if dropped.is_err() || scope.owns() || !D::is_nothing(&end) {
+            Frame::of(task, Here::Made(scope)).locals(&self.locals).outermost().enter(|| {
+                // It may panic too: it converts and prints errors of the user's.
+                let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(Here::Made(scope), task, end)));
+                for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
+                    record_panic(Here::Made(scope), task, payload);
                 }
-            }));
-            for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
+                // Guards that went elsewhere.
+                scope.end_owned_of(task);
+            });
+        }
+        if self.locals.is_set() {
+            // Values may have destructors.
+            let locals = std::mem::take(&mut self.locals);
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
                 record_panic(Here::Made(scope), task, payload);
             }
-            // Guards that went elsewhere.
-            scope.end_owned_of(task);
-        });
-        // Values may have destructors.
-        let dropped = catch_unwind(AssertUnwindSafe(|| drop(locals)));
-        if let Err(payload) = dropped {
-            record_panic(Here::Made(scope), task, payload);
         }
         if event::observed() {
             event::tell(EventKind::Ended, scope, Some(task.clone()), task.location());
         }
-        scope.leave(self.part);
+        scope.leave(D::PART);
+    }
+}
+
+/// What came of a poll.
+enum Polled<O> {
+    Pending,
+    /// The future has been dropped, too: how that went.
+    Ready(O, thread::Result<()>),
+    /// It has not been dropped.
+    Panicked(Box<dyn Any + Send>),
+}
+
+/// Polls a future, and drops it where it lies when it is ready.
+///
+/// # Safety
+/// `future` is pinned and has not been dropped; it is not used again once it was ready.
+unsafe fn poll_out<F: Future>(future: &mut ManuallyDrop<F>, cx: &mut Context<'_>) -> Polled<F::Output> {
+    let mut output = None;
+    let caught = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the caller's promise.
+        if let Poll::Ready(ready) = unsafe { Pin::new_unchecked(&mut **future) }.poll(cx) {
+            output = Some(ready);
+            // SAFETY: the caller's promise; it is dropped in place, once, for it is ready once.
+            unsafe { ManuallyDrop::drop(&mut *future) };
+        }
+    }));
+    match (output, caught) {
+        (Some(output), dropped) => Polled::Ready(output, dropped),
+        (None, Ok(())) => Polled::Pending,
+        (None, Err(payload)) => Polled::Panicked(payload),
     }
 }
 
@@ -196,25 +251,30 @@ impl<F: Future, D: Deposit<F::Output>> Future for Child<F, D> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // SAFETY: nothing is moved out of `this` (invariant 3).
         let this = unsafe { self.get_unchecked_mut() };
-        if this.state == State::Ended {
+        if this.entry.is_ended() {
             return Poll::Ready(());
         }
-        this.state = State::Running;
-        let polled = {
-            // SAFETY: it is part of a pinned whole and is dropped in place.
-            let future = unsafe { Pin::new_unchecked(&mut *this.future) };
-            Frame::of(this.entry.task(), Here::Made(&this.scope))
-                .locals(&this.locals)
-                .shields(&this.shields)
-                .waits(this.entry.waits())
-                .mail(&this.mail)
-                .outermost()
-                .enter(|| catch_unwind(AssertUnwindSafe(|| future.poll(cx))))
-        };
+        this.entry.begin();
+        let future = &mut this.future;
+        let polled = Frame::of(this.entry.task(), Here::Made(&this.scope))
+            .locals(&this.locals)
+            .shields(&this.shields)
+            .waits(this.entry.waits())
+            .mail(&this.mail)
+            .outermost()
+            // SAFETY: part of a pinned whole, which has not ended; ready, it ends below.
+            .enter(|| unsafe { poll_out(future, cx) });
         let end = match polled {
-            Ok(Poll::Ready(output)) => End::Done(output),
-            Err(payload) => End::Panicked(payload),
-            Ok(Poll::Pending) => {
+            Polled::Ready(output, dropped) => {
+                // SAFETY: `self` came pinned, and its future has just been dropped.
+                unsafe {
+                    this.begin_end();
+                    this.end(End::Done(output), dropped);
+                }
+                return Poll::Ready(());
+            }
+            Polled::Panicked(payload) => End::Panicked(payload),
+            Polled::Pending => {
                 this.mail.poll(cx);
                 // SAFETY: `self` came pinned.
                 if !unsafe { this.park(cx.waker()) } {
@@ -223,24 +283,22 @@ impl<F: Future, D: Deposit<F::Output>> Future for Child<F, D> {
                 End::Cancelled
             }
         };
-        // SAFETY: `self` came pinned, and the state is `Running`.
-        unsafe { this.end(end) };
+        // SAFETY: `self` came pinned, and has not ended.
+        unsafe { this.cut(end) };
         Poll::Ready(())
     }
 }
 
 impl<F: Future, D: Deposit<F::Output>> Drop for Child<F, D> {
     fn drop(&mut self) {
-        let end = match self.state {
-            State::Ended => return,
-            State::Running => End::Aborted,
-            State::Fresh if launched().as_ref() == Some(self.entry.task()) => {
-                LAUNCHING.set((LAUNCHING.get().0, true));
-                End::Refused
-            }
-            State::Fresh => End::Aborted,
-        };
+        if self.entry.is_ended() {
+            return;
+        }
+        let refused = self.entry.is_fresh() && launched().as_ref() == Some(self.entry.task());
+        if refused {
+            LAUNCHING.set((LAUNCHING.get().0, true));
+        }
         // SAFETY: a value that was pinned stays in place until its drop has returned; it has not ended.
-        unsafe { self.end(end) };
+        unsafe { self.cut(if refused { End::Refused } else { End::Aborted }) };
     }
 }

@@ -1,48 +1,60 @@
 //! The list of a scope's parked children: intrusive, so that a child costs no allocation of its own.
 //!
-//! An [`Entry`] lives inside the child's pinned future. Its links and its waker belong to the scope's lock; its task is
-//! and what it waits at are
-//! read by anybody who holds that lock.
+//! An [`Entry`] lives inside the child's pinned future. Its links belong to the scope's lock; its task is, what it waits at,
+//! its mark and its waker are read by others too.
+//!
+//! A child is listed when it waits for the first time; one that never waits never takes the lock. Being told of a
+//! cancellation takes it out of the list, so that it ends without the lock; if it waits again all the same (behind a shield),
+//! it is listed among the told.
 //!
 //! Invariants
-//! 1. An entry is in at most one list, the one that its `place` names, and only while its memory is valid: the child
+//! 1. An entry is in at most one list, the one that its mark names, and only while its memory is valid: the child
 //!    takes it out before it ends or is dropped.
 //! 2. `links` is touched only by methods of [`Parked`], and `Parked` is only reached through the scope's lock.
 //! 3. No waker is called, cloned or dropped here: they go out by value and are used after the lock is released.
+//! 4. Marks of a list are set and taken away under the lock, the others by the child. Once an entry is marked
+//!    [`mark::LOOSE`], nobody but its child refers to it.
+//! 5. A waker is put in, and taken out, under the lock. Who looks at it without can only compare.
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomPinned;
+use std::mem::{ManuallyDrop, MaybeUninit};
 use std::pin::Pin;
 use std::ptr;
-use std::task::Waker;
+use std::task::{RawWakerVTable, Waker};
 
+use crate::sync::atomic::{AtomicPtr, Ordering};
 use crate::task::TaskRef;
 use crate::waits::{Waiting, Waits};
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
-    Nowhere,
+/// How far a child has come, and where it is listed.
+mod mark {
+    /// Never polled.
+    pub(super) const FRESH: u8 = 0;
+    /// It has been polled, and is not listed.
+    pub(super) const LOOSE: u8 = 1;
     /// Parked, and not told of a cancellation.
-    Waiting,
-    /// Told: its waker has been taken.
-    Told,
+    pub(super) const WAITING: u8 = 2;
+    /// Parked, and told.
+    pub(super) const TOLD: u8 = 3;
+    pub(super) const ENDED: u8 = 4;
 }
 
 struct Links {
-    place: Place,
     prev: *const Entry,
     next: *const Entry,
-    waker: Option<Waker>,
 }
 
 pub(crate) struct Entry {
     task: TaskRef,
     waits: Waits,
-    links: UnsafeCell<Links>,
+    waker: Kept,
+    /// Set when it is listed.
+    links: UnsafeCell<MaybeUninit<Links>>,
     _pinned: PhantomPinned,
 }
 
-// SAFETY: `links` is only touched under the scope's lock (invariant 2), `task` is never changed, `waits` is atomic;
+// SAFETY: `links` is only touched under the scope's lock (invariant 2), `task` is never changed, the rest is atomic;
 // Waker and TaskRef are Send and Sync.
 unsafe impl Send for Entry {}
 // SAFETY: as above.
@@ -50,16 +62,105 @@ unsafe impl Sync for Entry {}
 
 impl Entry {
     pub(crate) fn new(task: TaskRef) -> Self {
-        let links = Links { place: Place::Nowhere, prev: ptr::null(), next: ptr::null(), waker: None };
-        Entry { task, waits: Waits::new(), links: UnsafeCell::new(links), _pinned: PhantomPinned }
+        let links = UnsafeCell::new(MaybeUninit::uninit());
+        Entry { task, waits: Waits::new(), waker: Kept::new(), links, _pinned: PhantomPinned }
     }
 
     pub(crate) fn task(&self) -> &TaskRef {
         &self.task
     }
 
+    /// Initialized while it is listed.
+    fn links(&self) -> *mut Links {
+        self.links.get().cast()
+    }
+
     pub(crate) fn waits(&self) -> &Waits {
         &self.waits
+    }
+
+    /// Never polled.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.mark() == mark::FRESH
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.mark() == mark::ENDED
+    }
+
+    #[inline]
+    pub(crate) fn is_listed(&self) -> bool {
+        matches!(self.mark(), mark::WAITING | mark::TOLD)
+    }
+
+    /// Its child is polled.
+    pub(crate) fn begin(&self) {
+        if self.is_fresh() {
+            self.set_mark(mark::LOOSE);
+        }
+    }
+
+    /// Its child has ended. It is not listed.
+    pub(crate) fn end(&self) {
+        self.set_mark(mark::ENDED);
+    }
+
+    #[inline]
+    fn mark(&self) -> u8 {
+        self.waits.mark.load(Ordering::Acquire)
+    }
+
+    fn set_mark(&self, mark: u8) {
+        self.waits.mark.store(mark, Ordering::Release);
+    }
+
+    /// Whether it is listed with this waker. One that is being told may say yes: whoever tells it has set the scope's flag
+    /// before.
+    pub(crate) fn holds(&self, waker: &Waker) -> bool {
+        self.waker.is(waker)
+    }
+}
+
+/// A waker, or none, in its parts, so that it can be compared without the lock.
+struct Kept {
+    data: AtomicPtr<()>,
+    /// Null: none.
+    vtable: AtomicPtr<RawWakerVTable>,
+}
+
+impl Kept {
+    fn new() -> Self {
+        Kept { data: AtomicPtr::new(ptr::null_mut()), vtable: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    fn is(&self, waker: &Waker) -> bool {
+        ptr::eq(self.data.load(Ordering::Relaxed), waker.data())
+            && ptr::eq(self.vtable.load(Ordering::Relaxed), waker.vtable())
+    }
+
+    /// # Safety
+    /// The scope's lock is held, or nobody else refers to this.
+    unsafe fn replace(&self, waker: Option<Waker>) -> Option<Waker> {
+        let (data, vtable) = (self.data.load(Ordering::Relaxed), self.vtable.load(Ordering::Relaxed));
+        // SAFETY: null, or the table of a waker, which is `'static`.
+        let vtable = unsafe { vtable.cast_const().as_ref() };
+        // SAFETY: they are the parts of one waker that was forgotten below: both are only changed together, under the lock.
+        let old = vtable.map(|vtable| unsafe { Waker::new(data, vtable) });
+        let waker = waker.map(ManuallyDrop::new);
+        let (data, vtable) = match &waker {
+            Some(waker) => (waker.data().cast_mut(), ptr::from_ref(waker.vtable()).cast_mut()),
+            None => (ptr::null_mut(), ptr::null_mut()),
+        };
+        self.data.store(data, Ordering::Relaxed);
+        self.vtable.store(vtable, Ordering::Relaxed);
+        old
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // SAFETY: nobody else refers to it.
+        drop(unsafe { self.replace(None) });
     }
 }
 
@@ -89,8 +190,8 @@ impl Parked {
         Parked { waiting: Ends::EMPTY, told: Ends::EMPTY }
     }
 
-    fn ends(&mut self, place: Place) -> &mut Ends {
-        if place == Place::Waiting { &mut self.waiting } else { &mut self.told }
+    fn ends(&mut self, mark: u8) -> &mut Ends {
+        if mark == mark::WAITING { &mut self.waiting } else { &mut self.told }
     }
 
     /// Lists `entry` with this waker, or gives the listed one this waker. The waker it had comes back.
@@ -98,24 +199,23 @@ impl Parked {
     /// # Safety
     /// `entry` is in no list, or in one of this `Parked`, and [`Parked::remove`] is called before its memory ends.
     pub(crate) unsafe fn park(&mut self, entry: Pin<&Entry>, waker: Waker, told: bool) -> Option<Waker> {
-        let entry = ptr::from_ref(entry.get_ref());
-        // SAFETY: invariant 2, and the caller's promise.
-        let links = unsafe { &mut *(*entry).links.get() };
-        if links.place == Place::Nowhere {
-            let place = if told { Place::Told } else { Place::Waiting };
-            links.place = place;
-            let ends = self.ends(place);
-            links.prev = ends.last;
-            links.next = ptr::null();
+        let entry = entry.get_ref();
+        if !entry.is_listed() {
+            let mark = if told { mark::TOLD } else { mark::WAITING };
+            let ends = self.ends(mark);
+            // SAFETY: invariant 2, and the caller's promise.
+            unsafe { entry.links().write(Links { prev: ends.last, next: ptr::null() }) };
             if ends.last.is_null() {
                 ends.first = entry;
             } else {
                 // SAFETY: `last` is listed, so valid (invariant 1), and is not `entry`, which was in no list.
-                unsafe { (*(*ends.last).links.get()).next = entry };
+                unsafe { (*(*ends.last).links()).next = entry };
             }
             ends.last = entry;
+            entry.set_mark(mark);
         }
-        links.waker.replace(waker)
+        // SAFETY: the lock is held, since `self` is borrowed.
+        unsafe { entry.waker.replace(Some(waker)) }
     }
 
     /// Takes `entry` out, if it is in. Its waker comes back.
@@ -128,32 +228,36 @@ impl Parked {
     }
 
     /// # Safety
-    /// `entry` is valid, and in no list or in one of this `Parked`.
+    /// `entry` is valid, and in no list or in one of this `Parked`. It is not referred to afterwards, but by its child.
     unsafe fn unlink(&mut self, entry: *const Entry) -> Option<Waker> {
-        // SAFETY: valid by the caller's promise; the lock is held (invariant 2).
-        let links = unsafe { &mut *(*entry).links.get() };
-        if links.place == Place::Nowhere {
+        // SAFETY: valid by the caller's promise.
+        let entry = unsafe { &*entry };
+        if !entry.is_listed() {
             return None;
         }
-        let (prev, next) = (links.prev, links.next);
-        let ends = self.ends(links.place);
+        // SAFETY: the lock is held (invariant 2).
+        let Links { prev, next } = unsafe { entry.links().read() };
+        let ends = self.ends(entry.mark());
         if prev.is_null() {
             ends.first = next;
         } else {
             // SAFETY: a listed neighbour is valid (invariant 1) and is not `entry`.
-            unsafe { (*(*prev).links.get()).next = next };
+            unsafe { (*(*prev).links()).next = next };
         }
         if next.is_null() {
             ends.last = prev;
         } else {
             // SAFETY: as above.
-            unsafe { (*(*next).links.get()).prev = prev };
+            unsafe { (*(*next).links()).prev = prev };
         }
-        links.place = Place::Nowhere;
-        links.waker.take()
+        // SAFETY: the lock is held.
+        let waker = unsafe { entry.waker.replace(None) };
+        // The last: from here on its memory may end at any time.
+        entry.set_mark(mark::LOOSE);
+        waker
     }
 
-    /// Moves up to [`BATCH`] waiting entries to the told ones and hands out their wakers. False when none is left.
+    /// Takes out up to [`BATCH`] waiting entries and hands out their wakers. False when none is left.
     pub(crate) fn tell(&mut self, wakers: &mut Vec<Waker>) -> bool {
         for _ in 0..BATCH {
             let first = self.waiting.first;
@@ -161,21 +265,7 @@ impl Parked {
                 return false;
             }
             // SAFETY: listed, so valid (invariant 1); the lock is held, since `self` is borrowed (invariant 2).
-            let waker = unsafe { self.unlink(first) };
-            // SAFETY: as above; it is in no list now, and its child's duty to remove it stands.
-            unsafe {
-                let links = &mut *(*first).links.get();
-                links.place = Place::Told;
-                links.prev = self.told.last;
-                links.next = ptr::null();
-                if self.told.last.is_null() {
-                    self.told.first = first;
-                } else {
-                    (*(*self.told.last).links.get()).next = first;
-                }
-                self.told.last = first;
-            }
-            wakers.extend(waker);
+            wakers.extend(unsafe { self.unlink(first) });
         }
         !self.waiting.first.is_null()
     }
@@ -188,7 +278,7 @@ impl Parked {
                 // SAFETY: listed, so valid (invariant 1); the lock is held (invariant 2).
                 unsafe {
                     tasks.push(((*at).task.clone(), (*at).waits.show()));
-                    at = (*(*at).links.get()).next;
+                    at = (*(*at).links()).next;
                 }
             }
         }

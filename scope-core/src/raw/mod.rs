@@ -6,6 +6,8 @@ pub(crate) mod child;
 pub(crate) mod frame;
 pub(crate) mod future;
 pub(crate) mod host;
+pub(crate) mod late;
 pub(crate) mod list;
 pub(crate) mod local;
 pub(crate) mod place;
+pub(crate) mod text;

@@ -46,6 +46,11 @@ impl Scope {
         self.flags.fetch_or(OWNS, Ordering::AcqRel);
     }
 
+    /// Whether owned scopes were opened in it.
+    pub(crate) fn owns(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & OWNS != 0
+    }
+
     /// The owned scopes opened in this one that are open, the oldest first.
     pub(crate) fn owned_open(&self) -> Vec<Arc<Held>> {
         if self.flags.load(Ordering::Acquire) & OWNS == 0 {
@@ -59,7 +64,7 @@ impl Scope {
 
     /// Ends the owned scopes that `home` has opened here and not closed, innermost first: it has ended.
     pub(crate) fn end_owned_of(self: &Arc<Self>, home: &TaskRef) {
-        if self.flags.load(Ordering::Acquire) & OWNS == 0 {
+        if !self.owns() {
             return;
         }
         let Some(opened) = self.lock().owned.remove(&home.id()) else { return };

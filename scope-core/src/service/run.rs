@@ -23,18 +23,18 @@ use crate::waits::At;
 
 /// Starts a service's task in `scope`.
 pub(crate) fn serve<E: crate::Fault, S: Service>(
-    place: Place<E>,
+    place: Place<'_, E>,
     service: S,
     location: &'static Location<'static>,
 ) -> (ServiceHandle<S>, Result<(), SpawnError>) {
-    let scope = place.into_scope();
+    let scope = place.scope();
     let name = service.name();
     let task = TaskRef::fresh(Some(name.clone()), location);
     let (core, inbox) = mailbox::pair::<S>(name, service.backlog(), scope.runtime().cloned());
     let closable: Arc<dyn crate::scope::Closable> = core.clone();
     let weak = Arc::downgrade(&closable);
     let run = Run { core: Some(core.clone()), why: Why::Aborted };
-    let result = start_service(scope.clone(), task, run.run(service, inbox, scope.clone(), location));
+    let result = start_service(scope, task, run.run(service, inbox, scope.clone(), location));
     match &result {
         Ok(()) => scope.add_service(weak),
         Err(error) => core.not_started(error.clone()),
