@@ -39,6 +39,7 @@ mod race;
 mod raw;
 mod reason;
 mod record;
+mod requests;
 mod results;
 pub mod rt;
 mod scope;

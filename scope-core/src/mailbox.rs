@@ -5,15 +5,13 @@ use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
-use std::task::Poll;
-
-use async_channel::{Receiver, Sender};
 
 use crate::error::SpawnError;
 use crate::failure::Failure;
 use crate::name::Name;
 use crate::raw::frame;
 use crate::reason::{CancelCause, CancelReason};
+use crate::requests::Requests;
 use crate::rt;
 use crate::scope::{Closable, Part, Scope};
 use crate::service::{CloseError, Service, ServiceError};
@@ -64,7 +62,7 @@ impl<R> End<R> {
 pub(crate) struct Core<S: Service> {
     pub(crate) name: Name,
     pub(crate) runtime: Option<rt::Handle>,
-    pub(crate) requests: Sender<S::Request>,
+    pub(crate) requests: Arc<Requests<S::Request>>,
     stop: Arc<Stop>,
     changed: Event,
     /// Odd while the service's task is being polled; `polled` tells when it no longer is.
@@ -110,12 +108,12 @@ pub(crate) fn pair<S: Service>(
     backlog: usize,
     runtime: Option<rt::Handle>,
 ) -> (Arc<Core<S>>, Inbox<S::Request>) {
-    let (requests, queue) = async_channel::bounded(backlog.max(1));
+    let requests = Arc::new(Requests::new(backlog));
     let stop = Arc::new(Stop { closing: AtomicBool::new(false), asked: Event::new() });
     let core = Core {
         name,
         runtime,
-        requests,
+        requests: requests.clone(),
         stop: stop.clone(),
         changed: Event::new(),
         polls: AtomicU64::new(0),
@@ -123,7 +121,7 @@ pub(crate) fn pair<S: Service>(
         state: Mutex::new(State { info: None, ending: None, end: None, waiting: Vec::new() }),
         scope: OnceLock::new(),
     };
-    (Arc::new(core), Inbox { queue, stop })
+    (Arc::new(core), Inbox { requests, stop })
 }
 
 impl<S: Service> Closable for Core<S> {
@@ -196,6 +194,8 @@ impl<S: Service> Core<S> {
             state.end = Some(End { why, report: report.map(Arc::new) });
             waiting = std::mem::take(&mut state.waiting);
         }
+        // Those of a task that was taken away, too: who asked is told, now that it is known why.
+        self.requests.clear();
         self.changed.notify(usize::MAX);
         for scope in waiting {
             scope.leave(Part::Child);
@@ -277,11 +277,12 @@ impl<S: Service> Core<S> {
         struct Over<'a>(&'a AtomicU64, &'a Event);
         impl Drop for Over<'_> {
             fn drop(&mut self) {
-                self.0.fetch_add(1, Ordering::AcqRel);
+                self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
                 self.1.notify(usize::MAX);
             }
         }
-        self.polls.fetch_add(1, Ordering::AcqRel);
+        // Only the service's own task writes it.
+        self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
         let _over = Over(&self.polls, &self.polled);
         poll()
     }
@@ -338,7 +339,7 @@ impl<S: Service> Core<S> {
 
 /// The requests of a service, for the one task that serves them.
 pub struct Inbox<R> {
-    queue: Receiver<R>,
+    requests: Arc<Requests<R>>,
     stop: Arc<Stop>,
 }
 
@@ -349,23 +350,12 @@ impl<R> Inbox<R> {
     /// # Cancel safety
     /// Dropped before it is ready, no request is lost.
     pub async fn next(&mut self) -> Option<R> {
-        let mut asked = pin!(self.stop.asked());
-        let mut next = pin!(self.queue.recv());
-        at_checkpoint(
-            At::Inbox,
-            poll_fn(|cx| {
-                if asked.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(None);
-                }
-                next.as_mut().poll(cx).map(Result::ok)
-            }),
-        )
-        .await
+        at_checkpoint(At::Inbox, poll_fn(|cx| self.requests.poll_take(cx))).await
     }
 
     /// The next request if one waits.
     pub fn try_next(&mut self) -> Option<R> {
-        if self.is_closing() { None } else { self.queue.try_recv().ok() }
+        if self.is_closing() { None } else { self.requests.try_take() }
     }
 
     /// Whether the end has been asked for.
@@ -392,13 +382,13 @@ impl<R> Inbox<R> {
 
     /// Refuses what waits.
     pub(crate) fn shut(&mut self) {
-        self.queue.close();
-        while self.queue.try_recv().is_ok() {}
+        self.requests.close();
+        self.requests.clear();
     }
 }
 
 impl<R> fmt::Debug for Inbox<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Inbox").field("waiting", &self.queue.len()).field("closing", &self.is_closing()).finish()
+        f.debug_struct("Inbox").field("waiting", &self.requests.len()).field("closing", &self.is_closing()).finish()
     }
 }

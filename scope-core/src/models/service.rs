@@ -1,6 +1,4 @@
-//! A service and its handles: asking for the end, opening, ending, and the wait for the poll in which it fails.
-//!
-//! Requests go through a channel that is not ours: it is not part of these models.
+//! A service and its handles: requests, asking for the end, opening, ending, and the wait for the poll in which it fails.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -17,6 +15,7 @@ use crate::finalizer::Exit;
 use crate::mailbox::{Core, Inbox, Why, pair};
 use crate::name::Name;
 use crate::raw::frame::{self, Here};
+use crate::requests::Requests;
 use crate::scope::Closable;
 use crate::service::Service;
 use crate::sync::block_on;
@@ -48,6 +47,62 @@ impl Service for Nothing {
 
 fn made() -> (Arc<Core<Nothing>>, Inbox<()>) {
     pair(Name::new("nothing"), 1, None)
+}
+
+/// Two ask a service that has room for one request, and that waits for them: both are served.
+#[test]
+fn requests_without_room_are_served_too() {
+    check_up_to(3, || {
+        let requests = Arc::new(Requests::new(1));
+        let askers: Vec<_> = (1..=2)
+            .map(|request| {
+                let requests = requests.clone();
+                thread::spawn(move || block_on(requests.give(request)).is_ok())
+            })
+            .collect();
+        let mut sum = 0;
+        for _ in 1..=2 {
+            sum += block_on(poll_fn(|cx| requests.poll_take(cx))).unwrap_or_default();
+        }
+        assert_eq!(sum, 3);
+        assert!(askers.into_iter().all(|asker| asker.join().is_ok_and(|given| given)));
+    });
+}
+
+/// One gives up its wait for room while the service takes a request: the room is the other's.
+#[test]
+fn room_that_is_not_wanted_any_more_is_passed_on() {
+    check_up_to(3, || {
+        let requests = Arc::new(Requests::new(1));
+        block_on(requests.give(1)).unwrap_or_else(|_| unreachable!("there is room"));
+        let (impatient, patient) = (requests.clone(), requests.clone());
+        let mut gives_up = Box::pin(async move { impatient.give(2).await.is_ok() });
+        block_on(poll_fn(|cx| Poll::Ready(assert!(gives_up.as_mut().poll(cx).is_pending()))));
+        let waits = thread::spawn(move || block_on(patient.give(3)).is_ok());
+        let dropping = thread::spawn(move || drop(gives_up));
+        assert_eq!(block_on(poll_fn(|cx| requests.poll_take(cx))), Some(1));
+        assert!(waits.join().is_ok_and(|given| given) && dropping.join().is_ok());
+        assert_eq!(requests.try_take(), Some(3));
+    });
+}
+
+/// A close ends the waits on both sides.
+#[test]
+fn a_close_ends_every_wait() {
+    check_up_to(3, || {
+        let requests = Arc::new(Requests::new(1));
+        block_on(requests.give(1)).unwrap_or_else(|_| unreachable!("there is room"));
+        let (closes, asks) = (requests.clone(), requests.clone());
+        let asking = thread::spawn(move || block_on(asks.give(2)).is_ok());
+        let closing = thread::spawn(move || closes.close());
+        let mut taken = 0;
+        while block_on(poll_fn(|cx| requests.poll_take(cx))).is_some() {
+            taken += 1;
+        }
+        let given = asking.join().unwrap_or_else(|_| unreachable!("it does not panic"));
+        assert!(closing.join().is_ok());
+        assert_eq!(taken + requests.len(), if given { 2 } else { 1 });
+    });
 }
 
 /// Whoever waits to be asked is told, by whichever of two that ask.

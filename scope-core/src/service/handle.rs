@@ -50,7 +50,7 @@ impl<S: Service> ServiceHandle<S> {
     /// # Cancel safety
     /// Dropped before it is ready, the request has not been given.
     pub async fn send(&self, request: S::Request) -> Result<(), ServiceError> {
-        match at_checkpoint(At::Request, self.core().requests.send(request)).await {
+        match at_checkpoint(At::Request, self.core().requests.give(request)).await {
             Ok(()) => Ok(()),
             Err(_) => Err(self.core().error()),
         }
@@ -168,7 +168,7 @@ impl<S: Service> ServiceHandle<S> {
     pub fn send_blocking(&self, request: S::Request) -> Result<(), ServiceError> {
         let core = self.core();
         core.check_can_block()?;
-        let mut sending = pin!(core.requests.send(request));
+        let mut sending = pin!(core.requests.give(request));
         block_on(|cx| sending.as_mut().poll(cx)).map_err(|_| core.error())
     }
 

@@ -1,0 +1,219 @@
+//! The requests that wait for a service: taken in the order in which they were given, so many at most. Who finds no room
+//! waits, first come, first served.
+//!
+//! It grows as it is used: a thousand services that nobody asks much hold little.
+//!
+//! Invariants
+//! 1. `queue` and the places promised to woken waiters are `limit` together at most; while somebody waits, they are `limit`.
+//! 2. Once closed nothing is put in, and no place is promised.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::PoisonError;
+use std::task::{Context, Poll, Waker};
+
+use crate::sync::{Mutex, MutexGuard};
+
+pub(crate) struct Requests<R> {
+    limit: usize,
+    state: Mutex<State<R>>,
+}
+
+struct State<R> {
+    queue: VecDeque<R>,
+    /// Places of those who were woken and have not put theirs in yet.
+    promised: usize,
+    waiting: VecDeque<Waiting>,
+    next: u64,
+    closed: bool,
+    /// The service, where it waits.
+    served_by: Option<Waker>,
+}
+
+struct Waiting {
+    ticket: u64,
+    waker: Waker,
+}
+
+impl<R> State<R> {
+    /// Promises the place that has become free to the one who has waited longest, who is to be woken.
+    fn pass_on(&mut self) -> Option<Waker> {
+        if self.closed {
+            return None;
+        }
+        let longest = self.waiting.pop_front()?;
+        self.promised += 1;
+        Some(longest.waker)
+    }
+}
+
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+impl<R> Requests<R> {
+    pub(crate) fn new(limit: usize) -> Self {
+        let state = State {
+            queue: VecDeque::new(),
+            promised: 0,
+            waiting: VecDeque::new(),
+            next: 0,
+            closed: false,
+            served_by: None,
+        };
+        Requests { limit: limit.max(1), state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Puts a request in, and waits for room if there is none. Dropped before it is ready, it puts nothing in.
+    pub(crate) fn give(&self, request: R) -> Give<'_, R> {
+        Give { requests: self, request: Some(request), ticket: None }
+    }
+
+    /// Takes the longest waiting request.
+    pub(crate) fn try_take(&self) -> Option<R> {
+        let (request, promised) = {
+            let mut state = self.lock();
+            let request = state.queue.pop_front()?;
+            (request, state.pass_on())
+        };
+        wake(promised);
+        Some(request)
+    }
+
+    /// The same, and waits for one; `None` once closed, whatever waits then. For one task.
+    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<R>> {
+        // Neither cloned nor dropped under the lock.
+        let mut waker = Some(cx.waker().clone());
+        let (taken, promised) = {
+            let mut state = self.lock();
+            if state.closed {
+                return Poll::Ready(None);
+            }
+            match state.queue.pop_front() {
+                Some(request) => (Poll::Ready(Some(request)), state.pass_on()),
+                None => {
+                    std::mem::swap(&mut state.served_by, &mut waker);
+                    (Poll::Pending, None)
+                }
+            }
+        };
+        wake(promised);
+        taken
+    }
+
+    /// Refuses whoever waits for room or comes later, and ends the wait for a request. What is in stays in.
+    pub(crate) fn close(&self) {
+        let (waiting, served_by) = {
+            let mut state = self.lock();
+            state.closed = true;
+            (std::mem::take(&mut state.waiting), state.served_by.take())
+        };
+        wake(served_by);
+        waiting.into_iter().for_each(|waiting| waiting.waker.wake());
+    }
+
+    /// Drops all that are in, of one that is closed.
+    pub(crate) fn clear(&self) {
+        let queue = std::mem::take(&mut self.lock().queue);
+        drop(queue);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().queue.len()
+    }
+}
+
+/// The service takes no more requests.
+#[derive(Debug)]
+pub(crate) struct Closed;
+
+/// The future of [`Requests::give`].
+pub(crate) struct Give<'a, R> {
+    requests: &'a Requests<R>,
+    request: Option<R>,
+    /// It waits, or has been promised a place.
+    ticket: Option<u64>,
+}
+
+// The request is moved in and out, never polled.
+impl<R> Unpin for Give<'_, R> {}
+
+impl<R> Give<'_, R> {
+    /// Puts the request in if it may be. With `waker` it waits otherwise.
+    fn try_put(&mut self, waker: &mut Option<Waker>) -> Poll<Result<(), Closed>> {
+        let mut state = self.requests.lock();
+        if state.closed {
+            self.ticket = None;
+            return Poll::Ready(Err(Closed));
+        }
+        match self.ticket {
+            None if state.queue.len() + state.promised < self.requests.limit => {}
+            None => {
+                if let Some(waker) = waker.take() {
+                    let ticket = state.next;
+                    state.next += 1;
+                    self.ticket = Some(ticket);
+                    state.waiting.push_back(Waiting { ticket, waker });
+                }
+                return Poll::Pending;
+            }
+            Some(ticket) => match state.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
+                Some(waiting) => {
+                    if let Some(waker) = waker {
+                        std::mem::swap(&mut waiting.waker, waker);
+                    }
+                    return Poll::Pending;
+                }
+                None => {
+                    state.promised -= 1;
+                    self.ticket = None;
+                }
+            },
+        }
+        state.queue.extend(self.request.take());
+        let served_by = state.served_by.take();
+        drop(state);
+        wake(served_by);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<R> Future for Give<'_, R> {
+    type Output = Result<(), Closed>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        // Most find room, and need no waker.
+        match self.try_put(&mut None) {
+            Poll::Pending => self.try_put(&mut Some(cx.waker().clone())),
+            ready => ready,
+        }
+    }
+}
+
+impl<R> Drop for Give<'_, R> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        let (waiting, promised);
+        {
+            let mut state = self.requests.lock();
+            let at = state.waiting.iter().position(|waiting| waiting.ticket == ticket);
+            waiting = at.and_then(|at| state.waiting.remove(at));
+            // The place that it was promised is the next one's.
+            promised = if waiting.is_none() && !state.closed {
+                state.promised -= 1;
+                state.pass_on()
+            } else {
+                None
+            };
+        }
+        wake(promised);
+        drop(waiting);
+    }
+}
