@@ -15,7 +15,7 @@ use crate::requests::Requests;
 use crate::rt;
 use crate::scope::{Closable, Part, Scope};
 use crate::service::{CloseError, Service, ServiceError};
-use crate::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crate::sync::{Listen as Event, Listener as _, Mutex, MutexGuard, OnceLock};
 use crate::task::at_checkpoint;
 use crate::waits::At;
@@ -58,6 +58,9 @@ impl<R> End<R> {
     }
 }
 
+const POLLED: usize = 1;
+const PUZZLED: usize = 2;
+
 /// The shared part. `closing` is set before `asked` is notified, `state` changes before `changed` is.
 pub(crate) struct Core<S: Service> {
     pub(crate) name: Name,
@@ -65,8 +68,9 @@ pub(crate) struct Core<S: Service> {
     pub(crate) requests: Arc<Requests<S::Request>>,
     stop: Arc<Stop>,
     changed: Event,
-    /// Odd while the service's task is being polled; `polled` tells when it no longer is.
-    polls: AtomicU64,
+    /// [`POLLED`] while the service's task is being polled, and [`PUZZLED`] for each who waits, by `polled`, until it no
+    /// longer is.
+    polls: AtomicUsize,
     polled: Event,
     state: Mutex<State<S>>,
     /// The service's own scope, to tell whether a caller is within it.
@@ -116,7 +120,7 @@ pub(crate) fn pair<S: Service>(
         requests: requests.clone(),
         stop: stop.clone(),
         changed: Event::new(),
-        polls: AtomicU64::new(0),
+        polls: AtomicUsize::new(0),
         polled: Event::new(),
         state: Mutex::new(State { info: None, ending: None, end: None, waiting: Vec::new() }),
         scope: OnceLock::new(),
@@ -256,9 +260,17 @@ impl<S: Service> Core<S> {
     ///
     /// A service that fails drops its replies first and says why at the end of that very poll: so that is waited for.
     pub(crate) async fn unanswered(&self) -> ServiceError {
+        struct Puzzled<'a>(&'a AtomicUsize);
+        impl Drop for Puzzled<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(PUZZLED, Ordering::AcqRel);
+            }
+        }
+        self.polls.fetch_add(PUZZLED, Ordering::AcqRel);
+        let _puzzled = Puzzled(&self.polls);
         loop {
             let polled = self.polled.listen();
-            let in_poll = self.polls.load(Ordering::Acquire) % 2 == 1;
+            let in_poll = self.polls.load(Ordering::Acquire) & POLLED != 0;
             let why = {
                 let state = self.lock();
                 state.end.as_ref().map(|end| end.why.clone()).or_else(|| state.ending.clone())
@@ -274,15 +286,15 @@ impl<S: Service> Core<S> {
 
     /// Marks the beginning and the end of a poll of the service's task.
     pub(crate) fn in_poll<R>(&self, poll: impl FnOnce() -> R) -> R {
-        struct Over<'a>(&'a AtomicU64, &'a Event);
+        struct Over<'a>(&'a AtomicUsize, &'a Event);
         impl Drop for Over<'_> {
             fn drop(&mut self) {
-                self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
-                self.1.notify(usize::MAX);
+                if self.0.fetch_sub(POLLED, Ordering::AcqRel) >= PUZZLED {
+                    self.1.notify(usize::MAX);
+                }
             }
         }
-        // Only the service's own task writes it.
-        self.polls.store(self.polls.load(Ordering::Relaxed).wrapping_add(1), Ordering::Release);
+        self.polls.fetch_add(POLLED, Ordering::AcqRel);
         let _over = Over(&self.polls, &self.polled);
         poll()
     }

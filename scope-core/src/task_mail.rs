@@ -54,6 +54,11 @@ impl MailCell {
         MailCell(Late::new())
     }
 
+    #[inline]
+    pub(crate) fn is_made(&self) -> bool {
+        self.0.get().is_some()
+    }
+
     pub(crate) fn get(&self) -> Arc<TaskMail> {
         self.0.share(|| TaskMail {
             any: AtomicBool::new(false),
@@ -91,7 +96,6 @@ impl MailCell {
     }
 
     /// The owner has ended: what it has not run goes back.
-    #[inline]
     pub(crate) fn close(&self) -> Vec<Task> {
         self.0.get().map_or_else(Vec::new, TaskMail::close)
     }

@@ -183,11 +183,13 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         let deposit = unsafe { ManuallyDrop::take(&mut self.deposit) };
         let (scope, task) = (&self.scope, self.entry.task());
         self.shields.forget_waker();
-        // Not this task's any more: its heirs wait for it all the same.
-        for task in self.mail.close() {
-            match scope.runtime() {
-                Some(runtime) => drop(runtime.spawn(task)),
-                None => scope.post(task),
+        if self.mail.is_made() {
+            // Not this task's any more: its heirs wait for it all the same.
+            for task in self.mail.close() {
+                match scope.runtime() {
+                    Some(runtime) => drop(runtime.spawn(task)),
+                    None => scope.post(task),
+                }
             }
         }
         if dropped.is_err() || scope.owns() || !D::is_nothing(&end) {
