@@ -59,6 +59,7 @@ unsafe fn fork(control: RawFd, host: Option<RawFd>) -> rustix::io::Result<()> {
     }
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
     let signals = block_signals()?;
+    let shim = rustix::process::getpid();
     let mut stack = Stack([MaybeUninit::uninit(); 4096]);
     let outside = Outside::new(&mut stack)?;
     // SAFETY: one thread; the child goes on as a child of std's, the parent never returns.
@@ -68,7 +69,10 @@ unsafe fn fork(control: RawFd, host: Option<RawFd>) -> rustix::io::Result<()> {
             outside.dismiss();
             Err(error)
         }
-        0 => signals.restore(),
+        0 => {
+            await_leave(shim);
+            signals.restore()
+        }
         server => {
             let Some(server) = Pid::from_raw(server) else { exit(127) };
             if outside.enter().is_err() {
@@ -79,6 +83,17 @@ unsafe fn fork(control: RawFd, host: Option<RawFd>) -> rustix::io::Result<()> {
             // SAFETY: the hook owns them, and nothing returns from here to close them.
             let ends = unsafe { (BorrowedFd::borrow_raw(control), host.map(|fd| BorrowedFd::borrow_raw(fd))) };
             live(server, ends.0, ends.1)
+        }
+    }
+}
+
+/// Waits until the shim has left the server's group, or has ended. A server that stops its own group right at its start
+/// would stop the shim too, and the host's start would wait for ever.
+fn await_leave(shim: Pid) {
+    // SAFETY: system calls; numbers go in and come out.
+    unsafe {
+        while libc::getppid() == shim.as_raw_pid() && libc::getpgid(shim.as_raw_pid()) == libc::getpgrp() {
+            libc::sched_yield();
         }
     }
 }
