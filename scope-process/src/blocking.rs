@@ -10,7 +10,7 @@ use futures_channel::oneshot;
 use scope_core::rt::Handle;
 
 /// How long the runtime may take to begin the work. A pool whose every thread is stuck must not keep a process alive.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Runs `work` on the runtime's threads for blocking work; or here, if the runtime does not begin it in time or has shut
 /// down: rather a short block than a process that is not ended. `None` if `work` panicked.

@@ -32,6 +32,7 @@ pub(crate) struct Group {
     pub(crate) exit: Arc<ExitWatch>,
     /// The leader is a shim, which ends later than the server.
     outlives_server: bool,
+    pub(crate) is_contained: bool,
     /// Held for as long as a look or a sweep takes: not to be waited for on a thread that runs tasks.
     leader: Mutex<Leader>,
 }
@@ -116,8 +117,9 @@ impl Survey {
 impl Group {
     pub(crate) fn new(child: Child, pid: Pid, number: u64, exit: ExitWatch, contained: Option<Containment>) -> Group {
         let outlives_server = contained.as_ref().is_some_and(|contained| contained.server().is_some());
+        let is_contained = contained.is_some();
         let leader = Leader { pid, child: Some(child), contained, status: None, foundlings: Vec::new() };
-        Group { pid, number, exit: Arc::new(exit), outlives_server, leader: Mutex::new(leader) }
+        Group { pid, number, exit: Arc::new(exit), outlives_server, is_contained, leader: Mutex::new(leader) }
     }
 
     pub(crate) fn leader(&self) -> MutexGuard<'_, Leader> {
@@ -125,7 +127,12 @@ impl Group {
     }
 
     fn target(&self, leader: &Leader) -> Target {
-        Target::children_of(OwnerId::of_this_host(), [self.number]).or_in(leader.pins().then_some(self.pid))
+        let (pins, has_ended) = match leader.child.is_some().then(|| exit::peek(self.pid)) {
+            Some(Ok(status)) => (true, status.is_some()),
+            _ => (false, false),
+        };
+        let target = Target::children_of(OwnerId::of_this_host(), [self.number]);
+        target.or_in(pins.then_some(self.pid)).but_ended(has_ended.then_some(self.pid))
     }
 
     /// Of those `found`, perhaps for others too, the ones that are this child's, and those in its containment; but not the
@@ -151,6 +158,9 @@ impl Group {
     /// How the server ended, once it has. Never waits: in the middle of being ended, one with a shim may have ended and
     /// not be known to have.
     pub(crate) fn status(&self) -> Option<ExitStatus> {
+        if let Some(status) = self.reaped() {
+            return status;
+        }
         let of_leader = || exit::peek(self.pid).ok().flatten();
         if !self.outlives_server {
             return of_leader();
@@ -161,30 +171,54 @@ impl Group {
         }
     }
 
+    /// How the leader ended, if it is not to be reaped any more; `None` inside if somebody else has reaped it, or still
+    /// has to. Never waits.
+    pub(crate) fn reaped(&self) -> Option<Option<ExitStatus>> {
+        let leader = self.leader.try_lock().ok()?;
+        leader.child.is_none().then_some(leader.status)
+    }
+
     pub(crate) fn raw_pid(&self) -> u32 {
         self.pid.as_raw_pid().unsigned_abs()
     }
 
-    /// Looks who is left, and if there is anybody and `terminate` is set, sends them SIGTERM. Blocking.
-    pub(crate) fn survey(&self, terminate: bool) -> Survey {
+    /// What a look for this one has to find, and whether the leader had ended before.
+    pub(crate) fn wanted(&self) -> (Target, bool) {
+        let leader = self.leader();
+        (self.target(&leader), self.exit.has_ended())
+    }
+
+    /// The same; `None` while somebody else looks for it or ends it.
+    pub(crate) fn try_wanted(&self) -> Option<(Target, bool)> {
+        let leader = self.leader.try_lock().ok()?;
+        Some((self.target(&leader), self.exit.has_ended()))
+    }
+
+    /// Concludes from a look for [`wanted`](Group::wanted), perhaps for others too, who is left. If that is nobody it reaps
+    /// the leader; if there is anybody and `terminate` is set, it sends them SIGTERM. Blocking.
+    pub(crate) fn survey(&self, looked: &io::Result<Vec<Straggler>>, leader_ended: bool, terminate: bool) -> Survey {
         let mut leader = self.leader();
-        let target = self.target(&leader);
-        let mut survey = Survey::default();
-        match scan::find(&target) {
-            Ok(found) => survey.found = self.its_own(&leader, &found),
+        // One that ended later may have started somebody after the look.
+        let mut survey = Survey { leader_ended, ..Survey::default() };
+        match looked {
+            Ok(found) => survey.found = self.its_own(&leader, found),
             Err(e) => {
                 // Where zombies answer, this is always so; then killing what is not there does no harm.
                 survey.in_doubt = leader.pins() && rustix::process::test_kill_process_group(self.pid).is_ok();
-                survey.error = Some(e);
+                survey.error = Some(io::Error::new(e.kind(), e.to_string()));
                 survey.found = self.its_own(&leader, &[]);
             }
         }
-        survey.leader_ended = self.exit.has_ended();
         if survey.is_empty() {
             // A subreaper follows the last of them.
             survey.in_doubt = !leader.wait_contained(Instant::now() + FOLLOWS);
+            drop(leader);
+            if survey.is_empty() {
+                self.reap();
+            }
             return survey;
         }
+        let target = self.target(&leader);
         // CONT after TERM: who is stopped, by the terminal say, takes no signal but these two and KILL.
         let signals = [Signal::TERM, Signal::CONT];
         if terminate {

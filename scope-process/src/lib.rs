@@ -55,6 +55,7 @@ mod exit;
 mod group;
 mod guardian;
 mod keeper;
+mod looks;
 mod lookup;
 mod marker;
 mod name;

@@ -95,10 +95,17 @@ impl FromStr for Mark {
     }
 }
 
-/// The number of the next child of this host.
+static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// The number of the next child of this host, which is given to it before it is started.
 pub(crate) fn next_child() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    NEXT.fetch_add(1, Ordering::AcqRel)
+}
+
+/// The number that the next child will have. Who has it, or a higher one, has not been started yet.
+#[cfg(target_os = "linux")]
+pub(crate) fn number_of_next_child() -> u64 {
+    NEXT.load(Ordering::Acquire)
 }
 
 fn random() -> u128 {

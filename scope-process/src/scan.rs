@@ -49,11 +49,15 @@ pub(crate) struct Target {
     /// `None`: any.
     children: Option<BTreeSet<u64>>,
     groups: BTreeSet<u32>,
+    /// Those who had ended before they are looked for, and could not have started anybody since.
+    #[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+    ended: BTreeSet<i32>,
 }
 
 impl Target {
     pub(crate) fn all_of(owner: OwnerId) -> Target {
-        Target { variable: format!("{}=", owner.variable()).into_bytes(), children: None, groups: BTreeSet::new() }
+        let variable = format!("{}=", owner.variable()).into_bytes();
+        Target { variable, children: None, groups: BTreeSet::new(), ended: BTreeSet::new() }
     }
 
     pub(crate) fn children_of(owner: OwnerId, children: impl IntoIterator<Item = u64>) -> Target {
@@ -63,6 +67,21 @@ impl Target {
     /// Also those in `groups`. Only for a group whose number cannot be another's.
     pub(crate) fn or_in(mut self, groups: impl IntoIterator<Item = Pid>) -> Target {
         self.groups.extend(groups.into_iter().map(|group| group.as_raw_pid().unsigned_abs()));
+        self
+    }
+
+    /// Without `pid`, if that has ended already.
+    pub(crate) fn but_ended(mut self, pid: Option<Pid>) -> Target {
+        self.ended.extend(pid.map(Pid::as_raw_pid));
+        self
+    }
+
+    /// What this or `other` describes; both of children.
+    pub(crate) fn or(mut self, other: Target) -> Target {
+        self.children =
+            self.children.zip(other.children).map(|(some, others)| some.into_iter().chain(others).collect());
+        self.groups.extend(other.groups);
+        self.ended.extend(other.ended);
         self
     }
 }
@@ -84,6 +103,8 @@ pub fn marked_by(owner: OwnerId) -> std::io::Result<Vec<Straggler>> {
 }
 
 #[cfg(target_os = "linux")]
+mod known;
+#[cfg(target_os = "linux")]
 pub(crate) use linux::{describe, find, look};
 
 #[cfg(not(target_os = "linux"))]
@@ -91,7 +112,7 @@ pub(crate) use elsewhere::{describe, find, look};
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use std::collections::HashSet;
+    use std::fmt::Write;
     use std::io;
     use std::mem::MaybeUninit;
     use std::time::Duration;
@@ -100,8 +121,10 @@ mod linux {
     use rustix::io::Errno;
     use rustix::process::Pid;
 
+    use super::known::Listing;
     use super::{Straggler, Target};
     use crate::marker::Mark;
+    use crate::raw;
 
     /// All live processes that `target` describes, but never the caller itself.
     pub(crate) fn find(target: &Target) -> io::Result<Vec<Straggler>> {
@@ -113,7 +136,7 @@ mod linux {
         }
         let mut space = [MaybeUninit::uninit(); 8192];
         let mut seen = Look::new(target);
-        let mut known = HashSet::new();
+        let mut listing = Listing::new();
         let mut found = Vec::new();
         for _ in 0..PASSES {
             rustix::fs::seek(&proc, SeekFrom::Start(0))?;
@@ -121,20 +144,29 @@ mod linux {
             let mut entries = RawDir::new(&proc, &mut space);
             let mut unsure = Vec::new();
             while let Some(entry) = entries.next() {
-                let Some(pid) = number(entry?.file_name().to_bytes()).filter(|pid| known.insert(*pid)) else {
-                    continue;
-                };
+                let entry = entry?;
+                let Some(pid) = number(entry.file_name().to_bytes()) else { continue };
+                match listing.add(pid, entry.ino(), target.children.as_ref()) {
+                    None => continue,
+                    Some(true) if !seen.may_be_in_group(pid) => continue,
+                    Some(_) => {}
+                }
                 match seen.at(pid) {
                     Seen::Ours(straggler) => found.push(straggler),
                     Seen::Unsure => unsure.push(pid),
                     Seen::No => {}
                 }
+                if let Some(child) = seen.child {
+                    listing.descends_from(child);
+                }
             }
+            listing.end_pass();
             found.extend(unsure.into_iter().filter_map(|pid| seen.again(pid)));
             if !seen.lost {
                 break;
             }
         }
+        listing.keep();
         match seen.refused {
             // Silence would be taken for "nobody there".
             Some(e) => Err(e.into()),
@@ -172,7 +204,10 @@ mod linux {
         target: &'a Target,
         variable: memchr::memmem::Finder<'a>,
         own: Pid,
+        path: String,
         buf: Vec<u8>,
+        /// Which child of this host the last one comes from, if its marker says so.
+        child: Option<u64>,
         /// The descriptors ran out on the way.
         refused: Option<Errno>,
         /// Somebody ended before it could be told whose it was.
@@ -183,7 +218,16 @@ mod linux {
         fn new(target: &'a Target) -> Self {
             let variable = memchr::memmem::Finder::new(&target.variable);
             let own = rustix::process::getpid();
-            Look { target, variable, own, buf: Vec::with_capacity(8192), refused: None, lost: false }
+            Look {
+                target,
+                variable,
+                own,
+                path: String::new(),
+                buf: Vec::with_capacity(8192),
+                child: None,
+                refused: None,
+                lost: false,
+            }
         }
 
         /// Looks until it is sure. Between two programs of an exec a process has no environment, and whoever is taken
@@ -204,9 +248,29 @@ mod linux {
             }
         }
 
+        /// Whether it is in one of the groups, as far as can be told.
+        fn may_be_in_group(&self, pid: Pid) -> bool {
+            match raw::group_of::group_of(pid) {
+                Ok(group) => self.target.groups.contains(&group),
+                Err(error) => error != Errno::SRCH,
+            }
+        }
+
         fn at(&mut self, pid: Pid) -> Seen {
-            if pid == self.own {
+            self.child = None;
+            if pid == self.own || self.target.ended.contains(&pid.as_raw_pid()) {
                 return Seen::No;
+            }
+            let group = raw::group_of::group_of(pid);
+            match group {
+                // A kernel thread, or one who came into this namespace with a group from outside. A host's children are
+                // each started with a group of their own.
+                Ok(0) if self.target.children.is_some() => return Seen::No,
+                Err(Errno::SRCH) => {
+                    self.lost = true;
+                    return Seen::No;
+                }
+                Ok(_) | Err(_) => {}
             }
             let environment = self.read(pid, "environ");
             let is_bare = environment && self.buf.is_empty();
@@ -217,9 +281,12 @@ mod linux {
                 (Some(children), mark) => mark.is_some_and(|mark| children.contains(&mark.child)),
             };
             let marked = mark.is_some_and(wanted);
-            // Half the cost of a scan, so not without need. (`getpgid` would be cheaper; rustix's takes the 0 that it
-            // says of kernel threads for impossible.)
-            if !marked && !is_bare && self.target.groups.is_empty() || !self.read(pid, "stat") {
+            // The marker of another host has other numbers.
+            self.child = mark.flatten().filter(|_| self.target.children.is_some()).map(|mark| mark.child);
+            let is_elsewhere = group.is_ok_and(|group| !self.target.groups.contains(&group));
+            let is_stranger = !marked && is_elsewhere && (!is_bare || group == Ok(0));
+            // Twice the cost of all the rest, so not without need.
+            if is_stranger || !self.read(pid, "stat") {
                 return Seen::No;
             }
             let Some(stat) = Stat::parse(&self.buf).filter(Stat::is_alive) else {
@@ -237,7 +304,6 @@ mod linux {
                     state: stat.state,
                     child: mark.map(|mark| mark.child),
                 }),
-                // Kernel threads have no group.
                 false if is_bare && !stat.is_bare && stat.group != 0 => Seen::Unsure,
                 false => Seen::No,
             }
@@ -272,9 +338,10 @@ mod linux {
 
         fn try_read(&mut self, pid: Pid, file: &str) -> rustix::io::Result<()> {
             self.buf.clear();
-            let path = format!("/proc/{pid}/{file}");
+            self.path.clear();
+            let _ = write!(self.path, "/proc/{pid}/{file}");
             // std asks for the size before it reads, which these files do not have.
-            let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+            let file = rustix::fs::open(&*self.path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
             loop {
                 self.buf.reserve(4096);
                 let room = rustix::buffer::spare_capacity(&mut self.buf);

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use scope_core::rt::Handle;
 
 use crate::exit::{ExitWatch, Exited};
-use crate::group::{Group, Survey};
+use crate::group::Survey;
 use crate::report::{Action, Sent};
-use crate::{Budgets, PipeReader, Process, Tail, blocking};
+use crate::{Budgets, PipeReader, Process, Tail, blocking, looks};
 
 /// Between two looks at those who were told to end, from the second on: someone who starts others all the time must not
 /// keep us scanning.
@@ -24,6 +24,9 @@ pub(crate) async fn run(process: &mut Process, budgets: Budgets) -> Option<ExitS
     // What it said last.
     poll_fn(|cx| Poll::Ready(hear(process, cx))).await;
     let group = Arc::clone(&process.group);
+    if let Some(status) = group.reaped() {
+        return status;
+    }
     let reaped = blocking::run(&process.rt, move || group.reap()).await;
     reaped.unwrap_or_else(|| process.group.reap())
 }
@@ -45,7 +48,7 @@ async fn end(process: &mut Process, budgets: Budgets) {
 
     let start = rt.now();
     let terminate = !budgets.after_term.is_zero();
-    let survey = survey(&rt, &group, terminate).await;
+    let survey = looks::survey(&rt, &group, terminate).await;
     let scanned = rt.now();
     // As it was before anything was sent.
     process.log.notice(survey.leader_ended);
@@ -96,7 +99,7 @@ async fn settle(process: &mut Process, mut survey: Survey, deadline: Instant) ->
         if round > 0 || !all_watched {
             rt.sleep_until(deadline.min(rt.now() + PAUSE)).await;
         }
-        survey = self::survey(&rt, &group, false).await;
+        survey = looks::survey(&rt, &group, false).await;
         process.log.found(&survey.found);
         if survey.is_empty() {
             return 0;
@@ -155,12 +158,6 @@ fn read(pipe: &mut Option<PipeReader>, tail: Option<&Tail>, cx: &mut Context<'_>
         }
     }
     true
-}
-
-async fn survey(rt: &Handle, group: &Arc<Group>, terminate: bool) -> Survey {
-    let worker = Arc::clone(group);
-    let survey = blocking::run(rt, move || worker.survey(terminate)).await;
-    survey.unwrap_or_else(|| group.survey(terminate))
 }
 
 fn after(rt: &Handle, budget: Duration) -> Instant {

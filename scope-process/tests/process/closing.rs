@@ -1,6 +1,8 @@
 //! `Process::close`: the steps, and what the report says of them.
 
+use std::future::{Future, poll_fn};
 use std::os::unix::process::ExitStatusExt;
+use std::task::Poll;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use scope_core::rt::Handle;
@@ -53,6 +55,44 @@ fn a_child_left_behind_is_told_to_end() {
         assert_eq!(report.stragglers().len(), 1, "{report:#}");
         assert_eq!(report.stragglers()[0].comm, "sleep");
         assert!(report.is_complete() && !report.is_polite(), "{report:#}");
+    });
+}
+
+/// They are looked for together; each is told of its own, and only of those.
+#[test]
+fn of_many_that_are_closed_at_once_each_is_told_what_it_left() {
+    let servers = [
+        (servers::POLITE, Some(0), 0),
+        (servers::LEAVES_A_CHILD, Some(3), 1),
+        (servers::ENDS_AT_ONCE, Some(7), 0),
+        (servers::NEVER_READS, None, 0),
+    ];
+    on_each(async |rt| {
+        let mut closing = Vec::new();
+        for n in 0..40 {
+            let (script, code, left) = servers[n % servers.len()];
+            let budgets = patient().with_after_eof(SHORT * 10);
+            let (mut process, suspect) = ready(&rt, script, budgets).await;
+            closing.push(Some(Box::pin(async move {
+                let report = process.close().await;
+                assert_eq!(report.status().unwrap().code(), code, "{report:#}");
+                assert!(report.is_complete() && report.stragglers().len() == left, "{report:#}");
+                suspect.assert_gone();
+            })));
+        }
+        let mut polled = 0;
+        poll_fn(|cx| {
+            polled += 1;
+            for (n, place) in closing.iter_mut().enumerate() {
+                let ended = place.as_mut().is_some_and(|closing| closing.as_mut().poll(cx).is_ready());
+                // Some are given up on the way, whatever is being done for them.
+                if ended || n % 7 == polled {
+                    *place = None;
+                }
+            }
+            if closing.iter().all(Option::is_none) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
     });
 }
 
