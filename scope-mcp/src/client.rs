@@ -24,13 +24,16 @@ mod subscriptions;
 mod tasks;
 mod tools;
 
+use std::borrow::Cow;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use scope_core::{CloseError, ServiceHandle};
 use serde_json::value::RawValue;
 
-pub use connection::{Connection, Request};
+pub use connection::Connection;
 pub use handlers::{Question, Roots};
 pub use home::Home;
 pub use info::ServerInfo;
@@ -50,6 +53,7 @@ use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
 use input::Outcome;
+use options::Terms;
 
 /// A handle of a server: cheap to clone, to be used from any task, at once.
 ///
@@ -205,7 +209,7 @@ impl Client {
             return Err(CallError::not_json(&name, "they must be an object or an array"));
         }
         if options.one_round {
-            return self.request(name, params, options).await;
+            return self.request(&name, params.as_deref(), options.terms(&self.shared.options)).await;
         }
         let (Outcome::Result(result) | Outcome::Task(result)) = self.converse(&name, params, options).await?;
         Ok(result)
@@ -254,41 +258,48 @@ impl Client {
         self.handle.is_closed()
     }
 
-    async fn request(&self, name: CallName, params: Option<Box<RawValue>>, options: &CallOptions) -> Answer {
-        match self.begin(self.shared.next_id(), &name, params, options).await?.await {
+    async fn request(&self, name: &CallName<'_>, params: Option<&RawValue>, terms: Terms<'_>) -> Answer {
+        match self.begin(self.shared.next_id(), name.clone(), params, terms).await?.await {
             // Turned away at the door, while the connection was ending for another reason.
-            Err(error) if error.is_closed() && error.is_not_sent() => Err(self.shared.closed(&name)),
+            Err(error) if error.is_closed() && error.is_not_sent() => Err(self.shared.closed(name)),
             answer => answer,
         }
     }
 
     /// Hands a call over, by a number that is known before, so that what is said of it can be heard.
-    async fn begin(
+    async fn begin<'n>(
         &self,
         id: u64,
-        name: &CallName,
-        params: Option<Box<RawValue>>,
-        options: &CallOptions,
-    ) -> Result<Pending, CallError> {
-        let (reply, pending) = pair(id, name, &self.shared.abandoned);
-        let call = NewCall {
-            id,
-            name: name.clone(),
-            params,
-            timeout: options.timeout.unwrap_or(self.shared.options.call_timeout),
-            max_timeout: options.max_timeout.unwrap_or(self.shared.options.max_call_timeout),
-            progress: options.take_progress(),
-            meta: options.meta.clone(),
-            reply,
-        };
-        match self.handle.send(Request::new(call)).await {
-            Ok(()) => Ok(pending),
-            Err(error) => Err(self.shared.not_sent(name, &error)),
+        name: CallName<'n>,
+        params: Option<&RawValue>,
+        terms: Terms<'_>,
+    ) -> Result<Pending<'n>, CallError> {
+        let Terms { timeout, max_timeout, progress, meta } = terms;
+        let stamp = &self.spoken(&name).await?.stamp;
+        let line = stamp.request(id, &name.method, params, progress.is_some(), meta);
+        let line = line.map_err(|why| CallError::not_json(&name, why))?;
+        // In a cancelled scope nothing is begun any more.
+        poll_fn(|_| if scope_core::is_cancelled() { Poll::Pending } else { Poll::Ready(()) }).await;
+        if self.handle.is_closing() {
+            return Err(match self.handle.ready().await {
+                Ok(_) => self.shared.closed(&name),
+                Err(error) => self.shared.not_sent(&name, &error),
+            });
         }
+        let (reply, pending) = pair(id, name, &self.shared.abandoned);
+        let mut call = NewCall::new(id, pending.method(), line, timeout, reply);
+        (call.max_timeout, call.progress) = (max_timeout, progress);
+        // If it is refused, the reply has said so.
+        let _ = self.shared.desk.call(call).await;
+        Ok(pending)
     }
 
-    fn call_name(&self, method: &str, subject: Option<&str>) -> CallName {
-        CallName { server: Arc::clone(&self.shared.server), method: method.into(), subject: subject.map(Into::into) }
+    fn call_name<'n>(&self, method: &'n str, subject: Option<&'n str>) -> CallName<'n> {
+        CallName {
+            server: Arc::clone(&self.shared.server),
+            method: Cow::Borrowed(method),
+            subject: subject.map(Cow::Borrowed),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ mod gone;
 mod open;
 
 pub use call::CallError;
-pub(crate) use call::{CallName, Delivery};
+pub(crate) use call::{CallName, Delivery, Fault};
 pub use gone::{Gone, HowGone};
 pub use open::OpenError;
 pub(crate) use open::OpenKind;

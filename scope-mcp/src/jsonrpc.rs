@@ -18,7 +18,7 @@ pub(crate) use id::whole_number;
 pub(crate) use json::Json;
 pub(crate) use members::Members;
 pub use rejection::Rejection;
-pub(crate) use write::{notification, rejection_answer, request, result_answer};
+pub(crate) use write::{notification, rejection_answer, request, request_with_meta, result_answer};
 
 /// The line is not JSON.
 pub(crate) const PARSE_ERROR: i64 = -32700;

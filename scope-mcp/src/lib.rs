@@ -93,7 +93,7 @@ mod wire;
 
 pub use client::{
     CallOptions, Client, ClientOptions, CloseReport, Connection, Ending, Home, Notifications, OutputCheck, Page,
-    Question, Request, Roots, ServerInfo, ServerSpec, Subscription, SubscriptionEnd, ToolTask, Traffic,
+    Question, Roots, ServerInfo, ServerSpec, Subscription, SubscriptionEnd, ToolTask, Traffic,
 };
 pub use era::{Era, Revision};
 pub use error::{CallError, Gone, HowGone, OpenError};

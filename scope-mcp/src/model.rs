@@ -26,6 +26,7 @@ mod sampling;
 mod setters;
 mod subscription;
 mod task;
+mod text;
 mod tool;
 
 use setters::setters;

@@ -46,13 +46,17 @@ pub(crate) struct Peer {
     pub(crate) session: Session,
     pub(crate) desk: Arc<Desk>,
     abandoned: Arc<Abandoned>,
+    /// As the desk was told last; `None` if it does not know of what was taken since.
+    unsent: Option<usize>,
+    /// Empty; kept for its memory.
+    asks: Vec<Ask>,
     /// In the order in which they came, which is that in which they are cancelled.
     running: BTreeMap<u64, Arc<Cancel>>,
 }
 
 impl Peer {
     pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
-        Peer { session, desk, abandoned, running: BTreeMap::new() }
+        Peer { session, desk, abandoned, unsent: None, asks: Vec::new(), running: BTreeMap::new() }
     }
 
     /// Moves whatever there is to move. Ready when the peer is gone.
@@ -66,9 +70,7 @@ impl Peer {
         respond: &mut dyn FnMut(&mut Session, &mut Arrived) -> Work,
         cx: &mut Context<'_>,
     ) -> Poll<Gone> {
-        let asks = self.desk.take(cx);
-        self.take(rt, asks, cx);
-        self.session.observe(rt.now());
+        self.take(rt, cx);
         let gone = link.poll(&mut self.session, cx);
         let mut begun = 0;
         while begun < BURST
@@ -79,8 +81,7 @@ impl Peer {
         }
         if begun > 0 {
             // What was answered at once.
-            let asks = self.desk.take_now();
-            self.take(rt, asks, cx);
+            self.take(rt, cx);
         }
         for key in self.session.cancelled_requests() {
             if let Some(cancel) = self.running.get(&key) {
@@ -94,25 +95,37 @@ impl Peer {
                 cx.waker().wake_by_ref();
             }
         }
-        self.desk.unsent(self.session.unsent());
+        let unsent = self.session.unsent();
+        if self.unsent != Some(unsent) {
+            self.unsent = Some(unsent);
+            self.desk.unsent(unsent);
+        }
         gone
     }
 
     /// Takes over what handlers, and callers who gave up, have left.
-    fn take(&mut self, rt: &Handle, asks: Vec<Ask>, cx: &mut Context<'_>) {
+    pub(crate) fn take(&mut self, rt: &Handle, cx: &mut Context<'_>) {
         for id in self.abandoned.poll_take(cx) {
             self.session.abandon(id);
         }
-        for ask in asks {
+        let mut asks = std::mem::take(&mut self.asks);
+        self.desk.take(&mut asks, cx);
+        if !asks.is_empty() {
+            self.unsent = None;
+        }
+        // For all of them: they have come at once.
+        let mut now = None;
+        for ask in asks.drain(..) {
             match ask {
                 Ask::Line(line) => self.session.send(line),
                 Ask::Over { key, line } => {
                     self.running.remove(&key);
                     self.session.respond_line(key, line);
                 }
-                Ask::Call(call) => self.session.call(rt.now(), *call),
+                Ask::Call(call) => self.session.call(*now.get_or_insert_with(|| rt.now()), call),
             }
         }
+        self.asks = asks;
     }
 
     fn begin(

@@ -12,9 +12,10 @@
 //! A call is in `calls` until its caller has been told, or has gone. Invariants:
 //! 1. `waiting` names only calls that are waiting, or are gone already;
 //! 2. `on_wire` counts the calls in `calls` that are queued or sent, and is at most `max_in_flight`;
-//! 3. each call in `calls` has its entry in `deadlines`, and only those have;
+//! 3. each call in `calls` has its entry in `deadlines`; of entries without one there are only so many more;
 //! 4. an answer counts only for a call of which at least a byte went out.
 
+mod deadlines;
 mod incoming;
 mod noise;
 mod numbered;
@@ -22,7 +23,8 @@ mod outbox;
 mod reply;
 mod served;
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,12 +33,11 @@ use serde_json::value::RawValue;
 
 use crate::Revision;
 use crate::client::{Subscriber, Subscribers, Traffic};
-use crate::era::Stamp;
-use crate::error::{CallError, CallName, Delivery, Gone, Spoken};
+use crate::error::{Delivery, Fault, Gone, Spoken};
 use crate::jsonrpc::{self, Rejection};
-use crate::model::Object;
 use crate::wire::{Direction, Wire, WireLine};
 
+use deadlines::Deadlines;
 pub(crate) use noise::Noise;
 use outbox::Outbox;
 pub(crate) use reply::{Abandoned, Answer, Pending, Reply, pair};
@@ -76,39 +77,50 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct NewCall {
     pub(crate) id: u64,
-    pub(crate) name: CallName,
-    pub(crate) params: Option<Box<RawValue>>,
+    matter: Matter,
+    /// The whole request.
+    pub(crate) line: Vec<u8>,
     pub(crate) timeout: Duration,
     /// Progress starts the time-out anew, but does not go beyond this.
     pub(crate) max_timeout: Duration,
     /// Hears of its progress, if that was asked for.
     pub(crate) progress: Option<Arc<Subscriber>>,
-    /// What else is to stand in its `_meta`.
-    pub(crate) meta: Object,
     pub(crate) reply: Reply,
 }
 
+/// What a call is about, as far as that matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Matter {
+    /// By which a conversation begins: never cancelled, for the protocol forbids it for the one; and who does not know the
+    /// other does not know what is cancelled.
+    Beginning,
+    /// The server may end it by itself.
+    Subscription,
+    Other,
+}
+
 impl NewCall {
-    /// A call that wants nothing more.
-    pub(crate) fn new(
-        id: u64,
-        name: CallName,
-        params: Option<Box<RawValue>>,
-        timeout: Duration,
-        reply: Reply,
-    ) -> NewCall {
-        NewCall { id, name, params, timeout, max_timeout: timeout, progress: None, meta: Object::new(), reply }
+    /// A call of `method` that wants nothing more. `line` is the request with its id.
+    pub(crate) fn new(id: u64, method: &str, line: Vec<u8>, timeout: Duration, reply: Reply) -> NewCall {
+        let matter = match method {
+            "initialize" | "server/discover" => Matter::Beginning,
+            "subscriptions/listen" => Matter::Subscription,
+            _ => Matter::Other,
+        };
+        NewCall { id, matter, line, timeout, max_timeout: timeout, progress: None, reply }
     }
 }
 
 struct Call {
-    name: CallName,
+    matter: Matter,
     /// Until it is put on the wire.
-    params: Option<Box<RawValue>>,
+    line: Vec<u8>,
     deadline: Instant,
     timeout: Duration,
     latest: Instant,
     progress: Option<Arc<Subscriber>>,
+    /// It is in `signs`.
+    signed: bool,
     reply: Reply,
     stage: Stage,
     /// Lines of noise before it.
@@ -128,7 +140,28 @@ impl Call {
     }
 
     fn weight(&self) -> usize {
-        self.params.as_ref().map_or(0, |raw| raw.get().len())
+        self.line.len()
+    }
+}
+
+/// Ids of ours are counted up, and nobody else chooses by which of them something is kept: any spreading will do.
+#[derive(Default)]
+struct ById(u64);
+
+impl Hasher for ById {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        // The golden ratio: neighbours end up far from each other, in the upper bits as in the lower.
+        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
     }
 }
 
@@ -136,8 +169,6 @@ impl Call {
 pub(crate) struct Session {
     side: Side,
     peer: Arc<str>,
-    /// As it was told last.
-    now: Option<Instant>,
     max_in_flight: usize,
     max_waiting: usize,
     max_waiting_bytes: usize,
@@ -146,13 +177,14 @@ pub(crate) struct Session {
     subscribers: Arc<Subscribers>,
     /// Once it has been agreed upon.
     revision: Option<Revision>,
-    stamp: Stamp,
-    calls: HashMap<u64, Call>,
+    calls: HashMap<u64, Call, BuildHasherDefault<ById>>,
     waiting: VecDeque<u64>,
     waiting_count: usize,
     waiting_bytes: usize,
     on_wire: usize,
-    deadlines: BTreeSet<(Instant, u64)>,
+    deadlines: Deadlines,
+    /// The calls whose progress was heard of since the last [`renew`](Session::renew), or that have gone since.
+    signs: Vec<u64>,
     served: Served,
     /// Nothing more will come.
     deaf: bool,
@@ -175,7 +207,6 @@ impl Session {
         Session {
             side: settings.side,
             peer: Arc::clone(peer),
-            now: None,
             max_in_flight: settings.max_in_flight.max(1),
             max_waiting: settings.max_waiting,
             max_waiting_bytes: settings.max_waiting_bytes,
@@ -183,13 +214,13 @@ impl Session {
             wire: settings.wire,
             subscribers: Arc::clone(subscribers),
             revision: None,
-            stamp: Stamp::default(),
-            calls: HashMap::new(),
+            calls: HashMap::default(),
             waiting: VecDeque::new(),
             waiting_count: 0,
             waiting_bytes: 0,
             on_wire: 0,
-            deadlines: BTreeSet::new(),
+            deadlines: Deadlines::default(),
+            signs: Vec::new(),
             served: Served::new(settings.served),
             deaf: false,
             outbox: Outbox::default(),
@@ -204,49 +235,55 @@ impl Session {
         self.revision = Some(revision);
     }
 
-    /// What stands in each request from here on.
-    pub(crate) fn stamp(&mut self, stamp: Stamp) {
-        self.stamp = stamp;
-    }
-
     /// What was agreed upon, if anything was.
     pub(crate) fn revision(&self) -> Option<Revision> {
         self.revision
     }
 
-    /// Tells the time, before anything is read.
-    pub(crate) fn observe(&mut self, now: Instant) {
-        self.now = Some(now);
+    /// Whether the peer has given a sign that it is at a call: then [`renew`](Session::renew) its time.
+    pub(crate) fn has_signs(&self) -> bool {
+        !self.signs.is_empty()
+    }
+
+    /// Gives the calls their time anew, within the limit of each, that the peer has given a sign of.
+    pub(crate) fn renew(&mut self, now: Instant) {
+        for id in std::mem::take(&mut self.signs) {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            call.signed = false;
+            let deadline = (now + call.timeout).min(call.latest);
+            if call.deadline != deadline {
+                call.deadline = deadline;
+                self.deadlines.insert(deadline, id);
+                self.tidy_deadlines();
+            }
+        }
     }
 
     /// Takes a call over. Whatever becomes of it, its reply says.
     pub(crate) fn call(&mut self, now: Instant, new: NewCall) {
-        let NewCall { id, name, params, timeout, max_timeout, progress, meta, reply } = new;
+        let NewCall { id, matter, line, timeout, max_timeout, progress, reply } = new;
         if reply.is_gone() {
             return;
         }
         if let Some(over) = &self.over {
-            return reply.send(Err(over.error(&name, Delivery::NotSent)));
+            return reply.send(Err(over.fault(Delivery::NotSent)));
         }
         if self.deaf {
-            return reply.send(Err(CallError::closed(&name, Delivery::NotSent)));
+            return reply.send(Err(Fault::closed(Delivery::NotSent)));
         }
         if timeout.is_zero() {
-            return reply.send(Err(CallError::timed_out(&name, Delivery::NotSent, timeout, None)));
+            return reply.send(Err(Fault::timed_out(Delivery::NotSent, timeout, None)));
         }
-        let params = match self.stamp.on(params.as_deref(), progress.as_ref().map(|_| id), &meta) {
-            Ok(stamped) => stamped.or(params),
-            Err(why) => return reply.send(Err(CallError::not_json(&name, why))),
-        };
         let timeout = timeout.min(LONGEST);
         let max_timeout = max_timeout.clamp(timeout, LONGEST);
         let call = Call {
-            name,
-            params,
+            matter,
+            line,
             deadline: now + timeout,
             timeout,
             latest: now + max_timeout,
             progress,
+            signed: false,
             reply,
             stage: Stage::Waiting,
             noise_before: self.noise.count(),
@@ -256,7 +293,7 @@ impl Session {
             if self.waiting_count >= self.max_waiting
                 || weight > self.max_waiting_bytes.saturating_sub(self.waiting_bytes)
             {
-                return call.reply.send(Err(CallError::busy(&call.name, self.waiting_count)));
+                return call.reply.send(Err(Fault::busy(self.waiting_count)));
             }
             if self.waiting.len() > 2 * self.waiting_count + 64 {
                 // Mostly ids of calls that have gone.
@@ -267,10 +304,21 @@ impl Session {
         }
         self.waiting_count += 1;
         self.waiting_bytes += call.weight();
-        self.deadlines.insert((call.deadline, id));
+        let deadline = call.deadline;
         self.calls.insert(id, call);
+        self.deadlines.insert(deadline, id);
         if self.has_room() {
             self.put_on_wire(id);
+        }
+    }
+
+    /// Clears away the deadlines of calls that have gone, when there are too many of them.
+    fn tidy_deadlines(&mut self) {
+        let Session { deadlines, calls, .. } = self;
+        if calls.is_empty() {
+            deadlines.clear();
+        } else if deadlines.len() > 2 * calls.len() + 64 {
+            deadlines.retain(|at, id| calls.get(&id).is_some_and(|call| call.deadline == at));
         }
     }
 
@@ -341,8 +389,8 @@ impl Session {
         calls.sort_unstable();
         for id in calls {
             if let Some(call) = self.take(id) {
-                let error = CallError::closed(&call.name, call.delivery());
-                call.reply.send(Err(error));
+                let fault = Fault::closed(call.delivery());
+                call.reply.send(Err(fault));
             }
         }
     }
@@ -361,25 +409,27 @@ impl Session {
         }
     }
 
-    /// When something times out next.
+    /// When something times out next, or somewhat earlier.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.deadlines.first().map(|(at, _)| at)
     }
 
     /// Ends the calls whose time is over.
     pub(crate) fn expire(&mut self, now: Instant) {
-        while let Some((at, id)) = self.deadlines.first().copied()
+        while let Some((at, id)) = self.deadlines.first()
             && at <= now
         {
-            let Some(call) = self.take(id) else {
-                self.deadlines.remove(&(at, id));
-                continue;
-            };
-            let reason = format!("no answer in {}", Spoken(call.timeout));
-            self.tell_cancelled(id, &call, &reason);
-            let noise = self.noise.last_since(call.noise_before);
-            let error = CallError::timed_out(&call.name, call.delivery(), call.timeout, noise);
-            call.reply.send(Err(error));
+            self.deadlines.remove_first();
+            // It may have gone, or have got its time anew.
+            if self.calls.get(&id).is_some_and(|call| call.deadline == at)
+                && let Some(call) = self.take(id)
+            {
+                let reason = format!("no answer in {}", Spoken(call.timeout));
+                self.tell_cancelled(id, &call, &reason);
+                let noise = self.noise.last_since(call.noise_before);
+                let fault = Fault::timed_out(call.delivery(), call.timeout, noise);
+                call.reply.send(Err(fault));
+            }
         }
         self.admit();
     }
@@ -395,14 +445,13 @@ impl Session {
     pub(crate) fn start_over(&mut self) {
         self.finish_calls(&Over::Closed);
         self.revision = None;
-        self.stamp = Stamp::default();
         self.over = None;
         self.deaf = false;
     }
 
-    /// What is to be written, in order; no more than `max` pieces.
-    pub(crate) fn output(&self, max: usize) -> Vec<IoSlice<'_>> {
-        self.outbox.slices(max)
+    /// What is to be written, in order.
+    pub(crate) fn output(&self) -> impl Iterator<Item = IoSlice<'_>> {
+        self.outbox.slices()
     }
 
     /// Whether there is anything to be written.
@@ -460,6 +509,7 @@ impl Session {
         let mut calls: Vec<(u64, Call)> = self.calls.drain().collect();
         calls.sort_unstable_by_key(|(id, _)| *id);
         self.deadlines.clear();
+        self.signs.clear();
         self.waiting.clear();
         self.waiting_count = 0;
         self.waiting_bytes = 0;
@@ -471,8 +521,8 @@ impl Session {
             if !call.reply.is_gone() {
                 unanswered += 1;
             }
-            let error = over.error(&call.name, call.delivery());
-            call.reply.send(Err(error));
+            let fault = over.fault(call.delivery());
+            call.reply.send(Err(fault));
         }
         unanswered
     }
@@ -500,14 +550,14 @@ impl Session {
         self.waiting_bytes -= call.weight();
         self.on_wire += 1;
         call.stage = Stage::Queued;
-        let params = call.params.take();
-        self.outbox.push(jsonrpc::request(id, &call.name.method, params.as_deref()), Some(id));
+        let line = std::mem::take(&mut call.line);
+        self.outbox.push(line, Some(id));
     }
 
     /// Takes a call out of all the books.
     fn take(&mut self, id: u64) -> Option<Call> {
         let call = self.calls.remove(&id)?;
-        self.deadlines.remove(&(call.deadline, id));
+        self.tidy_deadlines();
         match call.stage {
             Stage::Waiting => {
                 self.waiting_count -= 1;
@@ -524,8 +574,7 @@ impl Session {
 
     /// Tells the server that nobody waits any more, if it knows of the call at all.
     fn tell_cancelled(&mut self, id: u64, call: &Call, reason: &str) {
-        // The protocol forbids it for the one; and who does not know the other does not know what is cancelled.
-        if call.stage != Stage::Sent || matches!(&*call.name.method, "initialize" | "server/discover") {
+        if call.stage != Stage::Sent || call.matter == Matter::Beginning {
             return;
         }
         let params = serde_json::json!({ "requestId": id, "reason": reason });
@@ -536,10 +585,10 @@ impl Session {
 }
 
 impl Over {
-    fn error(&self, name: &CallName, delivery: Delivery) -> CallError {
+    fn fault(&self, delivery: Delivery) -> Fault {
         match self {
-            Over::Closed => CallError::closed(name, delivery),
-            Over::Gone(gone) => CallError::gone(name, delivery, gone.clone()),
+            Over::Closed => Fault::closed(delivery),
+            Over::Gone(gone) => Fault::gone(delivery, gone.clone()),
         }
     }
 }

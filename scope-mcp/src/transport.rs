@@ -12,6 +12,7 @@ pub mod memory;
 mod stdio;
 mod stream;
 mod streams;
+mod wakes;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

@@ -40,7 +40,7 @@ impl Client {
     /// `work`, or the error of a call that took too long, or whose connection has ended meanwhile.
     pub(super) async fn in_time<T>(
         &self,
-        name: &CallName,
+        name: &CallName<'_>,
         allowance: Allowance,
         work: impl Future<Output = T>,
     ) -> Result<T, CallError> {
@@ -53,7 +53,12 @@ impl Client {
     }
 
     /// Waits for `time`, if there is so much left, and if the connection lasts so long; not at all before there is a clock.
-    pub(super) async fn pause(&self, name: &CallName, allowance: Allowance, time: Duration) -> Result<(), CallError> {
+    pub(super) async fn pause(
+        &self,
+        name: &CallName<'_>,
+        allowance: Allowance,
+        time: Duration,
+    ) -> Result<(), CallError> {
         let left = self.left(allowance);
         if let Some(timer) = self.shared.timer(time.min(left))
             && let Either::Right(_) = select(timer, pin!(self.over())).await
@@ -70,6 +75,6 @@ impl Client {
     }
 }
 
-fn out_of_time(name: &CallName, allowance: Allowance) -> CallError {
-    CallError::timed_out(name, Delivery::Answered, allowance.told, None)
+fn out_of_time(name: &CallName<'_>, allowance: Allowance) -> CallError {
+    CallError::timed_out(name, Delivery::Answered, allowance.told)
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::connection::Spoken;
+use super::input::Outcome;
 use super::{CallOptions, Client, ServerInfo};
 use crate::decode::decode;
 use crate::error::{CallError, CallName};
@@ -12,31 +14,47 @@ use crate::session::Answer;
 
 impl Client {
     /// Every typed call goes out here.
-    pub(super) async fn ask(&self, name: &CallName, params: Option<Box<RawValue>>, options: &CallOptions) -> Answer {
+    pub(super) async fn ask(
+        &self,
+        name: &CallName<'_>,
+        params: Option<Box<RawValue>>,
+        options: &CallOptions,
+    ) -> Answer {
         let limits = &self.shared.options;
         let timeout = options.timeout.unwrap_or(limits.call_timeout);
         // One that became a task is seen to go on.
         let longest = options.max_timeout.unwrap_or(limits.max_call_timeout).max(timeout);
-        let allowance = self.allow(longest);
-        let outcome = self.converse(name, params, options).await?;
-        self.follow(name, outcome, allowance).await
+        let start = self.allow(longest);
+        match self.converse(name, params, options).await? {
+            Outcome::Result(result) => Ok(result),
+            Outcome::Task(task) => self.follow(name, &task, start).await,
+        }
     }
 
     /// What is known of the server, once it is open.
-    pub(super) async fn opened(&self, name: &CallName) -> Result<Arc<ServerInfo>, CallError> {
+    pub(super) async fn opened(&self, name: &CallName<'_>) -> Result<Arc<ServerInfo>, CallError> {
         match self.info() {
             Some(info) => Ok(info),
             None => self.wait_ready().await.map_err(|error| CallError::not_opened(name, error)),
         }
     }
+
+    /// What is spoken with the server, once it is open.
+    pub(super) async fn spoken(&self, name: &CallName<'_>) -> Result<&Spoken, CallError> {
+        if let Some(spoken) = self.shared.spoken.get() {
+            return Ok(spoken);
+        }
+        self.opened(name).await?;
+        self.shared.spoken.get().ok_or_else(|| self.shared.closed(name))
+    }
 }
 
 /// The parameters of a call.
-pub(super) fn write<T: Serialize + ?Sized>(name: &CallName, params: &T) -> Result<Box<RawValue>, CallError> {
+pub(super) fn write<T: Serialize + ?Sized>(name: &CallName<'_>, params: &T) -> Result<Box<RawValue>, CallError> {
     to_raw_value(params).map_err(|error| CallError::not_json(name, error.to_string()))
 }
 
 /// The result of a call.
-pub(super) fn read<'a, T: Deserialize<'a>>(name: &CallName, result: &'a RawValue) -> Result<T, CallError> {
+pub(super) fn read<'a, T: Deserialize<'a>>(name: &CallName<'_>, result: &'a RawValue) -> Result<T, CallError> {
     decode(result.get()).map_err(|why| CallError::malformed(name, why))
 }

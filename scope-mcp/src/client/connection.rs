@@ -1,11 +1,12 @@
 //! The owner of a connection: the task that starts the server, speaks with it and ends it.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use scope_core::rt;
@@ -17,16 +18,15 @@ use super::errands::{Errand, Errands};
 use super::handlers::{ClientHandlers, RootsWatch};
 use super::opening::Introduced;
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
-use crate::Era;
+use crate::era::Stamp;
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
 use crate::jsonrpc::{Json, Rejection};
+use crate::model::Object;
 use crate::peer::{Desk, Peer, Work};
 use crate::session::{Abandoned, Arrived, NewCall, Reply, Session};
 use crate::state::{Course, State};
 use crate::transport::{CLOSING, Ended, Link, Target};
-
-/// Requests taken over before the wire gets its turn.
-const BURST: usize = 256;
+use crate::{Era, Revision};
 
 /// For everything about ending a server that is not waiting for it.
 const MARGIN: Duration = Duration::from_secs(2);
@@ -40,6 +40,10 @@ pub(super) struct Shared {
     pub(super) course: Arc<Course>,
     pub(super) handlers: Arc<ClientHandlers>,
     pub(super) errands: Errands,
+    /// Where calls are left.
+    pub(super) desk: Arc<Desk>,
+    /// Once it is open.
+    pub(super) spoken: OnceLock<Spoken>,
     next_id: AtomicU64,
     /// The clock to go by, once there is one.
     clock: OnceLock<rt::Handle>,
@@ -48,6 +52,14 @@ pub(super) struct Shared {
     /// Why it ended or did not open, if that was not asked for. Known from here as soon as it happens, and from the
     /// service itself only when the process has been ended.
     fate: OnceLock<Fate>,
+}
+
+/// What is spoken with a server.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    pub(super) revision: Revision,
+    /// What stands in each request.
+    pub(super) stamp: Stamp,
 }
 
 enum Fate {
@@ -66,6 +78,8 @@ impl Shared {
             abandoned: Arc::default(),
             course: Course::new(),
             errands: Errands::default(),
+            desk: Desk::new(),
+            spoken: OnceLock::new(),
             next_id: AtomicU64::new(1),
             clock: OnceLock::new(),
             command,
@@ -114,7 +128,7 @@ impl Shared {
     }
 
     /// Why a call did not even reach the connection.
-    pub(super) fn not_sent(&self, name: &CallName, error: &ServiceError) -> CallError {
+    pub(super) fn not_sent(&self, name: &CallName<'_>, error: &ServiceError) -> CallError {
         if self.fate.get().is_some() || error.is_closed() || error.is_cancelled() {
             return self.closed(name);
         }
@@ -122,12 +136,12 @@ impl Shared {
     }
 
     /// Why a call that was not sent found the connection closed.
-    pub(super) fn closed(&self, name: &CallName) -> CallError {
+    pub(super) fn closed(&self, name: &CallName<'_>) -> CallError {
         self.ended(name, Delivery::NotSent)
     }
 
     /// Why what a call began has ended with the connection.
-    pub(super) fn ended(&self, name: &CallName, delivery: Delivery) -> CallError {
+    pub(super) fn ended(&self, name: &CallName<'_>, delivery: Delivery) -> CallError {
         match self.fate.get() {
             Some(Fate::NotOpened(error)) => CallError::not_opened(name, error.clone()),
             Some(Fate::Lost(gone)) => CallError::gone(name, delivery, gone.clone()),
@@ -141,10 +155,11 @@ impl Shared {
             Errand::Unsubscribe(uri) => ("resources/unsubscribe", serde_json::json!({ "uri": uri })),
             Errand::CancelTask(id) => ("tasks/cancel", serde_json::json!({ "taskId": id })),
         };
-        let name = CallName { server: Arc::clone(&self.server), method: method.into(), subject: None };
-        let reply = Reply::to_nobody(&name);
         let params = to_raw_value(&params).ok()?;
-        Some(NewCall::new(self.next_id(), name, Some(params), self.options.call_timeout, reply))
+        let id = self.next_id();
+        // There is something to be cleaned up only where the server is open.
+        let line = self.spoken.get()?.stamp.request(id, method, Some(&params), false, &Object::new()).ok()?;
+        Some(NewCall::new(id, method, line, self.options.call_timeout, Reply::to_nobody()))
     }
 }
 
@@ -160,20 +175,10 @@ pub struct Connection {
     ending: Option<Ending>,
 }
 
-/// What a handle asks a [`Connection`] for.
-#[derive(Debug)]
-pub struct Request(NewCall);
-
-impl Request {
-    pub(super) fn new(call: NewCall) -> Self {
-        Request(call)
-    }
-}
-
 impl Connection {
     pub(super) fn new(target: Target, shared: Arc<Shared>) -> Connection {
         let session = Session::new(&shared.server, shared.options.settings(), &shared.subscribers);
-        let peer = Peer::new(session, Desk::new(), Arc::clone(&shared.abandoned));
+        let peer = Peer::new(session, Arc::clone(&shared.desk), Arc::clone(&shared.abandoned));
         let ending = match &target {
             Target::Program(spec) => {
                 let Budgets { after_eof, after_term, after_kill, .. } = spec.budgets;
@@ -200,7 +205,9 @@ impl Connection {
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
         self.link = Some(link);
         self.shared.course.go(State::Negotiating);
-        let Introduced { server, revision, capabilities, instructions } = self.introduce(&rt, started).await?;
+        let Introduced { server, revision, stamp, capabilities, instructions } = self.introduce(&rt, started).await?;
+        // Set once only: a connection is opened once.
+        let _ = self.shared.spoken.set(Spoken { revision, stamp });
         // It may have been started again.
         let pid = self.link.as_ref().and_then(Link::id);
         tracing::debug!(server = &*self.shared.server, %revision, pid, "opened");
@@ -241,10 +248,11 @@ impl Connection {
         OpenError::new(&self.shared.server, self.shared.command.as_deref(), kind, noise)
     }
 
-    /// Waits for a request or for the server's end, and moves what there is to move meanwhile.
-    async fn step(&mut self, inbox: &mut Inbox<Request>, children: &Spawner<Failure>) -> Result<Option<Request>, Gone> {
-        let Connection { shared, peer, roots, link, .. } = self;
-        let mut next = pin!(inbox.next());
+    /// Speaks with the server until it is to be closed, or is gone.
+    async fn talk(&mut self, inbox: &mut Inbox<Infallible>, children: &Spawner<Failure>) -> Result<(), Gone> {
+        let Connection { shared, peer, roots, link, ending, .. } = self;
+        // There are both: it has been opened.
+        let Some((link, rt)) = link.as_mut().zip(shared.clock.get()) else { return Ok(()) };
         let handlers = &shared.handlers;
         let mut respond = |session: &mut Session, request: &mut Arrived| {
             let answer = session
@@ -256,11 +264,14 @@ impl Connection {
                 None => Work::Now(Err(Rejection::method_not_found(&request.method))),
             }
         };
-        poll_fn(|cx| {
+        let mut to_be_closed = pin!(inbox.next());
+        let gone = poll_fn(|cx| {
+            // Looked at first: what has come before that is read yet.
+            let closing = to_be_closed.as_mut().poll(cx);
             // Before anything is written: then it goes out at once.
             for errand in shared.errands.take(cx) {
-                if let Some((call, now)) = shared.errand(&errand).zip(shared.now()) {
-                    peer.session.call(now, call);
+                if let Some(call) = shared.errand(&errand) {
+                    peer.session.call(rt.now(), call);
                 }
             }
             if let Some(roots) = roots
@@ -269,63 +280,31 @@ impl Connection {
             {
                 peer.session.notify("notifications/roots/list_changed", None);
             }
-            if let Some((link, rt)) = link.as_mut().zip(shared.clock.get())
-                && let Poll::Ready(gone) = peer.poll(link, rt, children, &mut respond, cx)
-            {
-                return Poll::Ready(Err(gone));
+            if let Poll::Ready(gone) = peer.poll(link, rt, children, &mut respond, cx) {
+                return Poll::Ready(Some(gone));
             }
-            next.as_mut().poll(cx).map(Ok)
+            closing.map(|_| None)
         })
-        .await
-    }
-
-    /// Speaks with the server until it is to be closed, or is gone.
-    async fn talk(&mut self, inbox: &mut Inbox<Request>, children: &Spawner<Failure>) -> Result<(), Gone> {
-        loop {
-            match self.step(inbox, children).await {
-                Ok(Some(request)) => {
-                    self.take_over(request);
-                    // All that wait, so that they are written together; but not for ever.
-                    for _ in 0..BURST {
-                        let Some(request) = inbox.try_next() else { break };
-                        self.take_over(request);
-                    }
-                }
-                Ok(None) => return Ok(()),
-                Err(gone) => {
-                    // First: whoever is told next may look there.
-                    let _ = self.shared.fate.set(Fate::Lost(gone.clone()));
-                    self.peer.session.lost(&gone);
-                    // Those who have just asked are told the same.
-                    while let Some(request) = inbox.try_next() {
-                        self.take_over(request);
-                    }
-                    self.ending = Some(Ending::Lost(gone.clone()));
-                    return Err(gone);
-                }
-            }
-        }
-    }
-
-    fn take_over(&mut self, Request(call): Request) {
-        // There is a clock: the connection has been opened.
-        if let Some(now) = self.shared.now() {
-            self.peer.session.call(now, call);
-        }
+        .await;
+        let Some(gone) = gone else { return Ok(()) };
+        // First: whoever is told next may look there.
+        let _ = shared.fate.set(Fate::Lost(gone.clone()));
+        peer.session.lost(&gone);
+        // Those who have just asked are told the same.
+        peer.take(rt, &mut Context::from_waker(Waker::noop()));
+        *ending = Some(Ending::Lost(gone.clone()));
+        Err(gone)
     }
 }
 
 impl Service for Connection {
-    type Request = Request;
+    /// Calls are left at the desk.
+    type Request = Infallible;
     type Info = ServerInfo;
     type Report = CloseReport;
 
     fn name(&self) -> Name {
         self.shared.server.to_string().into()
-    }
-
-    fn backlog(&self) -> usize {
-        BURST
     }
 
     fn cleanup_budget(&self) -> Option<Duration> {
@@ -344,7 +323,7 @@ impl Service for Connection {
         }
     }
 
-    async fn serve(&mut self, inbox: &mut Inbox<Request>) -> Result<(), Failure> {
+    async fn serve(&mut self, inbox: &mut Inbox<Infallible>) -> Result<(), Failure> {
         // What answers the server's requests ends with this.
         let talked = nursery(async |n| {
             let talked = self.talk(inbox, &n.spawner()).await;
@@ -383,8 +362,9 @@ impl Service for Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        // What there is of the server goes with this.
+        // What there is of the server goes with this, and whoever waits for it is told.
         self.link = None;
+        self.peer.desk.end();
         self.shared.course.finish();
     }
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::call::write;
+use super::options::Terms;
 use super::{CallOptions, Client};
 use crate::decode::decode;
 use crate::error::{CallError, CallName};
@@ -102,33 +103,26 @@ impl Client {
     /// A call with all its rounds: what comes back is no `input_required`. In the legacy era there is one round.
     pub(super) async fn converse(
         &self,
-        name: &CallName,
+        name: &CallName<'_>,
         params: Option<Box<RawValue>>,
         options: &CallOptions,
     ) -> Result<Outcome, CallError> {
-        // Taken first: if the call ends before the server is asked, its progress ends with it.
-        let progress = options.take_progress();
-        let revision = self.opened(name).await?.revision;
-        let defaults = &self.shared.options;
-        let timeout = options.timeout.unwrap_or(defaults.call_timeout);
+        let mut terms = options.terms(&self.shared.options);
+        let revision = self.spoken(name).await?.revision;
         if revision.era() == Era::Legacy {
-            let longest = options.max_timeout.unwrap_or(defaults.max_call_timeout);
-            let options = options.round(timeout, longest, progress);
-            return self.request(name.clone(), params, &options).await.map(Outcome::Result);
+            return self.request(name, params.as_deref(), terms).await.map(Outcome::Result);
         }
+        let Terms { timeout, max_timeout, .. } = terms;
         // Progress gives each round its time anew, within the limit for all.
-        let limit = match progress {
-            Some(_) => options.max_timeout.unwrap_or(defaults.max_call_timeout).max(timeout),
-            None => timeout,
-        };
+        let limit = if terms.progress.is_some() { max_timeout.max(timeout) } else { timeout };
         let allowance = self.allow(limit);
-        let max_rounds = defaults.max_rounds.max(1);
-        let mut next = params.clone();
+        let max_rounds = self.shared.options.max_rounds.max(1);
+        let mut next = None;
         let mut pauses = 0;
         for round in 1..=max_rounds {
-            let left = self.left(allowance);
-            let options = options.round(timeout.min(left), left, progress.clone());
-            let answer = self.request(name.clone(), next, &options).await;
+            let left = if round == 1 { limit } else { self.left(allowance) };
+            (terms.timeout, terms.max_timeout) = (timeout.min(left), left);
+            let answer = self.request(name, next.as_deref().or(params.as_deref()), terms.again()).await;
             let result = if round == 1 { answer? } else { answer.map_err(|error| error.in_a_later_round(limit))? };
             let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {
                 Ok(ResultKind::InputRequired(wanted)) => wanted,
@@ -163,7 +157,7 @@ impl Client {
     /// If one of them cannot be answered. Then nobody is asked anything.
     pub(super) fn answer_all(
         &self,
-        name: &CallName,
+        name: &CallName<'_>,
         revision: Revision,
         questions: &InputRequests,
     ) -> Result<impl Future<Output = Result<InputResponses, CallError>> + Send + use<>, CallError> {
@@ -175,7 +169,7 @@ impl Client {
         for (key, InputRequest { method, params, .. }) in questions {
             let answering = self.shared.handlers.prepare(revision, method, params.as_deref());
             let answering = answering.map_err(|refusal| no_answer(name, method, &refusal))?;
-            let (key, method, name) = (key.clone(), method.clone(), name.clone());
+            let (key, method, name) = (key.clone(), method.clone(), name.to_owned());
             all.push(async move {
                 let answer = answering.await.map_err(|refusal| no_answer(&name, &method, &refusal))?;
                 Ok((key, answer))
@@ -195,7 +189,7 @@ fn pause_after(before: u32) -> Duration {
 
 /// The parameters of the next round: those of the first, with what was asked for.
 fn again(
-    name: &CallName,
+    name: &CallName<'_>,
     params: Option<&RawValue>,
     answers: &InputResponses,
     state: Option<&RawValue>,
@@ -216,7 +210,7 @@ fn again(
     Ok(members.write())
 }
 
-fn no_answer(name: &CallName, method: &str, refusal: &Rejection) -> CallError {
+fn no_answer(name: &CallName<'_>, method: &str, refusal: &Rejection) -> CallError {
     CallError::unanswered(name, format!("{}: {refusal}", Visible::new(method, 100)))
 }
 

@@ -28,6 +28,8 @@ const MAX_AGAIN: u32 = 3;
 pub(super) struct Introduced {
     pub(super) server: Implementation,
     pub(super) revision: Revision,
+    /// What stands in each request.
+    pub(super) stamp: Stamp,
     pub(super) capabilities: ServerCapabilities,
     pub(super) instructions: Option<String>,
 }
@@ -36,8 +38,8 @@ pub(super) struct Introduced {
 struct Opening {
     rt: Handle,
     until: Instant,
-    discover: Option<Pending>,
-    initialize: Option<Pending>,
+    discover: Option<Pending<'static>>,
+    initialize: Option<Pending<'static>>,
     /// `discover` has had its time alone.
     patience: Option<Sleep>,
     asked_again: u32,
@@ -163,15 +165,13 @@ impl Connection {
 
     /// The server is modern, and has said what it is.
     fn settle(&mut self, revision: Revision, result: DiscoverResult) -> Introduced {
-        let stamp = self.stamp(revision);
-        let session = &mut self.peer.session;
-        session.stamp(stamp);
-        session.agreed(revision);
+        self.peer.session.agreed(revision);
         // Some say it where earlier drafts had it.
         let told = result.server_info().or_else(|| decode(&result.extra.get("serverInfo")?.to_string()).ok());
         Introduced {
             server: told.unwrap_or_else(|| Implementation::new(&*self.shared.server, "")),
             revision,
+            stamp: self.stamp(revision),
             capabilities: result.capabilities,
             instructions: result.instructions,
         }
@@ -189,6 +189,7 @@ impl Connection {
         Ok(Introduced {
             server: answer.server_info,
             revision,
+            stamp: Stamp::default(),
             capabilities: answer.capabilities,
             instructions: answer.instructions,
         })
@@ -196,9 +197,7 @@ impl Connection {
 
     fn ask_discover(&mut self, opening: &mut Opening, revision: Revision) -> Result<(), OpenKind> {
         let stamp = self.stamp(revision);
-        self.peer.session.stamp(stamp);
-        opening.discover = Some(self.ask_first(opening, "server/discover", Some(&Object::new()))?);
-        self.peer.session.stamp(Stamp::default());
+        opening.discover = Some(self.ask_first(opening, &stamp, "server/discover", &Object::new())?);
         Ok(())
     }
 
@@ -206,23 +205,26 @@ impl Connection {
         let revision = Revision::LATEST_LEGACY;
         let capabilities = self.shared.handlers.capabilities(revision);
         let params = InitializeParams::new(revision.as_str(), capabilities, self.shared.options.client_info.clone());
-        opening.initialize = Some(self.ask_first(opening, "initialize", Some(&params))?);
+        opening.initialize = Some(self.ask_first(opening, &Stamp::default(), "initialize", &params)?);
         Ok(())
     }
 
     fn ask_first(
         &mut self,
         opening: &Opening,
-        method: &str,
-        params: Option<&impl serde::Serialize>,
-    ) -> Result<Pending, OpenKind> {
-        let params = params.map(to_raw_value).transpose().map_err(|error| OpenKind::Other(error.to_string()))?;
+        stamp: &Stamp,
+        method: &'static str,
+        params: &impl serde::Serialize,
+    ) -> Result<Pending<'static>, OpenKind> {
+        let params = to_raw_value(params).map_err(|error| OpenKind::Other(error.to_string()))?;
         let id = self.shared.next_id();
+        let line = stamp.request(id, method, Some(&params), false, &Object::new());
+        let line = line.map_err(|why| OpenKind::Other(why.to_owned()))?;
         let name = CallName { server: Arc::clone(&self.shared.server), method: method.into(), subject: None };
-        let (reply, pending) = pair(id, &name, &self.shared.abandoned);
+        let (reply, pending) = pair(id, name, &self.shared.abandoned);
         let now = opening.rt.now();
         let left = opening.until.saturating_duration_since(now).max(Duration::from_nanos(1));
-        self.peer.session.call(now, NewCall::new(id, name, params, left, reply));
+        self.peer.session.call(now, NewCall::new(id, method, line, left, reply));
         Ok(pending)
     }
 
@@ -281,7 +283,7 @@ impl Opening {
     }
 }
 
-fn take_ready(pending: &mut Option<Pending>, cx: &mut Context<'_>) -> Option<Answer> {
+fn take_ready(pending: &mut Option<Pending<'_>>, cx: &mut Context<'_>) -> Option<Answer> {
     match Pin::new(pending.as_mut()?).poll(cx) {
         Poll::Ready(answer) => {
             *pending = None;

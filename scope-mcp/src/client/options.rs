@@ -376,6 +376,16 @@ impl CallOptions {
         self.progress.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// What holds for a single request that is made with these.
+    pub(super) fn terms(&self, defaults: &ClientOptions) -> Terms<'_> {
+        Terms {
+            timeout: self.timeout.unwrap_or(defaults.call_timeout),
+            max_timeout: self.max_timeout.unwrap_or(defaults.max_call_timeout),
+            progress: self.take_progress(),
+            meta: &self.meta,
+        }
+    }
+
     /// For one round of a call of several, which all tell the same of their progress.
     pub(super) fn round(&self, timeout: Duration, max_timeout: Duration, progress: Option<Arc<Subscriber>>) -> Self {
         CallOptions {
@@ -384,5 +394,20 @@ impl CallOptions {
             progress: progress.map(|progress| Arc::new(Mutex::new(Some(progress)))),
             ..self.clone()
         }
+    }
+}
+
+/// What holds for one request.
+pub(super) struct Terms<'a> {
+    pub(super) timeout: Duration,
+    pub(super) max_timeout: Duration,
+    pub(super) progress: Option<Arc<Subscriber>>,
+    pub(super) meta: &'a Object,
+}
+
+impl Terms<'_> {
+    /// For one more request of the same call.
+    pub(super) fn again(&self) -> Self {
+        Terms { progress: self.progress.clone(), ..*self }
     }
 }

@@ -67,7 +67,7 @@ impl Client {
         for page_number in 1.. {
             let left = self.left(allowance);
             if left.is_zero() && page_number > 1 {
-                return Err(CallError::timed_out(&name, Delivery::Answered, timeout, None));
+                return Err(CallError::timed_out(&name, Delivery::Answered, timeout));
             }
             (options.timeout, options.max_timeout) = (Some(left), Some(self.left(longest)));
             let answer = self.ask_for_page(&name, cursor.as_deref(), &options).await?;
@@ -110,7 +110,7 @@ impl Client {
         read_page(&name, &answer, 0, self.shared.options.max_items)
     }
 
-    async fn ask_for_page(&self, name: &CallName, cursor: Option<&str>, options: &CallOptions) -> Answer {
+    async fn ask_for_page(&self, name: &CallName<'_>, cursor: Option<&str>, options: &CallOptions) -> Answer {
         #[derive(Serialize)]
         struct Params<'a> {
             cursor: &'a str,
@@ -121,7 +121,12 @@ impl Client {
 }
 
 /// `before`: how many items the pages before had.
-fn read_page<T: Listed>(name: &CallName, answer: &RawValue, before: usize, max: usize) -> Result<Page<T>, CallError> {
+fn read_page<T: Listed>(
+    name: &CallName<'_>,
+    answer: &RawValue,
+    before: usize,
+    max: usize,
+) -> Result<Page<T>, CallError> {
     let mut too_many = false;
     let reader = PageReader { before, max, too_many: &mut too_many, of: PhantomData };
     let page = reader.deserialize(&mut serde_json::Deserializer::from_str(answer.get()));

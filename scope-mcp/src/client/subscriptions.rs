@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::call::{read, write};
 use super::connection::Shared;
 use super::interest::Interest;
+use super::options::Terms;
 use super::{CallOptions, Client, ClientOptions, Notifications, ServerInfo};
 use crate::Era;
 use crate::error::{CallError, CallName, Delivery};
@@ -39,7 +40,7 @@ pub struct Subscription {
 
 enum Source {
     /// A call that is answered when the subscription ends. Dropping it cancels the call.
-    Listening(Pending),
+    Listening(Pending<'static>),
     /// In the legacy era they come until the connection ends.
     Watching(Watching),
 }
@@ -47,7 +48,7 @@ enum Source {
 /// The resources that a legacy server was asked to tell of. Dropping it takes that back.
 struct Watching {
     shared: Arc<Shared>,
-    name: CallName,
+    name: CallName<'static>,
     resources: Vec<String>,
 }
 
@@ -129,7 +130,7 @@ impl Client {
 
     async fn listen_modern(
         &self,
-        name: &CallName,
+        name: &CallName<'_>,
         filter: &SubscriptionFilter,
         options: &CallOptions,
     ) -> Result<Subscription, CallError> {
@@ -146,9 +147,14 @@ impl Client {
         let id = self.shared.next_id();
         // Before it is sent: nothing that comes for it is lost.
         let mut queue = self.hear(Interest::Subscription(id));
-        let without_end = options.round(ClientOptions::LONGEST, ClientOptions::LONGEST, None);
+        let without_end = Terms {
+            timeout: ClientOptions::LONGEST,
+            max_timeout: ClientOptions::LONGEST,
+            progress: None,
+            meta: &options.meta,
+        };
         let begun = async {
-            let pending = self.begin(id, name, Some(params), &without_end).await?;
+            let pending = self.begin(id, name.to_owned(), Some(&params), without_end).await?;
             // The beginning first: what has ended already may have begun before, and brought something.
             match select(poll_fn(|cx| queue.poll_beginning(cx)), pending).await {
                 Either::Left((Some(acknowledged), pending)) => Ok((acknowledged, pending)),
@@ -167,7 +173,7 @@ impl Client {
 
     async fn listen_legacy(
         &self,
-        name: &CallName,
+        name: &CallName<'_>,
         info: &ServerInfo,
         filter: &SubscriptionFilter,
         options: &CallOptions,
@@ -191,7 +197,7 @@ impl Client {
         let queue = self.hear(Interest::Changes { lists, resources: resources.iter().cloned().collect() });
         let mut watching = Watching {
             shared: Arc::clone(&self.shared),
-            name: name.clone(),
+            name: name.to_owned(),
             resources: Vec::with_capacity(resources.len()),
         };
         for uri in &resources {
@@ -274,7 +280,7 @@ impl fmt::Debug for Subscription {
 }
 
 /// Why a subscription did not begin, though the call was answered.
-fn not_begun(name: &CallName, answer: Answer) -> CallError {
+fn not_begun(name: &CallName<'_>, answer: Answer) -> CallError {
     match answer {
         Ok(_) => CallError::malformed(name, "the server ended the subscription before it had begun"),
         Err(error) => error,

@@ -53,7 +53,7 @@ const USUAL: Duration = Duration::from_secs(1);
 pub struct ToolTask {
     client: Client,
     info: Arc<ServerInfo>,
-    name: CallName,
+    name: CallName<'static>,
     /// As the server described it last; `None` if it made no task of it.
     task: Option<Task>,
     /// Once it is there.
@@ -121,13 +121,13 @@ impl Client {
         if !makes_tasks(&info) {
             let params = call_params(&name, tool, arguments, None)?;
             return match self.converse(&name, Some(params), options).await? {
-                Outcome::Result(result) => Ok(ToolTask::new(self, info, name, None, Some(result))),
-                Outcome::Task(task) => self.take_up(info, name, &task),
+                Outcome::Result(result) => Ok(ToolTask::new(self, info, &name, None, Some(result))),
+                Outcome::Task(task) => self.take_up(info, &name, &task),
             };
         }
         let params = call_params(&name, tool, arguments, Some(task))?;
-        let begun = self.request(name.clone(), Some(params), options).await?;
-        self.take_up(info, name, &begun)
+        let begun = self.request(&name, Some(&params), options.terms(&self.shared.options)).await?;
+        self.take_up(info, &name, &begun)
     }
 
     /// The task of that id, to be owned from here on: one that was [detached](ToolTask::detach), also from another
@@ -142,7 +142,7 @@ impl Client {
         let name = self.call_name("tasks/get", Some(id));
         let info = self.opened(&name).await?;
         let task = self.get_task(id, &CallOptions::default()).await?;
-        Ok(ToolTask::new(self, info, name, Some(task), None))
+        Ok(ToolTask::new(self, info, &name, Some(task), None))
     }
 
     /// All tasks that a server of the revision 2025-11-25 knows of, over all pages. Any other has no list, and is not
@@ -158,26 +158,21 @@ impl Client {
     }
 
     /// A task that a server has made instead of a result.
-    fn take_up(&self, info: Arc<ServerInfo>, name: CallName, result: &RawValue) -> Result<ToolTask, CallError> {
-        let CreateTaskResult { task, .. } = read(&name, result)?;
+    fn take_up(&self, info: Arc<ServerInfo>, name: &CallName<'_>, result: &RawValue) -> Result<ToolTask, CallError> {
+        let CreateTaskResult { task, .. } = read(name, result)?;
         Ok(ToolTask::new(self, info, name, Some(task), None))
     }
 
-    /// What comes of a call that a modern server may have made a task of.
+    /// What comes of a call that a modern server has made a task of.
     pub(super) async fn follow(
         &self,
-        name: &CallName,
-        outcome: Outcome,
+        name: &CallName<'_>,
+        task: &RawValue,
         allowance: Allowance,
     ) -> Result<Box<RawValue>, CallError> {
-        match outcome {
-            Outcome::Result(result) => Ok(result),
-            Outcome::Task(task) => {
-                let mut task = self.take_up(self.opened(name).await?, name.clone(), &task)?;
-                task.finish(allowance).await?;
-                task.result.take().ok_or_else(|| CallError::malformed(name, "the task has no result"))
-            }
-        }
+        let mut task = self.take_up(self.opened(name).await?, name, task)?;
+        task.finish(allowance).await?;
+        task.result.take().ok_or_else(|| CallError::malformed(name, "the task has no result"))
     }
 
     async fn get_task(&self, id: &str, options: &CallOptions) -> Result<Task, CallError> {
@@ -212,10 +207,11 @@ impl ToolTask {
     fn new(
         client: &Client,
         info: Arc<ServerInfo>,
-        name: CallName,
+        name: &CallName<'_>,
         task: Option<Task>,
         result: Option<Box<RawValue>>,
     ) -> Self {
+        let name = name.to_owned();
         ToolTask { client: client.clone(), info, name, task, result, answered: HashSet::new(), rounds: 0, owned: true }
     }
 
@@ -338,7 +334,8 @@ impl ToolTask {
                     let params = write(&name, &TaskParams::new(&*id))?;
                     let left = self.client.left(allowance);
                     let options = CallOptions::default().round(left, left, None);
-                    self.result = Some(self.client.request(name, Some(params), &options).await?);
+                    let terms = options.terms(&self.client.shared.options);
+                    self.result = Some(self.client.request(&name, Some(&params), terms).await?);
                     return Ok(());
                 }
                 TaskStatus::Completed => {

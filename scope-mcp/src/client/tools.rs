@@ -19,7 +19,7 @@ struct CallToolParams<'a> {
 
 /// The parameters of a call of a tool; with `task`, of one that is to be a task.
 pub(super) fn call_params<A: Serialize + ?Sized>(
-    name: &CallName,
+    name: &CallName<'_>,
     tool: &str,
     arguments: &A,
     task: Option<&TaskMetadata>,

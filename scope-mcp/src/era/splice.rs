@@ -7,6 +7,9 @@ use serde_json::value::RawValue;
 /// A member: its key, and its value as JSON.
 pub(crate) type Member<'a> = (&'a str, &'a str);
 
+/// The key of what is about the message itself, as it is looked for.
+pub(super) const META: &str = "\"_meta\"";
+
 /// Why nothing could be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NoObject(pub(crate) &'static str);
@@ -17,10 +20,7 @@ pub(crate) fn splice(object: &str, members: &[Member<'_>], meta: &[Member<'_>]) 
     let more: usize = members.iter().chain(meta).map(|(key, value)| key.len() + value.len() + 4).sum();
     let mut text = String::with_capacity(object.len() + more + 16);
     text.push('{');
-    // A key that is written with an escape is there without being found. Then it stands there twice: who writes so, and
-    // what we add, is its own doing.
-    let may_have = |key: &str| memchr::memmem::find(object.as_bytes(), format!("\"{key}\"").as_bytes()).is_some();
-    if !may_have("_meta") && !members.iter().any(|(key, _)| may_have(key)) {
+    if !may_have(object, META) && !members.iter().any(|(key, _)| may_have(object, &format!("\"{key}\""))) {
         if !meta.is_empty() {
             open_meta(&mut text, meta);
             text.push('}');
@@ -58,6 +58,12 @@ pub(crate) fn splice(object: &str, members: &[Member<'_>], meta: &[Member<'_>]) 
     RawValue::from_string(text).map_err(|_| NoObject("it is not proper JSON"))
 }
 
+/// Whether `object` may have the member whose key, in quotes, is `quoted`. A key that is written with an escape is there
+/// without being found. Then it stands there twice: who writes so, and what we add, is its own doing.
+pub(super) fn may_have(object: &str, quoted: &str) -> bool {
+    memchr::memmem::find(object.as_bytes(), quoted.as_bytes()).is_some()
+}
+
 fn open_meta(text: &mut String, meta: &[Member<'_>]) {
     text.push_str("\"_meta\":{");
     for (key, value) in meta {
@@ -65,8 +71,9 @@ fn open_meta(text: &mut String, meta: &[Member<'_>]) {
     }
 }
 
-fn member(text: &mut String, key: &str, value: &str) {
-    if !text.ends_with('{') {
+/// Adds a member to what is to be an object.
+pub(super) fn member(text: &mut String, key: &str, value: &str) {
+    if !text.is_empty() && !text.ends_with('{') {
         text.push(',');
     }
     // `Value`'s Display writes the JSON of a string.

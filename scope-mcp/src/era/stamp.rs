@@ -2,8 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::splice::{Member, NoObject, splice};
+use super::splice::{META, Member, NoObject, may_have, member, splice};
 use crate::Revision;
+use crate::jsonrpc;
 use crate::model::Object;
 
 /// The key of the revision that a request speaks.
@@ -19,16 +20,51 @@ const PROGRESS_TOKEN: &str = "progressToken";
 
 /// The members of `_meta` that are the same for every request of a connection: nothing in the legacy era.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Stamp(Vec<(&'static str, String)>);
+pub(crate) struct Stamp {
+    members: Vec<(&'static str, String)>,
+    /// The same as text.
+    text: String,
+}
 
 impl Stamp {
     /// As the modern era wants it. `capabilities` and `client_info` are JSON.
     pub(crate) fn modern(revision: Revision, capabilities: &str, client_info: &str) -> Stamp {
-        Stamp(vec![
+        let members = vec![
             (VERSION, format!("\"{revision}\"")),
             (CAPABILITIES, capabilities.to_owned()),
             (CLIENT_INFO, client_info.to_owned()),
-        ])
+        ];
+        let mut text = String::new();
+        for (key, value) in &members {
+            member(&mut text, key, value);
+        }
+        Stamp { members, text }
+    }
+
+    /// A request, as the line that it is, with what has to stand in its `_meta`: see [`on`](Stamp::on). With `progress`, its
+    /// id is the progress token.
+    ///
+    /// # Errors
+    /// As [`on`](Stamp::on).
+    pub(crate) fn request(
+        &self,
+        id: u64,
+        method: &str,
+        params: Option<&RawValue>,
+        progress: bool,
+        more: &Object,
+    ) -> Result<Vec<u8>, &'static str> {
+        if !self.text.is_empty() && !progress && more.is_empty() {
+            // As nearly all are: nothing has to be read.
+            let params = params.map_or("{}", RawValue::get);
+            if let Some(rest) = params.trim_ascii_start().strip_prefix('{')
+                && !may_have(params, META)
+            {
+                return Ok(jsonrpc::request_with_meta(id, method, &self.text, rest));
+            }
+        }
+        let stamped = self.on(params, progress.then_some(id), more)?;
+        Ok(jsonrpc::request(id, method, stamped.as_deref().or(params)))
     }
 
     /// `params` with what has to stand in its `_meta`: this stamp, the progress token, and what the caller adds, in this
@@ -36,24 +72,24 @@ impl Stamp {
     ///
     /// # Errors
     /// If something has to be, and `params` is no object.
-    pub(crate) fn on(
+    fn on(
         &self,
         params: Option<&RawValue>,
         progress_token: Option<u64>,
         more: &Object,
     ) -> Result<Option<Box<RawValue>>, &'static str> {
-        if self.0.is_empty() && progress_token.is_none() && more.is_empty() {
+        if self.members.is_empty() && progress_token.is_none() && more.is_empty() {
             return Ok(None);
         }
         let token = progress_token.map(|token| token.to_string());
         let ours = |key: &str| match key {
             PROGRESS_TOKEN => token.is_some(),
-            VERSION | CAPABILITIES | CLIENT_INFO => !self.0.is_empty(),
+            VERSION | CAPABILITIES | CLIENT_INFO => !self.members.is_empty(),
             _ => false,
         };
         let more: Vec<(&str, String)> =
             more.iter().filter(|(key, _)| !ours(key)).map(|(key, value)| (key.as_str(), value.to_string())).collect();
-        let fixed = self.0.iter().map(|(key, value)| (*key, value.as_str()));
+        let fixed = self.members.iter().map(|(key, value)| (*key, value.as_str()));
         let token = token.as_deref().map(|token| (PROGRESS_TOKEN, token));
         let meta: Vec<Member<'_>> =
             fixed.chain(token).chain(more.iter().map(|(key, value)| (*key, value.as_str()))).collect();

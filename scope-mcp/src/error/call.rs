@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,16 +8,27 @@ use crate::jsonrpc::Rejection;
 use crate::redact::redact;
 use crate::visible::Visible;
 
-/// Which call, for messages.
+/// Which call, for messages. Borrowed as a rule: most calls do not fail.
 #[derive(Clone, Debug)]
-pub(crate) struct CallName {
+pub(crate) struct CallName<'a> {
     pub(crate) server: Arc<str>,
-    pub(crate) method: Arc<str>,
+    pub(crate) method: Cow<'a, str>,
     /// What it is about: a tool, a prompt, the address of a resource.
-    pub(crate) subject: Option<Arc<str>>,
+    pub(crate) subject: Option<Cow<'a, str>>,
 }
 
-impl fmt::Display for CallName {
+impl CallName<'_> {
+    /// To be kept.
+    pub(crate) fn to_owned(&self) -> CallName<'static> {
+        CallName {
+            server: Arc::clone(&self.server),
+            method: Cow::Owned(self.method.clone().into_owned()),
+            subject: self.subject.clone().map(|subject| Cow::Owned(subject.into_owned())),
+        }
+    }
+}
+
+impl fmt::Display for CallName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.method)?;
         match &self.subject {
@@ -50,7 +62,7 @@ pub(crate) enum Delivery {
 pub struct CallError(Arc<Inner>);
 
 struct Inner {
-    name: CallName,
+    name: CallName<'static>,
     delivery: Delivery,
     kind: Kind,
 }
@@ -73,64 +85,102 @@ enum Kind {
     Other(String),
 }
 
-impl CallError {
-    fn new(name: &CallName, delivery: Delivery, kind: Kind) -> Self {
-        CallError(Arc::new(Inner { name: name.clone(), delivery, kind }))
+/// Why a call has no result, as a session tells it, which does not know what the call is called.
+#[derive(Debug)]
+pub(crate) struct Fault {
+    delivery: Delivery,
+    kind: Kind,
+}
+
+impl Fault {
+    /// Of the call of that name.
+    pub(crate) fn of(self, name: &CallName<'_>) -> CallError {
+        CallError::new(name, self.delivery, self.kind)
     }
 
-    pub(crate) fn timed_out(name: &CallName, delivery: Delivery, after: Duration, noise: Option<String>) -> Self {
-        CallError::new(name, delivery, Kind::TimedOut { after, noise })
+    pub(crate) fn timed_out(delivery: Delivery, after: Duration, noise: Option<String>) -> Self {
+        Fault { delivery, kind: Kind::TimedOut { after, noise } }
     }
 
-    pub(crate) fn rejected(name: &CallName, rejection: Rejection) -> Self {
-        CallError::new(name, Delivery::Answered, Kind::Rejected(rejection))
+    pub(crate) fn rejected(rejection: Rejection) -> Self {
+        Fault { delivery: Delivery::Answered, kind: Kind::Rejected(rejection) }
     }
 
-    pub(crate) fn malformed(name: &CallName, why: impl Into<String>) -> Self {
-        CallError::new(name, Delivery::Answered, Kind::Malformed(why.into()))
+    pub(crate) fn malformed(why: impl Into<String>) -> Self {
+        Fault { delivery: Delivery::Answered, kind: Kind::Malformed(why.into()) }
     }
 
-    pub(crate) fn too_long(name: &CallName, limit: usize, len: u64) -> Self {
-        CallError::new(name, Delivery::Answered, Kind::TooLong { limit, len })
+    pub(crate) fn too_long(limit: usize, len: u64) -> Self {
+        Fault { delivery: Delivery::Answered, kind: Kind::TooLong { limit, len } }
     }
 
-    pub(crate) fn gone(name: &CallName, delivery: Delivery, gone: Gone) -> Self {
-        CallError::new(name, delivery, Kind::Gone(gone))
+    pub(crate) fn gone(delivery: Delivery, gone: Gone) -> Self {
+        Fault { delivery, kind: Kind::Gone(gone) }
     }
 
-    pub(crate) fn closed(name: &CallName, delivery: Delivery) -> Self {
-        CallError::new(name, delivery, Kind::Closed)
+    pub(crate) fn closed(delivery: Delivery) -> Self {
+        Fault { delivery, kind: Kind::Closed }
     }
 
-    pub(crate) fn not_opened(name: &CallName, error: OpenError) -> Self {
-        CallError::new(name, Delivery::NotSent, Kind::NotOpened(error))
-    }
-
-    pub(crate) fn busy(name: &CallName, waiting: usize) -> Self {
-        CallError::new(name, Delivery::NotSent, Kind::Busy { waiting })
-    }
-
-    /// Ours, not the server's: the parameters cannot be written.
-    pub(crate) fn not_json(name: &CallName, why: impl Into<String>) -> Self {
-        CallError::new(name, Delivery::NotSent, Kind::NotJson(why.into()))
+    pub(crate) fn busy(waiting: usize) -> Self {
+        Fault { delivery: Delivery::NotSent, kind: Kind::Busy { waiting } }
     }
 
     /// The server ended what it had begun, which it may for a subscription.
-    pub(crate) fn ended(name: &CallName, reason: &str) -> Self {
-        CallError::new(name, Delivery::Answered, Kind::Ended(reason.to_owned()))
+    pub(crate) fn ended(reason: &str) -> Self {
+        Fault { delivery: Delivery::Answered, kind: Kind::Ended(reason.to_owned()) }
+    }
+}
+
+impl CallError {
+    fn new(name: &CallName<'_>, delivery: Delivery, kind: Kind) -> Self {
+        CallError(Arc::new(Inner { name: name.to_owned(), delivery, kind }))
     }
 
-    pub(crate) fn endless(name: &CallName, why: impl Into<String>) -> Self {
+    pub(crate) fn timed_out(name: &CallName<'_>, delivery: Delivery, after: Duration) -> Self {
+        Fault::timed_out(delivery, after, None).of(name)
+    }
+
+    pub(crate) fn rejected(name: &CallName<'_>, rejection: Rejection) -> Self {
+        Fault::rejected(rejection).of(name)
+    }
+
+    pub(crate) fn malformed(name: &CallName<'_>, why: impl Into<String>) -> Self {
+        Fault::malformed(why).of(name)
+    }
+
+    pub(crate) fn gone(name: &CallName<'_>, delivery: Delivery, gone: Gone) -> Self {
+        Fault::gone(delivery, gone).of(name)
+    }
+
+    pub(crate) fn closed(name: &CallName<'_>, delivery: Delivery) -> Self {
+        Fault::closed(delivery).of(name)
+    }
+
+    pub(crate) fn ended(name: &CallName<'_>, reason: &str) -> Self {
+        Fault::ended(reason).of(name)
+    }
+
+    pub(crate) fn not_opened(name: &CallName<'_>, error: OpenError) -> Self {
+        CallError::new(name, Delivery::NotSent, Kind::NotOpened(error))
+    }
+
+    /// Ours, not the server's: the parameters cannot be written.
+    pub(crate) fn not_json(name: &CallName<'_>, why: impl Into<String>) -> Self {
+        CallError::new(name, Delivery::NotSent, Kind::NotJson(why.into()))
+    }
+
+    pub(crate) fn endless(name: &CallName<'_>, why: impl Into<String>) -> Self {
         CallError::new(name, Delivery::Answered, Kind::Endless(why.into()))
     }
 
     /// Ours, not the server's: it is not sent.
-    pub(crate) fn unsupported(name: &CallName, why: impl Into<String>) -> Self {
+    pub(crate) fn unsupported(name: &CallName<'_>, why: impl Into<String>) -> Self {
         CallError::new(name, Delivery::NotSent, Kind::Unsupported(why.into()))
     }
 
     /// The server needs something that it does not get.
-    pub(crate) fn unanswered(name: &CallName, why: impl Into<String>) -> Self {
+    pub(crate) fn unanswered(name: &CallName<'_>, why: impl Into<String>) -> Self {
         CallError::new(name, Delivery::Answered, Kind::Unanswered(why.into()))
     }
 
@@ -146,7 +196,7 @@ impl CallError {
         CallError::new(name, delivery, kind)
     }
 
-    pub(crate) fn other(name: &CallName, delivery: Delivery, why: impl Into<String>) -> Self {
+    pub(crate) fn other(name: &CallName<'_>, delivery: Delivery, why: impl Into<String>) -> Self {
         CallError::new(name, delivery, Kind::Other(why.into()))
     }
 

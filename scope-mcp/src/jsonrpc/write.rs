@@ -1,5 +1,6 @@
 //! Messages as we write them: one line each, with its newline.
 
+use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{Id, Rejection};
@@ -7,16 +8,30 @@ use super::{Id, Rejection};
 /// A request of ours. Our ids are whole numbers.
 pub(crate) fn request(id: u64, method: &str, params: Option<&RawValue>) -> Vec<u8> {
     let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
-    line.extend_from_slice(b",\"id\":");
-    line.extend_from_slice(id.to_string().as_bytes());
-    method_and_params(&mut line, method, params);
+    id_and_method(&mut line, id, method);
+    params_member(&mut line, params);
+    end(line)
+}
+
+/// A request of ours whose parameters begin with `meta`, the members of a `_meta`. `rest` is the text of an object without
+/// one, from behind its brace on.
+pub(crate) fn request_with_meta(id: u64, method: &str, meta: &str, rest: &str) -> Vec<u8> {
+    let mut line = begin(method.len() + meta.len() + rest.len());
+    id_and_method(&mut line, id, method);
+    line.extend_from_slice(b",\"params\":{\"_meta\":{");
+    raw(&mut line, meta);
+    let is_empty = rest.trim_ascii_start().starts_with('}');
+    line.extend_from_slice(if is_empty { b"}" } else { b"}," });
+    raw(&mut line, rest);
     end(line)
 }
 
 /// A notification of ours.
 pub(crate) fn notification(method: &str, params: Option<&RawValue>) -> Vec<u8> {
     let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
-    method_and_params(&mut line, method, params);
+    line.extend_from_slice(b",\"method\":");
+    json(&mut line, method);
+    params_member(&mut line, params);
     end(line)
 }
 
@@ -43,15 +58,21 @@ pub(crate) fn rejection_answer(id: Option<&str>, rejection: &Rejection) -> Vec<u
     end(line)
 }
 
+/// Room for `more` bytes, and for what stands around them.
 fn begin(more: usize) -> Vec<u8> {
-    let mut line = Vec::with_capacity(more + 64);
+    let mut line = Vec::with_capacity(more + 96);
     line.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
     line
 }
 
-fn method_and_params(line: &mut Vec<u8>, method: &str, params: Option<&RawValue>) {
+fn id_and_method(line: &mut Vec<u8>, id: u64, method: &str) {
+    line.extend_from_slice(b",\"id\":");
+    json(line, &id);
     line.extend_from_slice(b",\"method\":");
-    string(line, method);
+    json(line, method);
+}
+
+fn params_member(line: &mut Vec<u8>, params: Option<&RawValue>) {
     if let Some(params) = params {
         line.extend_from_slice(b",\"params\":");
         raw(line, params.get());
@@ -63,9 +84,10 @@ fn end(mut line: Vec<u8>) -> Vec<u8> {
     line
 }
 
-fn string(line: &mut Vec<u8>, text: &str) {
-    // `Value`'s Display writes the JSON of a string, and has no error to give.
-    line.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
+/// A number or a string.
+fn json<T: Serialize + ?Sized>(line: &mut Vec<u8>, value: &T) {
+    let written = serde_json::to_writer(line, value);
+    debug_assert!(written.is_ok(), "neither can fail to be written into memory");
 }
 
 /// Copies JSON text. A line break in it can only be white space between tokens, and would end our line too early.

@@ -1,18 +1,27 @@
 use std::fmt;
+use std::sync::OnceLock;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use super::text::{Text, TextOr};
 use super::{Annotations, Object, Resource, ResourceContents};
 
 /// A piece of content, kept whole; [`kind`](ContentBlock::kind) says what it is.
 ///
 /// Its `type` decides how it is read. A block of a known type has been checked to have the fields of that type; one of
 /// a type that is not known is kept as it is.
-#[derive(Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct ContentBlock(Object);
+#[derive(Clone)]
+pub struct ContentBlock(Block);
+
+/// Most blocks are nothing but a text, and few are looked at as an object.
+#[derive(Clone)]
+enum Block {
+    /// `type` and `text`, in this order, and nothing else; and the object that this is, once it is asked for.
+    Text(String, OnceLock<Box<Object>>),
+    Any(Object),
+}
 
 /// What a [`ContentBlock`] is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -77,7 +86,7 @@ pub enum ContentKind<'a> {
 impl ContentBlock {
     /// Text.
     pub fn text(text: impl Into<String>) -> Self {
-        ContentBlock::of("text", [("text", text.into().into())])
+        ContentBlock(Block::Text(text.into(), OnceLock::new()))
     }
 
     /// An image, its bytes given in base64.
@@ -108,7 +117,7 @@ impl ContentBlock {
 
     /// What the tool gave back that was called as `tool_use_id`.
     pub fn tool_result(tool_use_id: impl Into<String>, content: impl IntoIterator<Item = ContentBlock>) -> Self {
-        let content = content.into_iter().map(|block| Value::Object(block.0)).collect();
+        let content = content.into_iter().map(|block| Value::Object(block.into_object())).collect();
         ContentBlock::of("tool_result", [("toolUseId", tool_use_id.into().into()), ("content", Value::Array(content))])
     }
 
@@ -130,9 +139,10 @@ impl ContentBlock {
         self.with("_meta", Value::Object(meta))
     }
 
-    pub(crate) fn with(mut self, field: &str, value: Value) -> Self {
-        self.0.insert(field.to_owned(), value);
-        self
+    pub(crate) fn with(self, field: &str, value: Value) -> Self {
+        let mut block = self.into_object();
+        block.insert(field.to_owned(), value);
+        ContentBlock(Block::Any(block))
     }
 
     fn of<K: Into<String>>(kind: &str, fields: impl IntoIterator<Item = (K, Value)>) -> Self {
@@ -141,55 +151,71 @@ impl ContentBlock {
         block.extend(fields.into_iter().map(|(key, value)| (key.into(), value)));
         // Once more: what a resource has in `extra` may be called the same.
         block.insert("type".to_owned(), kind.into());
-        ContentBlock(block)
+        ContentBlock(Block::Any(block))
     }
 
     /// What it is.
     pub fn kind(&self) -> ContentKind<'_> {
-        // Checked when it was read, and nothing can change it since.
-        self.read().unwrap_or(ContentKind::Other(""))
+        match &self.0 {
+            Block::Text(text, _) => ContentKind::Text(text),
+            // Checked when it was read, and nothing can change it since.
+            Block::Any(block) => read(block).unwrap_or(ContentKind::Other("")),
+        }
     }
 
     /// All of it.
     pub fn as_object(&self) -> &Object {
-        &self.0
+        match &self.0 {
+            Block::Text(text, object) => object.get_or_init(|| Box::new(text_block(text.clone()))),
+            Block::Any(block) => block,
+        }
     }
 
     /// All of it, by value.
     pub fn into_object(self) -> Object {
-        self.0
+        match self.0 {
+            Block::Text(text, _) => text_block(text),
+            Block::Any(block) => block,
+        }
     }
+}
 
-    /// The kind, or the field that is missing or is not a string.
-    fn read(&self) -> Result<ContentKind<'_>, &'static str> {
-        let text = |key: &'static str| string(&self.0, key).ok_or(key);
-        Ok(match text("type")? {
-            "text" => ContentKind::Text(text("text")?),
-            "image" => ContentKind::Image { data: text("data")?, mime_type: text("mimeType")? },
-            "audio" => ContentKind::Audio { data: text("data")?, mime_type: text("mimeType")? },
-            "resource_link" => ContentKind::ResourceLink { uri: text("uri")?, name: text("name")? },
-            "resource" => {
-                let resource = self.0.get("resource").and_then(Value::as_object).ok_or("resource")?;
-                ContentKind::Resource {
-                    uri: string(resource, "uri").ok_or("resource.uri")?,
-                    mime_type: string(resource, "mimeType"),
-                    text: string(resource, "text"),
-                    blob: string(resource, "blob"),
-                }
+/// The kind, or the field that is missing or is not a string.
+fn read(block: &Object) -> Result<ContentKind<'_>, &'static str> {
+    let text = |key: &'static str| string(block, key).ok_or(key);
+    Ok(match text("type")? {
+        "text" => ContentKind::Text(text("text")?),
+        "image" => ContentKind::Image { data: text("data")?, mime_type: text("mimeType")? },
+        "audio" => ContentKind::Audio { data: text("data")?, mime_type: text("mimeType")? },
+        "resource_link" => ContentKind::ResourceLink { uri: text("uri")?, name: text("name")? },
+        "resource" => {
+            let resource = block.get("resource").and_then(Value::as_object).ok_or("resource")?;
+            ContentKind::Resource {
+                uri: string(resource, "uri").ok_or("resource.uri")?,
+                mime_type: string(resource, "mimeType"),
+                text: string(resource, "text"),
+                blob: string(resource, "blob"),
             }
-            "tool_use" => ContentKind::ToolUse {
-                id: text("id")?,
-                name: text("name")?,
-                input: self.0.get("input").and_then(Value::as_object).ok_or("input")?,
-            },
-            "tool_result" => ContentKind::ToolResult {
-                tool_use_id: text("toolUseId")?,
-                content: self.0.get("content").and_then(Value::as_array).ok_or("content")?,
-                is_error: self.0.get("isError") == Some(&Value::Bool(true)),
-            },
-            other => ContentKind::Other(other),
-        })
-    }
+        }
+        "tool_use" => ContentKind::ToolUse {
+            id: text("id")?,
+            name: text("name")?,
+            input: block.get("input").and_then(Value::as_object).ok_or("input")?,
+        },
+        "tool_result" => ContentKind::ToolResult {
+            tool_use_id: text("toolUseId")?,
+            content: block.get("content").and_then(Value::as_array).ok_or("content")?,
+            is_error: block.get("isError") == Some(&Value::Bool(true)),
+        },
+        other => ContentKind::Other(other),
+    })
+}
+
+fn text_block(text: String) -> Object {
+    let mut block = Object::new();
+    block.insert("type".to_owned(), "text".into());
+    block.insert("text".to_owned(), text.into());
+    block
 }
 
 /// One of our types as an object, which they all are. Nothing in them can fail to be written.
@@ -206,13 +232,82 @@ fn string<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
 
 impl<'de> Deserialize<'de> for ContentBlock {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let block = ContentBlock(Object::deserialize(deserializer)?);
-        if let Err(field) = block.read() {
+        struct Reading;
+
+        impl<'de> Visitor<'de> for Reading {
+            type Value = Block;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Block, A::Error> {
+                let mut begun = Begun::Nothing;
+                while let Some((Text(key), value)) = map.next_entry::<Text<'de>, TextOr<'de>>()? {
+                    begun = match (begun, &*key, value) {
+                        (Begun::Nothing, "type", TextOr::Text(kind)) if kind == "text" => Begun::Type,
+                        (Begun::Type, "text", TextOr::Text(text)) => {
+                            Begun::Block(Block::Text(text.into_owned(), OnceLock::new()))
+                        }
+                        (begun, _, value) => {
+                            let mut object = begun.into_object();
+                            object.insert(key.into_owned(), value.into());
+                            Begun::Block(Block::Any(object))
+                        }
+                    };
+                }
+                Ok(match begun {
+                    Begun::Block(block) => block,
+                    begun => Block::Any(begun.into_object()),
+                })
+            }
+        }
+
+        /// What has been read.
+        enum Begun {
+            Nothing,
+            /// That it is a text.
+            Type,
+            Block(Block),
+        }
+
+        impl Begun {
+            fn into_object(self) -> Object {
+                match self {
+                    Begun::Nothing => Object::new(),
+                    Begun::Type => Object::from_iter([("type".to_owned(), "text".into())]),
+                    Begun::Block(block) => ContentBlock(block).into_object(),
+                }
+            }
+        }
+
+        let block = deserializer.deserialize_map(Reading)?;
+        if let Block::Any(object) = &block
+            && let Err(field) = read(object)
+        {
             return Err(D::Error::custom(format_args!(
                 "the field `{field}` of a content block is missing or of the wrong type"
             )));
         }
-        Ok(block)
+        Ok(ContentBlock(block))
+    }
+}
+
+impl Serialize for ContentBlock {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Block::Text(text, _) => serializer.collect_map([("type", "text"), ("text", text)]),
+            Block::Any(block) => block.serialize(serializer),
+        }
+    }
+}
+
+impl PartialEq for ContentBlock {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Block::Text(one, _), Block::Text(other, _)) => one == other,
+            _ => self.as_object() == other.as_object(),
+        }
     }
 }
 

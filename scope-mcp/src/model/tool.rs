@@ -1,3 +1,7 @@
+mod result;
+
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -139,20 +143,23 @@ impl ToolAnnotations {
 }
 
 /// What a tool gave back.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct CallToolResult {
+    /// What kind of result it is, from the revision 2026-07-28 on: `complete`, where a server says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result_type: Option<Cow<'static, str>>,
     /// For a model or a person.
     pub content: Vec<ContentBlock>,
     /// For a program; follows [`Tool::output_schema`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub structured_content: Option<Value>,
     /// As the server sent it; ask [`is_error`](CallToolResult::is_error()).
-    #[serde(default, rename = "isError", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "isError", skip_serializing_if = "Option::is_none")]
     pub error_flag: Option<bool>,
     /// `_meta`.
-    #[serde(default, rename = "_meta", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "_meta", skip_serializing_if = "Option::is_none")]
     pub meta: Option<Object>,
     /// What else the server sent.
     #[serde(flatten)]

@@ -1,7 +1,7 @@
 //! The mailbox from those who run the peer's requests to the one who speaks with the peer.
 //!
 //! What is in it goes out in order. It is bounded by the bytes that have not been written: whoever wants to say more waits,
-//! and nobody else does.
+//! and nobody else does. Calls of a client are bounded in the session; here, only by how many come before it looks.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,9 @@ use crate::session::NewCall;
 /// Unsent bytes from which on nobody may say more. One line may go beyond.
 const HIGH_WATER: usize = 1024 * 1024;
 
+/// Asks that wait to be taken, from which on no further call of a client is left here.
+const CALLS: usize = 1024;
+
 /// What is asked of the one who speaks with the peer.
 #[derive(Debug)]
 pub(crate) enum Ask {
@@ -23,7 +26,7 @@ pub(crate) enum Ask {
     /// A request of the peer is over; `None` where it is not to be answered.
     Over { key: u64, line: Option<Vec<u8>> },
     /// A request to the peer. Its time runs from when it is taken up.
-    Call(Box<NewCall>),
+    Call(NewCall),
 }
 
 impl Ask {
@@ -31,7 +34,7 @@ impl Ask {
         match self {
             Ask::Line(line) | Ask::Over { line: Some(line), .. } => line.len(),
             Ask::Over { line: None, .. } => 0,
-            Ask::Call(call) => call.params.as_ref().map_or(0, |raw| raw.get().len()),
+            Ask::Call(call) => call.line.len(),
         }
     }
 }
@@ -53,7 +56,9 @@ pub(crate) struct Desk {
 #[derive(Default)]
 struct State {
     asks: Vec<Ask>,
-    /// Bytes here, and those that were taken and have not been written.
+    /// Bytes here.
+    bytes: usize,
+    /// And those that were taken and have not been written.
     unsent: usize,
     ended: bool,
 }
@@ -68,13 +73,26 @@ impl Desk {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was left.
     pub(crate) async fn leave(&self, ask: Ask) -> Result<(), Ended> {
+        self.leave_where(ask, |state| state.unsent < HIGH_WATER).await
+    }
+
+    /// Leaves a call of a client here. What waits to be written is no reason to wait here: the session says how many calls
+    /// may wait for that, and for how long.
+    ///
+    /// # Cancel safety
+    /// As [`leave`](Desk::leave).
+    pub(crate) async fn call(&self, call: NewCall) -> Result<(), Ended> {
+        self.leave_where(Ask::Call(call), |state| state.asks.len() < CALLS).await
+    }
+
+    async fn leave_where(&self, ask: Ask, has_room: impl Fn(&State) -> bool) -> Result<(), Ended> {
         let mut ask = Some(ask);
         loop {
-            if self.try_leave(&mut ask)? {
+            if self.try_leave(&mut ask, &has_room)? {
                 return Ok(());
             }
             let room = self.room.listen();
-            if self.try_leave(&mut ask)? {
+            if self.try_leave(&mut ask, &has_room)? {
                 return Ok(());
             }
             room.await;
@@ -93,15 +111,19 @@ impl Desk {
         self.waker.wake();
     }
 
-    /// Whatever has been left since the last time. Registers to be woken by the next.
-    pub(crate) fn take(&self, cx: &Context<'_>) -> Vec<Ask> {
+    /// Whatever has been left since the last time, into `asks`, which is empty. Registers to be woken by the next.
+    pub(crate) fn take(&self, asks: &mut Vec<Ask>, cx: &Context<'_>) {
         self.waker.register(cx.waker());
-        self.take_now()
-    }
-
-    /// As [`take`](Desk::take), by one who is registered.
-    pub(crate) fn take_now(&self) -> Vec<Ask> {
-        std::mem::take(&mut self.state().asks)
+        let was_full = {
+            let mut state = self.state();
+            let was_full = state.asks.len() >= CALLS;
+            state.bytes = 0;
+            std::mem::swap(&mut state.asks, asks);
+            was_full
+        };
+        if was_full {
+            self.room.notify(usize::MAX);
+        }
     }
 
     /// Says how much of what was taken has not been written yet.
@@ -109,7 +131,7 @@ impl Desk {
         let room = {
             let mut state = self.state();
             let before = state.unsent;
-            state.unsent = bytes + state.asks.iter().map(Ask::weight).sum::<usize>();
+            state.unsent = bytes + state.bytes;
             before >= HIGH_WATER && state.unsent < HIGH_WATER
         };
         if room {
@@ -129,17 +151,19 @@ impl Desk {
         self.room.notify(usize::MAX);
     }
 
-    fn try_leave(&self, ask: &mut Option<Ask>) -> Result<bool, Ended> {
+    fn try_leave(&self, ask: &mut Option<Ask>, has_room: impl Fn(&State) -> bool) -> Result<bool, Ended> {
         {
             let mut state = self.state();
             if state.ended {
                 return Err(Ended);
             }
-            if state.unsent >= HIGH_WATER {
+            if !has_room(&state) {
                 return Ok(false);
             }
             if let Some(ask) = ask.take() {
-                state.unsent += ask.weight();
+                let weight = ask.weight();
+                state.bytes += weight;
+                state.unsent += weight;
                 state.asks.push(ask);
             }
         }
@@ -173,26 +197,32 @@ mod tests {
         Ask::Line(vec![b'x'; len])
     }
 
+    fn taken(desk: &Desk, cx: &Context<'_>) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        desk.take(&mut asks, cx);
+        asks
+    }
+
     #[test]
     fn who_says_too_much_waits_until_it_is_written_and_nobody_else_is_lost() {
         let desk = Desk::new();
         let wakes = Wakes::new();
         let waker = wakes.waker();
         let cx = Context::from_waker(&waker);
-        assert!(desk.take(&cx).is_empty());
+        assert!(taken(&desk, &cx).is_empty());
         desk.leave(line(HIGH_WATER)).now_or_never().unwrap().unwrap();
         assert_eq!(wakes.count(), 1);
         let mut waiting = pin!(desk.leave(line(1)));
         assert!(waiting.as_mut().now_or_never().is_none());
         assert!(desk.leave(line(7)).now_or_never().is_none(), "dropped: nothing was left");
         desk.over(3);
-        let taken = desk.take(&cx);
-        assert!(matches!(&taken[..], [Ask::Line(_), Ask::Over { key: 3, line: None }]), "{taken:?}");
+        let asks = taken(&desk, &cx);
+        assert!(matches!(&asks[..], [Ask::Line(_), Ask::Over { key: 3, line: None }]), "{asks:?}");
         desk.unsent(HIGH_WATER);
         assert!(waiting.as_mut().now_or_never().is_none(), "taken is not written");
         desk.unsent(HIGH_WATER - 1);
         waiting.now_or_never().unwrap().unwrap();
-        assert_eq!(desk.take(&cx).len(), 1);
+        assert_eq!(taken(&desk, &cx).len(), 1);
     }
 
     #[test]
@@ -205,6 +235,6 @@ mod tests {
         assert_eq!(waiting.now_or_never(), Some(Err(Ended)));
         assert_eq!(desk.leave(line(1)).now_or_never(), Some(Err(Ended)));
         desk.over(1);
-        assert!(desk.take(&Context::from_waker(std::task::Waker::noop())).is_empty());
+        assert!(taken(&desk, &Context::from_waker(std::task::Waker::noop())).is_empty());
     }
 }

@@ -253,7 +253,7 @@ impl Context {
         let shared = &self.0.shared;
         let name = CallName { server: Arc::clone(&shared.client), method: method.into(), subject: None };
         let id = shared.next_id();
-        let (reply, pending) = pair(id, &name, &shared.abandoned);
+        let (reply, pending) = pair(id, name.clone(), &shared.abandoned);
         let params = match &self.0.task {
             Some(job) => {
                 let params = params.as_ref().map_or("{}", |params| params.get());
@@ -261,9 +261,10 @@ impl Context {
             }
             None => params,
         };
-        let call = NewCall::new(id, name.clone(), params, shared.ask_timeout(), reply);
+        let line = jsonrpc::request(id, method, params.as_deref());
+        let call = NewCall::new(id, method, line, shared.ask_timeout(), reply);
         let waits = self.0.task.as_ref().map(|job| job.waits_for_client());
-        let answer = match shared.desk.leave(Ask::Call(Box::new(call))).await {
+        let answer = match shared.desk.leave(Ask::Call(call)).await {
             Ok(()) => pending.await,
             Err(_) => Err(CallError::closed(&name, Delivery::NotSent)),
         };

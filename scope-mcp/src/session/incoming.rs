@@ -7,10 +7,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::served::Refused;
-use super::{Answer, Session, Side, Stage};
+use super::{Matter, Session, Side, Stage};
 use crate::codec::{self, About, Frame, TooLong};
 use crate::era;
-use crate::error::{CallError, parse_error};
+use crate::error::{Fault, parse_error};
 use crate::jsonrpc::{self, BUSY, INVALID_REQUEST, Id, Malformed, Message, Outcome, PARSE_ERROR, Rejection};
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
@@ -94,7 +94,7 @@ impl Session {
                     Malformed::Both(_) => "it has a result and an error",
                     _ => "it has neither a result nor an error",
                 };
-                if self.fail(id, |name| CallError::malformed(name, why)) {
+                if self.fail(id, || Fault::malformed(why)) {
                     return;
                 }
             }
@@ -139,9 +139,7 @@ impl Session {
             let Ok(message) = jsonrpc::parse(message.get().as_bytes()) else { continue };
             meant = true;
             if let Message::Answer { id, .. } = message {
-                self.fail(id, |name| {
-                    CallError::malformed(name, "it came in an array, which this revision does not have")
-                });
+                self.fail(id, || Fault::malformed("it came in an array, which this revision does not have"));
             }
         }
         if meant {
@@ -201,11 +199,10 @@ impl Session {
             tracing::debug!(peer = &*self.peer, "an answer that nobody waits for");
             return;
         };
-        let answer: Answer = match outcome {
+        call.reply.send(match outcome {
             Outcome::Result(raw) => Ok(raw.to_owned()),
-            Outcome::Error(raw) => Err(CallError::rejected(&call.name, Rejection::from_raw(raw))),
-        };
-        call.reply.send(answer);
+            Outcome::Error(raw) => Err(Fault::rejected(Rejection::from_raw(raw))),
+        });
     }
 
     fn request(&mut self, raw: &RawValue, method: &str, params: Option<&RawValue>, batch: Option<u64>) {
@@ -264,11 +261,11 @@ impl Session {
             return self.send(rest_of_batch);
         }
         if let Some(number) = id.as_u64()
-            && self.calls.get(&number).is_some_and(|call| &*call.name.method == "subscriptions/listen")
+            && self.calls.get(&number).is_some_and(|call| call.matter == Matter::Subscription)
             && let Some(call) = self.take_sent(number)
         {
             let reason = cancelled.reason.unwrap_or_default();
-            call.reply.send(Err(CallError::ended(&call.name, &reason)));
+            call.reply.send(Err(Fault::ended(&reason)));
         }
     }
 
@@ -281,12 +278,10 @@ impl Session {
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let Some(subscriber) = &call.progress else { return false };
         subscriber.push(Arc::new(Notification::new(Cow::Borrowed(method), params)));
-        if let Some(now) = self.now {
-            // It is alive: it gets its time anew, within the limit.
-            let deadline = (now + call.timeout).min(call.latest);
-            self.deadlines.remove(&(call.deadline, id));
-            self.deadlines.insert((deadline, id));
-            call.deadline = deadline;
+        // It is alive.
+        if !call.signed {
+            call.signed = true;
+            self.signs.push(id);
         }
         true
     }
@@ -299,8 +294,7 @@ impl Session {
         let call = what.about.as_ref().and_then(About::answered).and_then(Id::as_u64).and_then(|id| self.take_sent(id));
         match call {
             Some(call) => {
-                let error = CallError::too_long(&call.name, limit, len);
-                call.reply.send(Err(error));
+                call.reply.send(Err(Fault::too_long(limit, len)));
             }
             None => {
                 self.noise.heard(note.as_bytes());
@@ -319,16 +313,14 @@ impl Session {
         let about = codec::about(line);
         let Some(id) = about.as_ref().and_then(About::answered).and_then(Id::as_u64) else { return false };
         let Some(call) = self.take_sent(id) else { return false };
-        let error = CallError::malformed(&call.name, why());
-        call.reply.send(Err(error));
+        call.reply.send(Err(Fault::malformed(why())));
         true
     }
 
     /// Whether there was a call to fail.
-    fn fail(&mut self, id: &RawValue, error: impl FnOnce(&crate::error::CallName) -> CallError) -> bool {
+    fn fail(&mut self, id: &RawValue, fault: impl FnOnce() -> Fault) -> bool {
         let Some(call) = jsonrpc::whole_number(id.get()).and_then(|id| self.take_sent(id)) else { return false };
-        let error = error(&call.name);
-        call.reply.send(Err(error));
+        call.reply.send(Err(fault()));
         true
     }
 

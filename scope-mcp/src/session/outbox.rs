@@ -42,9 +42,9 @@ impl Outbox {
         }
     }
 
-    pub(super) fn slices(&self, max: usize) -> Vec<IoSlice<'_>> {
+    pub(super) fn slices(&self) -> impl Iterator<Item = IoSlice<'_>> {
         let skip = |at: usize| if at == 0 { self.written } else { 0 };
-        self.lines.iter().take(max).enumerate().map(|(at, line)| IoSlice::new(&line.bytes[skip(at)..])).collect()
+        self.lines.iter().enumerate().map(move |(at, line)| IoSlice::new(&line.bytes[skip(at)..]))
     }
 
     /// `count` more bytes have been written. `begun` hears of each line whose first byte is among them.
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn text(outbox: &Outbox) -> String {
-        outbox.slices(100).iter().map(|slice| std::str::from_utf8(slice).unwrap()).collect()
+        outbox.slices().map(|slice| std::str::from_utf8(&slice).unwrap().to_owned()).collect()
     }
 
     fn outbox() -> Outbox {

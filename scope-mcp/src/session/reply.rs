@@ -1,34 +1,104 @@
 use std::fmt;
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use futures_channel::oneshot;
 use futures_util::task::AtomicWaker;
 use serde_json::value::RawValue;
 
-use crate::error::{CallError, CallName, Delivery};
+use crate::error::{CallError, CallName, Delivery, Fault};
 
 /// What a caller gets.
 pub(crate) type Answer = Result<Box<RawValue>, CallError>;
 
+/// The same, as a session says it.
+pub(crate) type Said = Result<Box<RawValue>, Fault>;
+
 /// Where an answer goes. One that is dropped says that the call was not sent; so whoever sends it says otherwise.
 pub(crate) struct Reply {
-    name: CallName,
-    sender: Option<oneshot::Sender<Answer>>,
-    /// The call is made for its effect: nobody waits, and it is sent all the same.
-    errand: bool,
+    /// `None` if nobody waits from the first: the call is made for its effect, and is sent all the same.
+    slot: Option<Arc<Slot>>,
 }
 
 /// An answer that is waited for. Dropping it abandons the call.
-pub(crate) struct Pending {
+pub(crate) struct Pending<'a> {
     id: u64,
-    name: CallName,
-    /// `None` only while it is being dropped.
-    receiver: Option<oneshot::Receiver<Answer>>,
+    name: CallName<'a>,
+    slot: Arc<Slot>,
     abandoned: Arc<Abandoned>,
     done: bool,
+}
+
+/// What both ends of a reply share.
+#[derive(Default)]
+struct Slot(Mutex<Stage>);
+
+#[derive(Default)]
+enum Stage {
+    #[default]
+    Open,
+    Waited(Waker),
+    Said(Said),
+    /// Nobody waits any more, or it has been taken.
+    Over,
+}
+
+impl Slot {
+    fn say(&self, said: Said) {
+        let before = {
+            let mut stage = self.stage();
+            if matches!(*stage, Stage::Over) {
+                // Nobody listens.
+                return drop(stage);
+            }
+            mem::replace(&mut *stage, Stage::Said(said))
+        };
+        if let Stage::Waited(waker) = before {
+            waker.wake();
+        }
+    }
+
+    fn poll(&self, cx: &Context<'_>) -> Poll<Said> {
+        if let Some(polled) = self.look(cx) {
+            return polled;
+        }
+        // Neither cloned nor dropped under the lock: a waker may be anybody's.
+        let waker = cx.waker().clone();
+        let mut stage = self.stage();
+        if let Stage::Said(_) = *stage {
+            drop(stage);
+            return self.look(cx).unwrap_or(Poll::Pending);
+        }
+        let before = mem::replace(&mut *stage, Stage::Waited(waker));
+        drop(stage);
+        drop(before);
+        Poll::Pending
+    }
+
+    /// What has been said, or that the waker is here already.
+    fn look(&self, cx: &Context<'_>) -> Option<Poll<Said>> {
+        let mut stage = self.stage();
+        match &*stage {
+            Stage::Waited(waker) if waker.will_wake(cx.waker()) => Some(Poll::Pending),
+            Stage::Said(_) => match mem::replace(&mut *stage, Stage::Over) {
+                Stage::Said(said) => Some(Poll::Ready(said)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Nobody listens any more.
+    fn leave(&self) {
+        let before = mem::replace(&mut *self.stage(), Stage::Over);
+        drop(before);
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The calls that were dropped by their callers, for the session to hear of. Each is in it once at most, so that the
@@ -46,60 +116,62 @@ struct List {
 }
 
 /// Both ends of a reply.
-pub(crate) fn pair(id: u64, name: &CallName, abandoned: &Arc<Abandoned>) -> (Reply, Pending) {
-    let (sender, receiver) = oneshot::channel();
-    let pending =
-        Pending { id, name: name.clone(), receiver: Some(receiver), abandoned: Arc::clone(abandoned), done: false };
-    (Reply { name: name.clone(), sender: Some(sender), errand: false }, pending)
+pub(crate) fn pair<'a>(id: u64, name: CallName<'a>, abandoned: &Arc<Abandoned>) -> (Reply, Pending<'a>) {
+    let slot = Arc::<Slot>::default();
+    let reply = Reply { slot: Some(Arc::clone(&slot)) };
+    (reply, Pending { id, name, slot, abandoned: Arc::clone(abandoned), done: false })
 }
 
 impl Reply {
     /// Of a call that nobody waits for from the first.
-    pub(crate) fn to_nobody(name: &CallName) -> Reply {
-        Reply { name: name.clone(), sender: None, errand: true }
+    pub(crate) fn to_nobody() -> Reply {
+        Reply { slot: None }
     }
 
     /// Nobody waits for it any more.
     pub(crate) fn is_gone(&self) -> bool {
-        !self.errand && self.sender.as_ref().is_none_or(oneshot::Sender::is_canceled)
+        self.slot.as_ref().is_some_and(|slot| matches!(*slot.stage(), Stage::Over))
     }
 
-    pub(crate) fn send(mut self, answer: Answer) {
-        if let Some(sender) = self.sender.take() {
-            // An error means that nobody waits any more.
-            let _ = sender.send(answer);
+    pub(crate) fn send(mut self, said: Said) {
+        if let Some(slot) = self.slot.take() {
+            slot.say(said);
         }
     }
 }
 
 impl Drop for Reply {
     fn drop(&mut self) {
-        if let Some(sender) = self.sender.take() {
-            let _ = sender.send(Err(CallError::closed(&self.name, Delivery::NotSent)));
+        if let Some(slot) = self.slot.take() {
+            slot.say(Err(Fault::closed(Delivery::NotSent)));
         }
     }
 }
 
-impl Future for Pending {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        let this = &mut *self;
-        let Some(receiver) = &mut this.receiver else { return Poll::Pending };
-        let answer = std::task::ready!(Pin::new(receiver).poll(cx));
-        this.done = true;
-        // A reply always says something, also when it is dropped.
-        Poll::Ready(answer.unwrap_or_else(|_| Err(CallError::closed(&this.name, Delivery::SentUnknown))))
+impl Pending<'_> {
+    /// What is called.
+    pub(crate) fn method(&self) -> &str {
+        &self.name.method
     }
 }
 
-impl Drop for Pending {
+impl Future for Pending<'_> {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        let said = std::task::ready!(self.slot.poll(cx));
+        self.done = true;
+        Poll::Ready(said.map_err(|fault| fault.of(&self.name)))
+    }
+}
+
+impl Drop for Pending<'_> {
     fn drop(&mut self) {
         if self.done {
             return;
         }
         // In this order: a session that takes the call over after having heard of it here sees that nobody waits.
-        self.receiver = None;
+        self.slot.leave();
         self.abandoned.push(self.id);
     }
 }

@@ -15,6 +15,11 @@ pub(super) struct Alarm {
 }
 
 impl Alarm {
+    /// Whether it has to be polled for `due`, though it was not woken.
+    pub(super) fn is_late_for(&self, due: Option<Instant>) -> bool {
+        due.is_some_and(|due| self.set.as_ref().is_none_or(|(at, _)| due < *at))
+    }
+
     /// Whether something may be due. Registers for the time when it is.
     pub(super) fn poll(&mut self, rt: &Handle, due: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         let Some(due) = due else { return Poll::Pending };

@@ -14,6 +14,7 @@ use scope_process::{Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
 use super::Ended;
 use super::clock::Clock;
 use super::lines::{Lines, TURNS};
+use super::wakes::Wakes;
 use crate::client::ServerSpec;
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
@@ -27,9 +28,16 @@ const GRACE_EXIT: Duration = Duration::from_millis(500);
 /// After it no longer read: for the last answers, and for its end.
 const GRACE_INPUT: Duration = Duration::from_secs(1);
 
+// What is woken apart.
+const READING: usize = 0;
+const WRITING: usize = 1;
+/// Its standard error, its end, and time.
+const SELDOM: usize = 2;
+
 #[derive(Debug)]
 pub(crate) struct ChildLink {
     server: Arc<str>,
+    wakes: Wakes<3>,
     process: Process,
     lines: Lines<PipeReader, PipeWriter>,
     stderr: Option<PipeReader>,
@@ -52,6 +60,7 @@ impl ChildLink {
         let mut process = spec.command().spawn(rt)?;
         Ok(ChildLink {
             server: Arc::clone(server),
+            wakes: Wakes::new(),
             lines: Lines::new(process.take_stdout(), process.take_stdin(), max_line),
             stderr: process.take_stderr(),
             exited: process.exited(),
@@ -68,21 +77,33 @@ impl ChildLink {
     }
 
     pub(super) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
-        let mut more = self.poll_write(session, cx);
-        match self.lines.poll_read(session, cx) {
-            ControlFlow::Continue(again) => more |= again,
-            ControlFlow::Break(error) => {
-                self.seen(error.map_or(HowGone::ClosedOutput, HowGone::Broken), GRACE_EXIT);
+        let woken = self.wakes.take(cx);
+        let mut more = self.poll_write(session);
+        if woken.has(READING) {
+            match self.lines.poll_read(session, &mut Context::from_waker(self.wakes.of(READING))) {
+                ControlFlow::Continue(false) => {}
+                ControlFlow::Continue(true) => self.wakes.of(READING).wake_by_ref(),
+                ControlFlow::Break(error) => {
+                    self.seen(error.map_or(HowGone::ClosedOutput, HowGone::Broken), GRACE_EXIT);
+                }
             }
+            self.clock.renew(session);
         }
-        more |= self.poll_stderr(cx);
-        self.poll_exit(cx);
-        let over = self.clock.poll(session, cx).is_ready();
+        let mut over = false;
+        if woken.has(SELDOM) || self.clock.is_late_for(session) {
+            let waker = self.wakes.of(SELDOM).clone();
+            let seldom = &mut Context::from_waker(&waker);
+            if self.poll_stderr(seldom) {
+                waker.wake_by_ref();
+            }
+            self.poll_exit(seldom);
+            over = self.clock.poll(session, seldom).is_ready();
+        }
         if over || (self.has_exited && self.lines.input_ended() && self.stderr.is_none()) {
             return Poll::Ready(self.gone());
         }
         // Answers to what was read, and what there is to say about time-outs.
-        more |= self.poll_write(session, cx);
+        more |= self.poll_write(session);
         if more {
             cx.waker().wake_by_ref();
         }
@@ -90,7 +111,8 @@ impl ChildLink {
     }
 
     /// Each of these returns whether it could go on and leaves the turn to others.
-    fn poll_write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
+    fn poll_write(&mut self, session: &mut Session) -> bool {
+        let cx = &mut Context::from_waker(self.wakes.of(WRITING));
         self.lines.poll_write(session, cx).unwrap_or_else(|error| {
             // What has not been sent never will be. Those who wait for it are told when it is known how the server
             // went, which it most likely is doing; what was sent may still be answered.

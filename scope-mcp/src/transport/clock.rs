@@ -26,11 +26,26 @@ impl Clock {
         self.rest_until = Some(self.rest_until.map_or(until, |earlier| earlier.min(until)));
     }
 
+    /// Gives those calls of `session` their time anew that the peer is at.
+    pub(super) fn renew(&self, session: &mut Session) {
+        if session.has_signs() {
+            session.renew(self.rt.now());
+        }
+    }
+
+    /// Whether something is due sooner than when it was polled last.
+    pub(super) fn is_late_for(&self, session: &Session) -> bool {
+        self.alarm.is_late_for(self.due(session))
+    }
+
+    fn due(&self, session: &Session) -> Option<Instant> {
+        session.next_deadline().into_iter().chain(self.rest_until).min()
+    }
+
     /// Ends the calls of `session` whose time is over. Ready when the rest's is.
     pub(super) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let due = session.next_deadline().into_iter().chain(self.rest_until).min();
-            std::task::ready!(self.alarm.poll(&self.rt, due, cx));
+            std::task::ready!(self.alarm.poll(&self.rt, self.due(session), cx));
             let now = self.rt.now();
             session.expire(now);
             if self.rest_until.is_some_and(|until| until <= now) {

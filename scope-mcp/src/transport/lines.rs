@@ -1,6 +1,6 @@
 //! Lines between a session and whatever carries bytes.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -41,7 +41,13 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             let Some(sink) = &mut self.sink else { return Ok(false) };
             let moved = if session.has_output() {
                 self.unflushed = true;
-                Pin::new(sink).poll_write_vectored(cx, &session.output(LINES)).map(|written| match written {
+                let mut pieces = [IoSlice::new(&[]); LINES];
+                let mut count = 0;
+                for (place, piece) in pieces.iter_mut().zip(session.output()) {
+                    *place = piece;
+                    count += 1;
+                }
+                Pin::new(sink).poll_write_vectored(cx, &pieces[..count]).map(|written| match written {
                     Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                     written => written,
                 })

@@ -62,6 +62,7 @@ impl StreamLink {
                 }
             }
         }
+        self.clock.renew(session);
         if self.clock.poll(session, cx).is_ready() {
             let how = self.broken.take().unwrap_or(HowGone::HungUp);
             let peer = Arc::clone(&self.peer);
