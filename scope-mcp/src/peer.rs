@@ -76,6 +76,10 @@ impl Peer {
         while begun < BURST
             && let Some(arrived) = self.session.next_request()
         {
+            if begun == 0 {
+                // What is left there meanwhile is taken below.
+                self.desk.attend();
+            }
             begun += 1;
             self.begin(arrived, rt, children, respond);
         }
@@ -90,7 +94,7 @@ impl Peer {
         }
         if gone.is_pending() && begun > 0 {
             // More may be begun once that is written.
-            let held_up = begun == BURST || self.session.is_held_up();
+            let held_up = begun == BURST || self.session.is_held_up() || self.session.may_begin();
             if !link.write(&mut self.session, cx) || held_up {
                 cx.waker().wake_by_ref();
             }

@@ -339,6 +339,11 @@ impl Session {
         self.served.next()
     }
 
+    /// Whether a request of the peer waits for nothing but to be begun.
+    pub(crate) fn may_begin(&self) -> bool {
+        self.served.may_begin()
+    }
+
     /// Whether so much is to be written that no request of the peer is begun.
     pub(crate) fn is_held_up(&self) -> bool {
         self.outbox.bytes() >= HIGH_WATER

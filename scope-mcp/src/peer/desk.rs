@@ -60,6 +60,8 @@ struct State {
     bytes: usize,
     /// And those that were taken and have not been written.
     unsent: usize,
+    /// Whoever takes is about to: nobody need wake it.
+    attended: bool,
     ended: bool,
 }
 
@@ -107,8 +109,16 @@ impl Desk {
                 return;
             }
             state.asks.push(Ask::Over { key, line: None });
+            if state.attended {
+                return;
+            }
         }
         self.waker.wake();
+    }
+
+    /// Promises to take what is left from here on, before the turn is over: nobody is woken for it.
+    pub(crate) fn attend(&self) {
+        self.state().attended = true;
     }
 
     /// Whatever has been left since the last time, into `asks`, which is empty. Registers to be woken by the next.
@@ -117,6 +127,7 @@ impl Desk {
         let was_full = {
             let mut state = self.state();
             let was_full = state.asks.len() >= CALLS;
+            state.attended = false;
             state.bytes = 0;
             std::mem::swap(&mut state.asks, asks);
             was_full
@@ -165,6 +176,9 @@ impl Desk {
                 state.bytes += weight;
                 state.unsent += weight;
                 state.asks.push(ask);
+            }
+            if state.attended {
+                return Ok(true);
             }
         }
         self.waker.wake();
@@ -223,6 +237,21 @@ mod tests {
         desk.unsent(HIGH_WATER - 1);
         waiting.now_or_never().unwrap().unwrap();
         assert_eq!(taken(&desk, &cx).len(), 1);
+    }
+
+    #[test]
+    fn who_is_about_to_take_is_not_woken() {
+        let desk = Desk::new();
+        let wakes = Wakes::new();
+        let waker = wakes.waker();
+        let cx = Context::from_waker(&waker);
+        assert!(taken(&desk, &cx).is_empty());
+        desk.attend();
+        desk.leave(line(1)).now_or_never().unwrap().unwrap();
+        desk.over(1);
+        assert_eq!((taken(&desk, &cx).len(), wakes.count()), (2, 0));
+        desk.over(2);
+        assert_eq!((taken(&desk, &cx).len(), wakes.count()), (1, 1));
     }
 
     #[test]

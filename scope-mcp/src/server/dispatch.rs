@@ -18,7 +18,7 @@ use super::caller::{Caller, LogFilter};
 use super::changes::NotWatched;
 use super::context::Context;
 use super::listen::listen;
-use super::registry::{Method, Registry};
+use super::registry::Registry;
 use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
@@ -26,7 +26,9 @@ use super::tool::CheckedTool;
 use super::typed::{read, written};
 use crate::era::{CAPABILITIES, VERSION};
 use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection};
-use crate::model::{InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams};
+use crate::model::{
+    InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams, TaskSupport,
+};
 use crate::peer::{Outcome, Work};
 use crate::session::{Arrived, Session};
 use crate::{Era, Revision};
@@ -75,7 +77,7 @@ struct Head<'a> {
     request_state: Option<&'a RawValue>,
 }
 
-/// A call of a tool that is there, and nothing beside its arguments that would have to be read.
+/// A call of a tool that is there and becomes no task, with nothing beside its arguments that would have to be read.
 struct Simple {
     tool: Arc<CheckedTool>,
     /// Where in the parameters.
@@ -95,7 +97,7 @@ impl Head<'_> {
         }
         // A name with escapes in it is none of a tool, and is read otherwise.
         let name = self.name?.get().strip_prefix('"')?.strip_suffix('"')?;
-        let tool = registry.tool(name)?;
+        let tool = registry.tool(name).filter(|tool| tool.task_support() == TaskSupport::Forbidden)?;
         let arguments = self.arguments.map(|arguments| place(arguments, params));
         Some(Simple { tool, arguments })
     }
@@ -135,8 +137,11 @@ impl Dispatch {
             Some(text) => match &self.said {
                 Some(said) if *said.text == *text.get() => {
                     let said = said.clone();
+                    if let Some(simple) = simple {
+                        return Ok(self.call(simple, arrived, said.caller, said.meta));
+                    }
                     self.offered(arrived, said.caller.revision)?;
-                    return self.modern(arrived, said.caller, said.meta, simple, later_round);
+                    return self.modern(arrived, said.caller, said.meta, later_round);
                 }
                 _ => meta(params)?,
             },
@@ -148,7 +153,10 @@ impl Dispatch {
             let caller = Arc::new(caller(revision, &meta)?);
             let meta = Arc::new(meta);
             self.said = text.map(|text| Said { text, meta: Arc::clone(&meta), caller: Arc::clone(&caller) });
-            return self.modern(arrived, caller, meta, simple, later_round);
+            return match simple {
+                Some(simple) => Ok(self.call(simple, arrived, caller, meta)),
+                None => self.modern(arrived, caller, meta, later_round),
+            };
         }
         match (&*arrived.method, self.shared.legacy.get()) {
             ("initialize", None) => self.initialize(session, params),
@@ -157,13 +165,35 @@ impl Dispatch {
             }
             (_, Some(caller)) => {
                 let meta = if meta.is_empty() { Arc::clone(&self.no_meta) } else { Arc::new(meta) };
-                self.legacy(Arc::clone(caller), arrived, meta, simple)
+                let caller = Arc::clone(caller);
+                match simple {
+                    Some(simple) => Ok(self.call(simple, arrived, caller, meta)),
+                    None => self.legacy(caller, arrived, meta),
+                }
             }
             (_, None) => Err(Rejection::invalid_params(format!(
                 "_meta must have {VERSION} (this server speaks {}), or the connection begin with initialize",
                 Revision::LATEST
             ))),
         }
+    }
+
+    fn call(&self, simple: Simple, arrived: &mut Arrived, caller: Arc<Caller>, meta: Arc<Object>) -> Work {
+        let Simple { tool, arguments } = simple;
+        let (pace, era) = (tool.pace(), caller.revision.era());
+        let cx = self.context(arrived, caller, meta, Questions::default());
+        let (registry, params) = (Arc::clone(self.server.registry()), Params::new(arrived.params.take()));
+        let arguments = UnreadArguments::new(params.clone(), arguments);
+        let work = async move {
+            match era {
+                Era::Legacy => registry.call(&tool, arguments, cx).await,
+                Era::Modern => {
+                    let outcome = registry.call(&tool, arguments, cx.clone()).await;
+                    finish(&registry, "tools/call", params.raw(), &cx, outcome)
+                }
+            }
+        };
+        Work::Later(Box::pin(work), Some(pace))
     }
 
     fn initialize(&self, session: &mut Session, params: Option<&RawValue>) -> Result<Work, Rejection> {
@@ -195,13 +225,7 @@ impl Dispatch {
         Ok(Work::Now(written(&result)))
     }
 
-    fn legacy(
-        &self,
-        caller: Arc<Caller>,
-        arrived: &mut Arrived,
-        meta: Arc<Object>,
-        simple: Option<Simple>,
-    ) -> Result<Work, Rejection> {
+    fn legacy(&self, caller: Arc<Caller>, arrived: &mut Arrived, meta: Arc<Object>) -> Result<Work, Rejection> {
         let registry = self.server.registry();
         let params = arrived.params.as_deref();
         if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
@@ -226,16 +250,15 @@ impl Dispatch {
                 let Some(method) = registry.method(name) else {
                     return Ok(Work::Now(Err(Rejection::method_not_found(name))));
                 };
-                let pace = simple.as_ref().map(|simple| simple.tool.pace());
                 let (registry, params) = (Arc::clone(registry), Params::new(arrived.params.take()));
-                let work = async move { answer(&registry, method, simple, &params, cx).await };
-                Work::Later(Box::pin(work), pace)
+                let work = async move { registry.answer(method, &params, cx).await };
+                Work::Later(Box::pin(work), None)
             }
         })
     }
 
     fn about_tasks(&self, revision: Revision, method: &str) -> Option<About> {
-        tasks::form(revision).filter(|_| self.server.registry().has_tasks()).and_then(|form| About::of(form, method))
+        tasks::form(revision).and_then(|form| About::of(form, method)).filter(|_| self.server.registry().has_tasks())
     }
 
     fn becomes_task(&self, caller: &Caller, arrived: &Arrived) -> Result<Option<NewTask>, Rejection> {
@@ -262,7 +285,6 @@ impl Dispatch {
         arrived: &mut Arrived,
         caller: Arc<Caller>,
         meta: Arc<Object>,
-        simple: Option<Simple>,
         later_round: bool,
     ) -> Result<Work, Rejection> {
         let registry = self.server.registry();
@@ -295,15 +317,14 @@ impl Dispatch {
             return Err(Rejection::method_not_found(&arrived.method));
         };
         let cx = self.context(arrived, caller, meta, Questions::default());
-        let pace = simple.as_ref().map(|simple| simple.tool.pace());
         let (registry, name) = (Arc::clone(registry), Arc::clone(&arrived.method));
         let params = Params::new(arrived.params.take());
         let work = async move {
             let cx = if later_round { cx.answered(earlier(&registry, &name, params.raw())?) } else { cx };
-            let outcome = answer(&registry, method, simple, &params, cx.clone()).await;
+            let outcome = registry.answer(method, &params, cx.clone()).await;
             finish(&registry, &name, params.raw(), &cx, outcome)
         };
-        Ok(Work::Later(Box::pin(work), pace))
+        Ok(Work::Later(Box::pin(work), None))
     }
 
     fn discovered(&self) -> Value {
@@ -331,16 +352,6 @@ impl Dispatch {
         let ResourceParams { uri, .. } = read(params)?;
         self.shared.changes.unwatch(&uri);
         written(&Object::new())
-    }
-}
-
-/// Answers a request, without what the era adds.
-async fn answer(registry: &Registry, method: Method, simple: Option<Simple>, params: &Params, cx: Context) -> Outcome {
-    match simple {
-        Some(Simple { tool, arguments }) => {
-            registry.call(&tool, UnreadArguments::new(params.clone(), arguments), cx).await
-        }
-        None => registry.answer(method, params, cx).await,
     }
 }
 

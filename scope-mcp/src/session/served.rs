@@ -152,6 +152,11 @@ impl Served {
         Ok(())
     }
 
+    /// Whether there is a request to be run, and one more may run.
+    pub(super) fn may_begin(&self) -> bool {
+        self.waiting > 0 && self.running < self.bounds.max_running
+    }
+
     /// The next request to be run, if one more may run.
     pub(super) fn next(&mut self) -> Option<Arrived> {
         while self.running < self.bounds.max_running {
