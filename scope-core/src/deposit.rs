@@ -86,6 +86,7 @@ impl Deposit<()> for Runs {
         matches!(end, End::Done(()))
     }
 
+    #[inline]
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<()>) {
         match end {
             End::Done(()) => {}

@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use crate::cancel::Canceller;
 use crate::deposit::{Fails, Handled, Runs};
 use crate::error::SpawnError;
+use crate::event::{self, EventKind};
 use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer};
 use crate::handle::{self, TaskHandle};
 use crate::name::Name;
 use crate::origin::{Kind, LazyScope, Origin};
-use crate::raw::local::Locals;
+use crate::raw::{self, local::Locals};
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
 use crate::scope_ref::ScopeRef;
@@ -234,15 +235,14 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         D: crate::deposit::Deposit<F::Output> + 's,
     {
         let (future, deposit, task) = make(TaskRef::fresh(name, location));
-        let spawned = task.clone();
-        if crate::raw::local::add(self, task, future, deposit) {
-            if crate::event::observed() {
-                let kind = crate::event::EventKind::Spawned;
-                crate::event::tell(kind, self.scope.make(), Some(spawned), location);
+        let told = event::observed().then(|| task.clone());
+        match raw::local::add(self, task, future, deposit) {
+            Ok(()) if told.is_some() => event::tell(EventKind::Spawned, self.scope.make(), told, location),
+            Ok(()) => {}
+            Err(task) => {
+                let scope = self.scope.make();
+                self.refuse(SpawnError::closed(scope.id().clone()).of_task(task), location);
             }
-        } else {
-            let scope = self.scope.make();
-            self.refuse(SpawnError::closed(scope.id().clone()).of_task(spawned), location);
         }
     }
 

@@ -45,7 +45,7 @@ use crate::name::Name;
 use crate::origin::{Kind, Origin};
 use crate::owned::Held;
 use crate::raw::list::Parked;
-use crate::raw::local::Queue;
+use crate::raw::queue::Queue;
 use crate::reason::{CancelCause, CancelReason};
 use crate::record::{Record, RecordCause};
 use crate::rt::{self, Task};

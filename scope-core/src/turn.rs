@@ -27,12 +27,11 @@ impl Turn {
         Turn { outermost }
     }
 
-    pub(crate) fn is_left(&self) -> bool {
-        LEFT.get().is_some_and(|left| left > 0)
-    }
-
-    pub(crate) fn take_one(&self) {
-        LEFT.set(LEFT.get().map(|left| left.saturating_sub(1)));
+    /// Counts one child. False if others have their turn now.
+    pub(crate) fn take_one(&self) -> bool {
+        let left = LEFT.get().map_or(0, |left| left.saturating_sub(1));
+        LEFT.set(Some(left));
+        left > 0
     }
 }
 

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use loom::sync::atomic::{AtomicBool, Ordering};
 use loom::thread;
 
-use super::{Drops, check, come_again, poll_once};
+use super::{Drops, check, check_up_to, come_again, poll_once};
 use crate::sync::block_on;
 use crate::{nursery_infallible, nursery_local};
 
@@ -45,7 +45,7 @@ fn a_wake_is_not_lost_while_its_child_is_being_polled() {
 /// Two threads push onto the stack, and the host takes it.
 #[test]
 fn two_wakes_at_once_both_arrive() {
-    check(|| {
+    check_up_to(4, || {
         block_on(nursery_infallible(async |n| {
             for _ in 0..2 {
                 n.run_local(async {

@@ -226,6 +226,13 @@ pub(crate) fn snapshot() -> Snapshot {
     with(|top| top.and_then(Frame::snapshot).cloned().unwrap_or_default())
 }
 
+/// Whether the code that runs here runs as the body or a same-task child of this very scope, or is destroyed as one.
+///
+/// Frames of a scope that may not be allocated yet are entered by its host only.
+pub(crate) fn is_in(scope: *const LazyScope) -> bool {
+    here(|place| matches!(place, Some((_, Here::Lazy(lazy))) if ptr::eq(lazy, scope)))
+}
+
 /// Shows each shield cell on the way from here to the task of the runtime's own, or root, that is being polled.
 pub(crate) fn each_shield_cell(mut f: impl FnMut(&ShieldCell)) {
     with(|top| {

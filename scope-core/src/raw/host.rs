@@ -264,7 +264,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'env, F, B, E,
         }
         let (body, own) = (&mut self.body, &mut self.going.get_or_insert_default().own);
         if own.is_none() {
-            *own = nursery.locals.queue().map(|queue| queue.body_waker());
+            *own = nursery.locals.queue().map(|queue| Waker::from(queue.clone()));
         }
         self.wakes.with_outer = own.is_none();
         let mut own_cx = Context::from_waker(own.as_ref().unwrap_or(cx.waker()));
@@ -524,7 +524,8 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'_, F, B, E, K, M> {
         }
         let nursery = self.nursery();
         if nursery.locals.queue().is_some() {
-            nursery.locals.register(cx.waker());
+            // SAFETY: this future is the host.
+            unsafe { nursery.locals.register(cx.waker()) };
         }
         if let Some(home) = &nursery.scope.origin.home {
             self.poller.check(home, || nursery.scope.make().clone());

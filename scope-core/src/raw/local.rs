@@ -1,17 +1,17 @@
 //! Same-task children: futures that are polled by their nursery, each with a waker of its own, and may borrow.
 //!
-//! One allocation for each child holds its header, its future and its deposit. Others know a child only by its header:
-//! the ready stack, and wakers, which may outlive the nursery and everything the child borrowed.
+//! One slot for each child holds its header, its future and its deposit. Others know a child only by its header: the ready
+//! stack, and wakers, which may outlive the nursery and everything the child borrowed.
 //!
 //! Invariants
 //! 1. The future and the deposit are touched by the host only: whoever polls or drops the nursery. They are destroyed in
 //!    place before the host gives up its reference; a header that lives longer only frees memory.
-//! 2. A child is on the ready stack at most once: whoever sets `queued` pushes it, with one reference; the host clears
-//!    `queued` before it polls.
-//! 3. The stack is pushed by any thread and only ever emptied as a whole, so a compare-and-swap cannot be fooled by a
-//!    header that comes back. Once closed it takes nothing.
-//! 4. `previous` and `next` are changed by the host under the lock of the list. `stage`, `listed`, `locals` and [`Host`]
-//!    belong to the host, on whatever thread it is; others have only `&Locals`.
+//! 2. `refs` counts the host, once, until the child has ended and is queued nowhere, and its wakers. Only the host makes a
+//!    waker where there is none: what `refs` and `queued` are is its own to know while there is no waker.
+//! 3. Whoever runs in a frame of the nursery's own scope runs in a poll or drop by the host, on its thread, which has
+//!    nothing of its part borrowed: so such a spawn or wake goes to the run queue, without an atomic. The host looks at the
+//!    run queue after each such frame, or has closed.
+//! 4. `ended`, `listed`, `locals` and [`Host`] belong to the host, on whatever thread it is; others have only `&Locals`.
 
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
@@ -19,10 +19,13 @@ use std::future::Future;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::process;
 use std::ptr;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
+use super::queue::Queue;
+use super::slab::{self, Chunk, Shape, Slab};
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
 use crate::failure::Fault;
@@ -30,153 +33,38 @@ use crate::nursery::Nursery;
 use crate::origin::LazyScope;
 use crate::raw::frame::{self, Frame, Here};
 use crate::shield::ShieldCell;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock};
+use crate::sync::OnceLock;
+use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::turn::Turn;
-use crate::waits::{Waiting, Waits};
+use crate::waits::Waits;
 
-/// What wakers share with the host.
-pub(crate) struct Queue {
-    /// The ready stack, or [`closed`].
-    top: AtomicPtr<Header>,
-    /// Whether the body is to be polled.
-    body: AtomicBool,
-    /// The task that polls the nursery.
-    outer: AtomicWaker,
-    /// The children that have waited and not ended, linked by `previous` and `next`. Changed by the host only; read by
-    /// anybody who wants to show them.
-    listed: Mutex<Listed>,
-}
-
-struct Listed {
-    first: *const Header,
-}
-
-// SAFETY: the pointers are to headers that stay valid while they are listed, and what is read through them (the task, what
-// it waits at, the links) is never changed, atomic, or changed under the lock.
-unsafe impl Send for Listed {}
-
-/// The address that marks a closed stack: of a static, so no header has it.
-fn closed() -> *mut Header {
-    static MARK: u64 = 0;
-    (&raw const MARK).cast_mut().cast()
-}
-
-impl Queue {
-    fn new() -> Self {
-        Queue {
-            top: AtomicPtr::new(ptr::null_mut()),
-            body: AtomicBool::new(false),
-            outer: AtomicWaker::new(),
-            listed: Mutex::new(Listed { first: ptr::null() }),
-        }
-    }
-
-    fn listed(&self) -> MutexGuard<'_, Listed> {
-        // No code of a user runs under the lock.
-        self.listed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The children that wait, and what for.
-    pub(crate) fn tasks(&self) -> Vec<(TaskRef, Waiting)> {
-        let listed = self.listed();
-        let mut tasks = Vec::new();
-        let mut at = listed.first;
-        // SAFETY: listed, so valid, and the lock is held: the links do not change.
-        while let Some(header) = unsafe { at.as_ref() } {
-            tasks.push((header.task.clone(), header.waits.show()));
-            at = header.next.get();
-        }
-        tasks
-    }
-
-    /// Pushes `header` with one reference, which the stack owns from here. False if the stack is closed: then the
-    /// reference is still the caller's.
-    ///
-    /// # Safety
-    /// `header` is valid through that reference, and the caller has just set its `queued`.
-    unsafe fn push(&self, header: *const Header) -> bool {
-        let mut top = self.top.load(Ordering::Relaxed);
-        loop {
-            if top == closed() {
-                return false;
-            }
-            // SAFETY: valid by the caller's promise; nobody else touches `below` of a header that is being pushed.
-            unsafe { (*header).below.store(top, Ordering::Relaxed) };
-            match self.top.compare_exchange_weak(top, header.cast_mut(), Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return true,
-                Err(now) => top = now,
-            }
-        }
-    }
-
-    /// Takes the whole stack, the last pushed first.
-    fn take(&self) -> *mut Header {
-        if self.top.load(Ordering::Relaxed).is_null() {
-            return ptr::null_mut();
-        }
-        self.top.swap(ptr::null_mut(), Ordering::Acquire)
-    }
-
-    fn close(&self) -> *mut Header {
-        self.top.swap(closed(), Ordering::AcqRel)
-    }
-
-    /// A waker for the body: it alone is polled for it.
-    pub(crate) fn body_waker(self: &Arc<Self>) -> Waker {
-        Waker::from(Arc::new(BodyWaker(self.clone())))
-    }
-}
-
-/// Wakes the nursery for its body.
-struct BodyWaker(Arc<Queue>);
-
-impl std::task::Wake for BodyWaker {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        // A swap, not a store: of two wakes the later would hide what the earlier had made visible.
-        self.0.body.swap(true, Ordering::AcqRel);
-        self.0.outer.wake();
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Running,
-    Ended,
-}
-
-struct Header {
+pub(super) struct Header {
     calls: &'static Calls,
-    queue: Arc<Queue>,
-    queued: AtomicBool,
-    shields: ShieldCell,
-    waits: Waits,
-    /// The header below in the ready stack; in the host's run queue, the one behind.
-    below: AtomicPtr<Header>,
-    task: TaskRef,
-    previous: Cell<*const Header>,
-    next: Cell<*const Header>,
-    stage: Cell<Stage>,
-    /// Whether it is in the queue's list.
+    /// What it lies in, and where there.
+    pub(super) chunk: *const Chunk,
+    pub(super) index: u8,
+    ended: Cell<bool>,
+    /// Whether the tree shows it.
     listed: Cell<bool>,
-    /// The host's too.
-    locals: Cell<Snapshot>,
+    queued: AtomicBool,
+    refs: AtomicU32,
+    /// The header below in a stack; in the host's run queue, the one behind.
+    pub(super) below: AtomicPtr<Header>,
+    /// Destroyed when the child ends.
+    locals: UnsafeCell<ManuallyDrop<Snapshot>>,
+    shields: ShieldCell,
+    pub(super) waits: Waits,
+    pub(super) task: TaskRef,
 }
 
 /// What one type of child does; each takes a pointer to its header, which is the start of its [`Local`].
 struct Calls {
-    /// Polls the future. True if it has ended: the outcome lies in `outcome` then.
+    /// Polls the future. True if it has ended.
     poll: unsafe fn(*const Header, &LazyScope, &mut Context<'_>) -> bool,
     /// Destroys the future and makes the deposit.
     end: unsafe fn(*const Header, &LazyScope, End<Infallible>),
-    retain: unsafe fn(*const Header),
-    release: unsafe fn(*const Header),
 }
 
 #[repr(C)]
@@ -187,102 +75,145 @@ struct Local<F: Future, D> {
 }
 
 impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
-    const CALLS: Calls =
-        Calls { poll: Self::poll, end: Self::end_without_value, retain: Self::retain, release: Self::release };
+    const CALLS: Calls = Calls { poll: Self::poll, end: Self::end_without_value };
+    const SHAPE: Shape = Shape::of::<Self>();
 
     /// # Safety
-    /// `this` is the header of a live `Local<F, D>`, listed and not ended, and the caller is the host.
+    /// `this` is the header of a live `Local<F, D>` that has not ended, and the caller is the host.
     unsafe fn poll(this: *const Header, scope: &LazyScope, cx: &mut Context<'_>) -> bool {
-        // SAFETY: `repr(C)` puts the header first; the host alone touches the future (invariant 1), which is in an
-        // allocation that does not move.
-        let (header, future) = unsafe {
+        // SAFETY: `repr(C)` puts the header first; the host alone touches the future (invariant 1), which is in a slot that
+        // does not move. Nobody changes the task-locals before the child ends.
+        let (header, future, locals) = unsafe {
             let local = &*this.cast::<Self>();
-            (&local.header, Pin::new_unchecked(&mut **local.future.get()))
+            let future = Pin::new_unchecked(&mut **local.future.get());
+            (&local.header, future, &**local.header.locals.get())
         };
-        let locals = header.locals.take();
-        let polled = Frame::of(&header.task, Here::Lazy(scope))
-            .locals(&locals)
-            .shields(&header.shields)
-            .waits(&header.waits)
-            .enter(|| catch_unwind(AssertUnwindSafe(|| future.poll(cx))));
-        header.locals.set(locals);
-        let end = match polled {
-            Ok(Poll::Pending) => return false,
-            Ok(Poll::Ready(output)) => End::Done(output),
-            Err(payload) => End::Panicked(payload),
-        };
-        // SAFETY: as above; it has not ended.
-        unsafe { Self::end(this, scope, end) };
-        true
+        let frame = Frame::of(&header.task, Here::Lazy(scope)).locals(locals);
+        let over = frame.shields(&header.shields).waits(&header.waits).enter(|| {
+            let end = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
+                Ok(Poll::Pending) => return false,
+                Ok(Poll::Ready(output)) => End::Done(output),
+                Err(payload) => End::Panicked(payload),
+            };
+            // SAFETY: as above; it has not ended, and this is its frame.
+            unsafe { Self::end_here(this, scope, end) };
+            true
+        });
+        if over {
+            // SAFETY: as above, and it has.
+            unsafe { ended(this, scope) };
+        }
+        over
     }
 
     /// # Safety
     /// As for `poll`.
     unsafe fn end_without_value(this: *const Header, scope: &LazyScope, end: End<Infallible>) {
-        // SAFETY: the caller's promise.
-        unsafe { Self::end(this, scope, end.map(|never| match never {})) };
-    }
-
-    /// # Safety
-    /// As for `poll`.
-    unsafe fn end(this: *const Header, scope: &LazyScope, end: End<F::Output>) {
-        // SAFETY: as in `poll`. It has not ended, so future and deposit are still there, and are taken once: the stage
-        // says so from here on.
-        let (header, future, deposit) = unsafe {
-            let local = &*this.cast::<Self>();
-            local.header.stage.set(Stage::Ended);
-            (&local.header, &mut *local.future.get(), ManuallyDrop::take(&mut *local.deposit.get()))
-        };
-        let (task, here) = (&header.task, Here::Lazy(scope));
+        // SAFETY: as in `poll`.
+        let (header, locals) = unsafe { (&*this, &**(*this).locals.get()) };
         if matches!(end, End::Cancelled)
             && let Some(scope) = scope.get()
         {
             scope.note_cut();
         }
-        let locals = header.locals.take();
-        header.shields.forget_waker();
-        Frame::of(task, here).locals(&locals).enter(|| {
-            // SAFETY: dropped in place, once.
-            let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
-            // It may panic too: it converts and prints errors of the user's.
-            let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end)));
-            for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
-                record_panic(here, task, payload);
-            }
-            if let Some(scope) = scope.get() {
-                // Guards that went elsewhere.
-                scope.end_owned_of(task);
-            }
+        Frame::of(&header.task, Here::Lazy(scope)).locals(locals).enter(|| {
+            // SAFETY: the caller's promise, and this is its frame.
+            unsafe { Self::end_here(this, scope, end.map(|never| match never {})) };
         });
-        // Values may have destructors.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
+        // SAFETY: as above, and it has ended.
+        unsafe { ended(this, scope) };
+    }
+
+    /// # Safety
+    /// As for `poll`. The caller has entered the child's frame, and calls `ended` when it has left it.
+    unsafe fn end_here(this: *const Header, scope: &LazyScope, end: End<F::Output>) {
+        // SAFETY: as in `poll`. It has not ended, so future and deposit are still there, and are taken once: `ended` says
+        // so from here on.
+        let (header, future, deposit) = unsafe {
+            let local = &*this.cast::<Self>();
+            local.header.ended.set(true);
+            (&local.header, &mut *local.future.get(), ManuallyDrop::take(&mut *local.deposit.get()))
+        };
+        let (task, here) = (&header.task, Here::Lazy(scope));
+        header.shields.forget_waker();
+        // SAFETY: dropped in place, once.
+        let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
+        // It may panic too: it converts and prints errors of the user's.
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end))) {
             record_panic(here, task, payload);
         }
-        if event::observed() {
-            event::tell(EventKind::Ended, scope.make(), Some(task.clone()), task.location());
+        if let Err(payload) = dropped {
+            record_panic(here, task, payload);
         }
-    }
-
-    /// # Safety
-    /// `this` is the header of a live `Local<F, D>`.
-    unsafe fn retain(this: *const Header) {
-        // SAFETY: the pointer came from `Arc::into_raw` of an `Arc<Local<F, D>>`.
-        unsafe { Arc::increment_strong_count(this.cast::<Self>()) };
-    }
-
-    /// # Safety
-    /// As for `retain`, and the caller owns a reference. If it is the last, the child has ended.
-    unsafe fn release(this: *const Header) {
-        // SAFETY: as above. What is freed with the last reference runs no code of `F` or `D`: both are `ManuallyDrop`.
-        unsafe { Arc::decrement_strong_count(this.cast::<Self>()) };
+        if let Some(scope) = scope.get() {
+            // Guards that went elsewhere.
+            scope.end_owned_of(task);
+        }
     }
 }
 
+/// The last of a child's end, when its frame has been left.
+///
+/// # Safety
+/// The header is valid, the child has just ended, and the caller is the host.
+unsafe fn ended(header: *const Header, scope: &LazyScope) {
+    // SAFETY: the caller's promise; the task-locals are taken once.
+    let (task, locals) = unsafe { (&(*header).task, ManuallyDrop::take(&mut *(*header).locals.get())) };
+    // Values may have destructors.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
+        record_panic(Here::Lazy(scope), task, payload);
+    }
+    if event::observed() {
+        event::tell(EventKind::Ended, scope.make(), Some(task.clone()), task.location());
+    }
+}
+
+/// More wakers of one child than memory could hold: they have been forgotten, again and again.
+const TOO_MANY: u32 = u32::MAX / 2;
+
 /// # Safety
 /// `header` is valid.
+unsafe fn retain(header: *const Header) {
+    // SAFETY: the caller's promise.
+    if unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) } > TOO_MANY {
+        // As `Arc` does: going on would free what is in use.
+        process::abort();
+    }
+}
+
+/// Gives up a waker's reference.
+///
+/// # Safety
+/// `header` is valid, and the caller owns the reference.
 unsafe fn release(header: *const Header) {
-    // SAFETY: `calls` are those of the header's own type.
-    unsafe { ((*header).calls.release)(header) };
+    // SAFETY: valid by that reference. Whoever gives up the last one is alone with the header. Its chunk stays until the
+    // slot has come back; the queue is held while that is done: host and chunk may go in between.
+    unsafe {
+        if (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let chunk = (*header).chunk;
+            destroy(header);
+            if slab::free_if_alone(chunk) {
+                return;
+            }
+            let queue = (*chunk).queue.clone();
+            if !queue.give_back(header) {
+                Chunk::count_out(chunk);
+            }
+        }
+    }
+}
+
+/// Destroys what a header has left to destroy. Its other parts stay readable.
+///
+/// # Safety
+/// The child has ended, and nobody else has a reference.
+unsafe fn destroy(header: *const Header) {
+    let header = header.cast_mut();
+    // SAFETY: the caller is alone with it; what is destroyed is not touched again.
+    unsafe {
+        ptr::drop_in_place(&raw mut (*header).shields);
+        ptr::drop_in_place(&raw mut (*header).task);
+    }
 }
 
 static WAKER_TABLE: RawWakerVTable = RawWakerVTable::new(waker_clone, waker_wake, waker_wake_by_ref, waker_drop);
@@ -290,9 +221,8 @@ static WAKER_TABLE: RawWakerVTable = RawWakerVTable::new(waker_clone, waker_wake
 /// # Safety
 /// Called by a `Waker` whose data is a header of which it owns a reference. Likewise the three below.
 unsafe fn waker_clone(data: *const ()) -> RawWaker {
-    let header = data.cast::<Header>();
     // SAFETY: the waker's reference keeps the header valid.
-    unsafe { ((*header).calls.retain)(header) };
+    unsafe { retain(data.cast()) };
     RawWaker::new(data, &WAKER_TABLE)
 }
 
@@ -306,18 +236,17 @@ unsafe fn waker_wake(data: *const ()) {
 
 unsafe fn waker_wake_by_ref(data: *const ()) {
     let header = data.cast::<Header>();
-    // SAFETY: the waker's reference keeps the header valid throughout; the one pushed is a reference of its own, given
-    // up again where the stack does not take it. The queue is held while it wakes: the host may end in between.
+    // SAFETY: the waker's reference keeps the header valid throughout, and with it its chunk and the queue. It has not
+    // ended, or it would be queued for good: so the nursery is there, and where we are in its frame, invariant 3 holds.
     unsafe {
         if (*header).queued.swap(true, Ordering::AcqRel) {
             return;
         }
-        let queue = (*header).queue.clone();
-        ((*header).calls.retain)(header);
-        if queue.push(header) {
-            queue.outer.wake();
+        let queue = &(*(*header).chunk).queue;
+        if frame::is_in(queue.scope()) {
+            queue.host().append(header.cast_mut());
         } else {
-            release(header);
+            queue.push(header);
         }
     }
 }
@@ -330,28 +259,25 @@ unsafe fn waker_drop(data: *const ()) {
 /// The same-task children of one nursery.
 pub(crate) struct Locals {
     queue: OnceLock<Arc<Queue>>,
-    /// Touched by the host only, and never borrowed while code of a user runs: that code may spawn.
-    host: UnsafeCell<Host>,
 }
 
-struct Host {
-    /// The run queue: taken from the ready stack, in order, linked by `below`, each with its reference.
+/// The host's part.
+pub(super) struct Host {
+    /// The run queue: spawned and woken here, or taken from the ready stack, in order, linked by `below`.
     run_first: *mut Header,
     run_last: *mut Header,
+    /// How many children the tree shows.
+    listed: usize,
     /// Whether all have been told of the scope's cancellation.
     told: bool,
+    /// Nothing is spawned or woken any more.
+    closed: bool,
+    slab: Slab,
 }
-
-// SAFETY: a nursery of the Sendable kind holds children that are Send only, and one that is not is not Send itself: see
-// `Nursery`. The pointers are to reference-counted headers, touched as the invariants say.
-unsafe impl Send for Locals {}
-// SAFETY: through a shared reference only `spawn` and `queue` are to be had, which push onto an atomic stack.
-unsafe impl Sync for Locals {}
 
 impl Locals {
     pub(crate) fn new() -> Self {
-        let host = Host { run_first: ptr::null_mut(), run_last: ptr::null_mut(), told: false };
-        Locals { queue: OnceLock::new(), host: UnsafeCell::new(host) }
+        Locals { queue: OnceLock::new() }
     }
 
     /// The queue, once there has been a child.
@@ -359,190 +285,261 @@ impl Locals {
         self.queue.get()
     }
 
-    /// Adds a child, to be polled when the nursery is polled next. False if the nursery has closed: the future has been
-    /// dropped, unpolled, in the frame of its task.
+    /// Adds a child, to be polled when the nursery is polled next.
+    ///
+    /// # Errors
+    /// Its task, if the nursery has closed: the future has been dropped, unpolled, in the frame of that.
     ///
     /// # Safety
     /// The future and the deposit stay valid until the host has ended the child: the nursery's future does that before
-    /// `'s` ends. Where the nursery is Send, they are Send.
-    pub(crate) unsafe fn spawn<F, D>(&self, scope: &LazyScope, task: TaskRef, future: F, deposit: D) -> bool
+    /// `'s` ends. Where the nursery is Send, they are Send. `scope` is the nursery's.
+    pub(crate) unsafe fn spawn<F, D>(
+        &self,
+        scope: &LazyScope,
+        task: TaskRef,
+        future: F,
+        deposit: D,
+    ) -> Result<(), TaskRef>
     where
         F: Future,
         D: Deposit<F::Output>,
     {
-        let queue = self.queue.get_or_init(|| Arc::new(Queue::new()));
-        let local = Arc::new(Local {
+        let queue = self.queue.get_or_init(|| Queue::new(scope));
+        let hosted = frame::is_in(scope);
+        // SAFETY: invariant 3; the borrow ends with the block, in which no code of a user runs.
+        let (slot, closed) = unsafe {
+            match hosted {
+                true if !queue.host().closed => (queue.host().slab.take(queue, Local::<F, D>::SHAPE), false),
+                _ => (slab::alone(queue, Local::<F, D>::SHAPE), hosted),
+            }
+        };
+        let local = Local {
             header: Header {
                 calls: const { &Local::<F, D>::CALLS },
-                queue: queue.clone(),
-                queued: AtomicBool::new(true),
-                below: AtomicPtr::new(ptr::null_mut()),
-                task,
-                previous: Cell::new(ptr::null()),
-                next: Cell::new(ptr::null()),
-                stage: Cell::new(Stage::Running),
+                chunk: slot.chunk,
+                index: slot.index,
+                ended: Cell::new(false),
                 listed: Cell::new(false),
+                queued: AtomicBool::new(true),
+                refs: AtomicU32::new(1),
+                below: AtomicPtr::new(ptr::null_mut()),
+                locals: UnsafeCell::new(ManuallyDrop::new(frame::snapshot())),
                 shields: ShieldCell::new(),
                 waits: Waits::new(),
-                locals: Cell::new(frame::snapshot()),
+                task,
             },
             future: UnsafeCell::new(ManuallyDrop::new(future)),
             deposit: UnsafeCell::new(ManuallyDrop::new(deposit)),
-        });
-        let header: *const Header = Arc::into_raw(local).cast();
-        // SAFETY: the stack gets the reference that `into_raw` gave; where it refuses, nobody else knows the child, so we
-        // are its host.
+        };
+        let header: *mut Header = slot.at.cast();
+        // SAFETY: the slot is of that shape, and ours. The queue gets the host's reference; where it refuses, nobody else
+        // knows the child, so we are its host.
         unsafe {
-            if queue.push(header) {
-                queue.outer.wake();
-                true
-            } else {
-                ((*header).calls.end)(header, scope, End::Refused);
-                release(header);
-                false
+            slot.at.cast::<Local<F, D>>().write(local);
+            if hosted && !closed {
+                queue.host().append(header);
+                return Ok(());
             }
+            if !closed && queue.push(header) {
+                return Ok(());
+            }
+            ((*header).calls.end)(header, scope, End::Refused);
+            let task = (*header).task.clone();
+            release(header);
+            Err(task)
         }
     }
 
     /// Whether the body asked to be polled since it was last asked here.
     pub(crate) fn take_body_wake(&self) -> bool {
-        self.queue.get().is_some_and(|queue| queue.body.swap(false, Ordering::AcqRel))
+        self.queue.get().is_some_and(|queue| queue.take_body_wake())
     }
 
     /// Has wakers of children and body wake this task.
-    pub(crate) fn register(&self, waker: &Waker) {
-        if let Some(queue) = self.queue.get() {
-            queue.outer.register(waker);
-        }
-    }
-
-    /// The host's part.
     ///
     /// # Safety
-    /// The caller is the host, and what it gets is gone before code of a user runs.
-    #[expect(clippy::mut_from_ref, reason = "exclusive by the caller's promise")]
-    unsafe fn host(&self) -> &mut Host {
-        // SAFETY: the caller's promise.
-        unsafe { &mut *self.host.get() }
+    /// The caller is the host: it polls the nursery's future.
+    pub(crate) unsafe fn register(&self, waker: &Waker) {
+        if let Some(queue) = self.queue.get() {
+            let ready = queue.register(waker);
+            // SAFETY: we are the host; the borrow ends here.
+            unsafe { queue.host().collect(ready) };
+        }
     }
 
     /// Polls the children that are ready, in the order in which they became so, a bounded number of them. Ready when
     /// none is left.
     ///
     /// # Safety
-    /// The caller is the host: it polls or drops the nursery's future.
+    /// The caller is the host: it polls the nursery's future.
     pub(crate) unsafe fn poll(&self, scope: &LazyScope, cx: &mut Context<'_>) -> Poll<()> {
-        let Some(queue) = self.queue.get().cloned() else { return Poll::Ready(()) };
-        queue.outer.register(cx.waker());
+        let Some(queue) = self.queue.get() else { return Poll::Ready(()) };
+        let ready = queue.register(cx.waker());
         // SAFETY: we are the host; the borrow ends with the block, in which no code of a user runs.
         unsafe {
-            let host = self.host();
-            host.collect(queue.take());
+            let host = queue.host();
+            host.collect(ready);
+            host.collect(queue.take_ready());
+            host.take_back(queue.take_returned());
             if scope.is_cancelled() && !host.told {
                 host.told = true;
-                host.ready_all(queue.listed().first);
+                queue.each_listed(|header| {
+                    if !(*header).queued.swap(true, Ordering::AcqRel) {
+                        host.append(header.cast_mut());
+                    }
+                });
             }
         }
         let turn = Turn::begin();
-        let mut first = true;
         // At least one, so that all nested nurseries get on.
-        while std::mem::take(&mut first) | turn.is_left() {
-            turn.take_one();
+        loop {
             // SAFETY: as above.
             let next = unsafe {
-                let host = self.host();
+                let host = queue.host();
                 host.pop().or_else(|| {
-                    host.collect(queue.take());
+                    host.collect(queue.take_ready());
                     host.pop()
                 })
             };
             let Some(header) = next else { break };
-            // SAFETY: `pop` gave one reference, which lives until the end of this block; we are the host, and borrow its
-            // part for single calls only.
-            unsafe {
-                if (*header).stage.get() != Stage::Ended {
-                    // A swap, not a store: it must be in order with what the child reads when it is polled, or a wake that
-                    // comes between the two would see it as queued still, and be lost.
-                    (*header).queued.swap(false, Ordering::AcqRel);
-                    let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
-                    let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
-                    if !over && scope.is_cancelled() && !(*header).shields.holds_back(&waker) {
-                        ((*header).calls.end)(header, scope, End::Cancelled);
-                        over = true;
-                    }
-                    if over {
-                        if (*header).listed.replace(false) {
-                            unlist(&queue, header);
-                        }
-                    } else if !(*header).listed.replace(true) {
-                        list(&queue, header);
-                        scope.make().show_locals(&queue);
-                    }
-                }
-                release(header);
+            // SAFETY: what was queued has the host's reference.
+            unsafe { poll_one(queue, header, scope) };
+            if !turn.take_one() {
+                break;
             }
         }
         // SAFETY: as above.
         let (left, told, listed) = unsafe {
-            let host = self.host();
-            (!host.run_first.is_null(), host.told, !queue.listed().first.is_null())
+            let host = queue.host();
+            (!host.run_first.is_null(), host.told, host.listed > 0)
         };
         if left || (listed && !told && scope.is_cancelled()) {
             // Others' turn first.
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        // A child that a destructor has just spawned is on the stack, and has woken us.
-        let idle = !listed && queue.top.load(Ordering::Acquire).is_null();
+        // A child that a destructor on another thread has just spawned is on the stack, and has woken us.
+        let idle = !listed && !queue.has_ready();
         if idle { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Ends all children where they are, and takes no more.
     ///
     /// # Safety
-    /// As for `poll`.
+    /// The caller is the host: it polls or drops the nursery's future.
     pub(crate) unsafe fn clear(&self, scope: &LazyScope) {
-        let Some(queue) = self.queue.get().cloned() else { return };
+        let Some(queue) = self.queue.get() else { return };
         // SAFETY: we are the host; its part is borrowed for single calls, between which code of a user may run.
         unsafe {
-            self.host().collect(queue.close());
-            while let Some(header) = self.host().pop() {
-                if (*header).stage.get() != Stage::Ended && !(*header).listed.get() {
+            if std::mem::replace(&mut queue.host().closed, true) {
+                return;
+            }
+            queue.host().collect(queue.close_ready());
+            // From here on nothing is queued, whatever is woken; and what has ended is marked as queued for good.
+            while let Some(header) = queue.host().pop() {
+                if (*header).ended.get() {
+                    queue.host().release(header);
+                } else if !(*header).listed.get() {
                     // Nobody else ends it.
                     ((*header).calls.end)(header, scope, End::Cancelled);
+                    (*header).queued.swap(true, Ordering::AcqRel);
+                    queue.host().release(header);
                 }
-                release(header);
             }
-            loop {
-                let header = queue.listed().first;
-                if header.is_null() {
-                    break;
-                }
+            while let Some(header) = queue.first_listed() {
                 ((*header).calls.end)(header, scope, End::Cancelled);
-                (*header).listed.set(false);
-                unlist(&queue, header);
+                (*header).queued.swap(true, Ordering::AcqRel);
+                queue.unlist(header);
+                queue.host().release(header);
             }
+            let host = queue.host();
+            host.listed = 0;
+            host.take_back(queue.close_returned());
+            host.slab.close();
         }
     }
 }
 
+/// Polls a child that was queued, and ends it where it is to end.
+///
+/// # Safety
+/// The child was queued, so it has the host's reference; the caller is the host.
+unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
+    // SAFETY: valid by the host's reference, which is given up last. We borrow the host's part for single calls only.
+    unsafe {
+        if (*header).ended.get() {
+            queue.host().release(header);
+            return;
+        }
+        if has_no_waker(header) {
+            (*header).queued.store(false, Ordering::Relaxed);
+        } else {
+            // A swap, not a store: it must be in order with what the child reads when it is polled, or a wake that comes
+            // between the two would see it as queued still, and be lost.
+            (*header).queued.swap(false, Ordering::AcqRel);
+        }
+        let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
+        let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
+        if !over && scope.is_cancelled() && !(*header).shields.holds_back(&waker) {
+            ((*header).calls.end)(header, scope, End::Cancelled);
+            over = true;
+        }
+        if over {
+            if (*header).listed.replace(false) {
+                queue.unlist(header);
+                queue.host().listed -= 1;
+            }
+            // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out.
+            let queued = match has_no_waker(header) {
+                true => (*header).queued.load(Ordering::Relaxed),
+                false => (*header).queued.swap(true, Ordering::AcqRel),
+            };
+            if !queued {
+                queue.host().release(header);
+            }
+        } else if !(*header).listed.replace(true) {
+            queue.list(header);
+            queue.host().listed += 1;
+            scope.make().show_locals(&(*(*header).chunk).queue);
+        }
+    }
+}
+
+/// Whether the host alone has a reference: then `queued` is its own (invariant 2).
+///
+/// # Safety
+/// The header is valid, and the caller is the host.
+unsafe fn has_no_waker(header: *const Header) -> bool {
+    // SAFETY: the caller's promise. In order with all that was done through a waker that has been dropped.
+    unsafe { (*header).refs.load(Ordering::Acquire) == 1 }
+}
+
 impl Host {
+    pub(super) fn new() -> Self {
+        Host {
+            run_first: ptr::null_mut(),
+            run_last: ptr::null_mut(),
+            listed: 0,
+            told: false,
+            closed: false,
+            slab: Slab::new(),
+        }
+    }
+
     /// Appends a stack that was taken whole, the oldest first.
     fn collect(&mut self, mut top: *mut Header) {
-        if top == closed() {
+        if top.is_null() {
             return;
         }
         let (last, mut first) = (top, ptr::null_mut());
         while !top.is_null() {
-            // SAFETY: what is on the stack is valid by the reference it has there; it was taken whole, so it is ours.
+            // SAFETY: what is on the stack is valid; it was taken whole, so it is ours.
             unsafe {
-                let below = (*top).below.swap(first, Ordering::Relaxed);
+                let below = (*top).below.load(Ordering::Relaxed);
+                (*top).below.store(first, Ordering::Relaxed);
                 first = top;
                 top = below;
             }
-        }
-        if first.is_null() {
-            return;
         }
         if self.run_last.is_null() {
             self.run_first = first;
@@ -553,7 +550,27 @@ impl Host {
         self.run_last = last;
     }
 
-    /// Takes the first off the run queue, with its reference.
+    /// Appends one child, unless nothing is queued any more.
+    ///
+    /// # Safety
+    /// The header is valid, in no stack and no run queue, and its `queued` has just been set.
+    unsafe fn append(&mut self, header: *mut Header) {
+        if self.closed {
+            return;
+        }
+        // SAFETY: valid by the caller's promise; what is in the run queue is valid too.
+        unsafe {
+            (*header).below.store(ptr::null_mut(), Ordering::Relaxed);
+            if self.run_last.is_null() {
+                self.run_first = header;
+            } else {
+                (*self.run_last).below.store(header, Ordering::Relaxed);
+            }
+        }
+        self.run_last = header;
+    }
+
+    /// Takes the first off the run queue.
     fn pop(&mut self) -> Option<*const Header> {
         let header = self.run_first;
         if header.is_null() {
@@ -567,72 +584,45 @@ impl Host {
         Some(header)
     }
 
-    /// Puts every listed child that is not queued into the run queue.
-    fn ready_all(&mut self, first: *const Header) {
-        let mut at = first;
-        while !at.is_null() {
-            // SAFETY: listed, so valid; what is put into the run queue gets a reference of its own.
+    /// Gives up the host's reference to a child that has ended.
+    ///
+    /// # Safety
+    /// The host has it, and the child is queued nowhere.
+    unsafe fn release(&mut self, header: *const Header) {
+        // SAFETY: whoever gives up the last reference is alone with the header.
+        unsafe {
+            if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+                let (chunk, index) = ((*header).chunk, (*header).index);
+                destroy(header);
+                self.slab.give(chunk, index);
+            }
+        }
+    }
+
+    /// Takes back the slots that others have returned.
+    fn take_back(&mut self, mut top: *mut Header) {
+        while !top.is_null() {
+            // SAFETY: nobody else knows them any more; what they need for this was left in them, none of which has a
+            // destructor.
             unsafe {
-                if !(*at).queued.swap(true, Ordering::AcqRel) {
-                    ((*at).calls.retain)(at);
-                    (*at).below.store(ptr::null_mut(), Ordering::Relaxed);
-                    if self.run_last.is_null() {
-                        self.run_first = at.cast_mut();
-                    } else {
-                        (*self.run_last).below.store(at.cast_mut(), Ordering::Relaxed);
-                    }
-                    self.run_last = at.cast_mut();
-                }
-                at = (*at).next.get();
+                let (chunk, index) = ((*top).chunk, (*top).index);
+                let below = (*top).below.load(Ordering::Relaxed);
+                self.slab.give(chunk, index);
+                top = below;
             }
         }
     }
 }
 
-/// Lists a child, with a reference.
-///
-/// # Safety
-/// `header` is valid, not listed, and has not ended; the caller is the host.
-unsafe fn list(queue: &Queue, header: *const Header) {
-    // SAFETY: valid by the caller's promise; listed neighbours are valid too, and the lock is held while links change.
-    unsafe {
-        ((*header).calls.retain)(header);
-        let mut listed = queue.listed();
-        (*header).next.set(listed.first);
-        if let Some(first) = listed.first.as_ref() {
-            first.previous.set(header);
-        }
-        listed.first = header;
-    }
-}
-
-/// Takes a listed child out and gives up the list's reference.
-///
-/// # Safety
-/// `header` is listed; the caller is the host.
-unsafe fn unlist(queue: &Queue, header: *const Header) {
-    // SAFETY: valid by the list's reference, which is given up last; neighbours are valid too, and the lock is held while
-    // links change.
-    unsafe {
-        {
-            let mut listed = queue.listed();
-            let (previous, next) = ((*header).previous.get(), (*header).next.get());
-            match previous.as_ref() {
-                Some(previous) => previous.next.set(next),
-                None => listed.first = next,
-            }
-            if let Some(next) = next.as_ref() {
-                next.previous.set(previous);
-            }
-        }
-        release(header);
-    }
-}
-
-/// Adds a same-task child to a nursery. False if it has closed.
+/// Adds a same-task child to a nursery. Its task comes back if that has closed.
 ///
 /// The caller, a method of [`Nursery`], has seen to it that `F` is Send where the nursery is of the Sendable kind.
-pub(crate) fn add<'s, E, K, F, D>(nursery: &'s Nursery<'s, '_, E, K>, task: TaskRef, future: F, deposit: D) -> bool
+pub(crate) fn add<'s, E, K, F, D>(
+    nursery: &'s Nursery<'s, '_, E, K>,
+    task: TaskRef,
+    future: F,
+    deposit: D,
+) -> Result<(), TaskRef>
 where
     E: Fault,
     F: Future + 's,

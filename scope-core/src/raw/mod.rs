@@ -10,4 +10,6 @@ pub(crate) mod late;
 pub(crate) mod list;
 pub(crate) mod local;
 pub(crate) mod place;
+pub(crate) mod queue;
+mod slab;
 pub(crate) mod text;
