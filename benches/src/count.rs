@@ -2,7 +2,8 @@
 //! difference is what the operation takes, without what it takes to begin.
 //!
 //! Instructions do not depend on who else uses the machine. They say nothing of caches, system calls and waiting; where
-//! several threads take part they vary with who gets how far. What other processes do is not counted.
+//! several threads take part they vary with who gets how far. What other processes do is not counted. Where a thread asks for
+//! its own processor time (P6, "four threads"), valgrind has no answer, and there is no count.
 
 use std::env;
 use std::io;
