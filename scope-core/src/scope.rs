@@ -160,7 +160,11 @@ struct State {
     gave: Gave,
     parked: Parked,
     inner: Vec<Weak<Scope>>,
-    services: Vec<Weak<dyn Closable>>,
+    /// Those that have not ended, the oldest first.
+    services: BTreeMap<u64, Weak<dyn Closable>>,
+    next_service: u64,
+    /// How many have ended since `inner` was swept.
+    ended_services: usize,
     /// Owned scopes opened in this one that may be open still, by the task that opened them.
     owned: BTreeMap<TaskId, Vec<Weak<Held>>>,
     records: Vec<Record>,
@@ -219,7 +223,9 @@ impl Scope {
                 gave,
                 parked: Parked::new(),
                 inner: Vec::new(),
-                services: Vec::new(),
+                services: BTreeMap::new(),
+                next_service: 0,
+                ended_services: 0,
                 owned: BTreeMap::new(),
                 records: Vec::new(),
                 finalizers: Vec::new(),

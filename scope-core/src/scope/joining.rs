@@ -29,7 +29,7 @@ impl Scope {
                         return Poll::Pending;
                     }
                     let services = std::mem::take(&mut self.lock().services);
-                    for service in services.iter().filter_map(Weak::upgrade) {
+                    for service in services.values().filter_map(Weak::upgrade) {
                         service.begin_close();
                     }
                 }

@@ -20,10 +20,12 @@ impl Scope {
         Some((finalizer, state.finalizers.len()))
     }
 
-    pub(crate) fn add_service(&self, service: Weak<dyn Closable>) {
+    /// Adds one that is about to begin. By the number it is removed again.
+    pub(crate) fn add_service(&self, service: Weak<dyn Closable>) -> u64 {
         let mut state = self.lock();
-        state.services.retain(|weak| weak.strong_count() > 0);
-        state.services.push(service.clone());
+        let number = state.next_service;
+        state.next_service += 1;
+        state.services.insert(number, service.clone());
         drop(state);
         // Read after the push: whoever winds up sets the bit before it reads the list.
         if self.flags.load(Ordering::Acquire) & WINDING_UP != 0
@@ -31,6 +33,26 @@ impl Scope {
         {
             service.begin_close();
         }
+        number
+    }
+
+    /// It has ended, or was not begun. A scope may open and end services for as long as the program runs: nothing is to be
+    /// left of them.
+    pub(crate) fn remove_service(&self, number: u64) {
+        let mut state = self.lock();
+        let service = state.services.remove(&number);
+        state.ended_services += 1;
+        // The service's own scope is among them, even if its handles keep it in memory. Swept when half of them may have
+        // gone: constant time for each service.
+        let mut swept = Vec::new();
+        if state.ended_services * 2 >= state.inner.len() {
+            state.ended_services = 0;
+            swept.extend(state.inner.drain(..).filter_map(|weak| weak.upgrade()));
+            let open = swept.iter().filter(|scope| !scope.is_over()).map(Arc::downgrade);
+            state.inner = open.collect();
+        }
+        drop(state);
+        drop((service, swept));
     }
 
     pub(crate) fn add_owned(&self, held: &Arc<Held>) {

@@ -33,11 +33,12 @@ pub(crate) fn serve<E: crate::Fault, S: Service>(
     let (core, inbox) = mailbox::pair::<S>(name, service.backlog(), scope.runtime().cloned());
     let closable: Arc<dyn crate::scope::Closable> = core.clone();
     let weak = Arc::downgrade(&closable);
-    let run = Run { core: Some(core.clone()), why: Why::Aborted };
-    let result = start_service(scope, task, run.run(service, inbox, scope.clone(), location));
-    match &result {
-        Ok(()) => scope.add_service(weak),
-        Err(error) => core.not_started(error.clone()),
+    // Before it is begun, because it may end at once.
+    let number = scope.add_service(weak);
+    let run = Run { core: Some(core.clone()), why: Why::Aborted, scope: scope.clone(), number };
+    let result = start_service(scope, task, run.run(service, inbox, location));
+    if let Err(error) = &result {
+        core.not_started(error.clone());
     }
     (ServiceHandle::new(core), result)
 }
@@ -75,6 +76,10 @@ pub(crate) fn opened<S: Service>(
 struct Run<S: Service> {
     core: Option<Arc<Core<S>>>,
     why: Why,
+    /// Where it was opened.
+    scope: Arc<Scope>,
+    /// What it is there, among the services.
+    number: u64,
 }
 
 impl<S: Service> Drop for Run<S> {
@@ -82,23 +87,17 @@ impl<S: Service> Drop for Run<S> {
         if let Some(core) = self.core.take() {
             core.end(self.why.clone(), Err(self.why.clone()));
         }
+        self.scope.remove_service(self.number);
     }
 }
 
 impl<S: Service> Run<S> {
-    async fn run(
-        mut self,
-        service: S,
-        inbox: Inbox<S::Request>,
-        scope: Arc<Scope>,
-        location: &'static Location<'static>,
-    ) {
+    async fn run(mut self, service: S, inbox: Inbox<S::Request>, location: &'static Location<'static>) {
         let Some(core) = self.core.clone() else { return };
         let mut origin = Origin::new(Kind::Service, location);
         origin.name = Some(core.name.clone());
-        origin.parent = scope.clone().into();
-        origin.budget = service.cleanup_budget().unwrap_or(scope.budget);
-        drop(scope);
+        origin.parent = self.scope.clone().into();
+        origin.budget = service.cleanup_budget().unwrap_or(self.scope.budget);
         let mut block = pin!(Block::new(origin, live(&core, service, inbox, location)));
         let outcome = poll_fn(|cx| core.in_poll(|| block.as_mut().poll(cx))).await;
         let (why, report) = match outcome.ended {
