@@ -68,8 +68,15 @@ impl MailCell {
     }
 
     /// Runs what was left for the owner, who is being polled.
+    #[inline]
     pub(crate) fn poll(&self, cx: &mut Context<'_>) {
-        let Some(mail) = self.0.get() else { return };
+        if let Some(mail) = self.0.get() {
+            Self::poll_tasks(mail, cx);
+        }
+    }
+
+    #[cold]
+    fn poll_tasks(mail: &TaskMail, cx: &mut Context<'_>) {
         mail.owner.register(cx.waker());
         while mail.any.load(Ordering::Acquire) {
             let tasks = {

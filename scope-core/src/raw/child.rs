@@ -108,15 +108,26 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
     ///
     /// # Safety
     /// `self` is pinned.
+    #[inline]
     unsafe fn park(&mut self, waker: &Waker) -> bool {
+        if !self.entry.holds(waker) {
+            // SAFETY: the caller's promise.
+            return unsafe { self.park_anew(waker) };
+        }
+        // Listed with this waker: a cancel that comes after this look wakes it.
+        self.scope.is_cancelled() && self.is_delivered(waker)
+    }
+
+    /// # Safety
+    /// As for `park`.
+    #[inline(never)]
+    unsafe fn park_anew(&mut self, waker: &Waker) -> bool {
         // Told of it, most likely, and not listed any more: it need not be.
         if self.scope.is_cancelled() && self.is_delivered(waker) {
             return true;
         }
-        // Listed with this waker, a cancel that comes after the look at the scope wakes it.
         // SAFETY: the caller's promise.
-        let cancelled = if self.entry.holds(waker) { self.scope.is_cancelled() } else { unsafe { self.list(waker) } };
-        cancelled && self.is_delivered(waker)
+        (unsafe { self.list(waker) }) && self.is_delivered(waker)
     }
 
     /// Lists the child with this waker. True if its scope has been cancelled.
