@@ -26,6 +26,11 @@ use crate::schema::Schema;
 /// Its arguments are checked against its schema before the function is called; a call that does not fit is answered with
 /// the place that is wrong, for the model to try again.
 ///
+/// Calls run beside each other, each as a task of its own. Where the last call of the tool was answered within 200 µs and
+/// without waiting, the next is begun in the task that serves the connection, up to where it waits: so a function that
+/// blocks its thread, if only at times, holds up the connection that long. Long computations and what blocks belong into
+/// [`blocking`](scope_core::blocking).
+///
 /// ```
 /// use schemars::JsonSchema;
 /// use scope_mcp::model::ToolAnnotations;
