@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use scope_core::Spawns as _;
 use scope_mcp::transport::memory;
-use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server, State};
+use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server, State, schemars};
 use serde_json::json;
 
 use crate::wire::{Peer, on_every_runtime};
@@ -43,6 +44,45 @@ fn server(drops: &Arc<AtomicUsize>) -> Server {
         .unwrap()
 }
 
+#[derive(serde::Deserialize, schemars::JsonSchema)]
+#[schemars(crate = "scope_mcp::schemars")]
+struct Mood {
+    mood: String,
+}
+
+/// Has `moody`, which does as it is told.
+fn moody(drops: &Arc<AtomicUsize>) -> Server {
+    let drops = Arc::clone(drops);
+    Server::builder("running", "1")
+        .tool("moody", "Does anything", move |Mood { mood }: Mood, cx: Context| {
+            let drops = Arc::clone(&drops);
+            async move {
+                match &*mood {
+                    "wait" => {
+                        let _dropped = Drops(drops);
+                        cx.progress(0.0, None, Some("begun")).await;
+                        std::future::pending::<()>().await;
+                    }
+                    "nest" => {
+                        let nested = scope_core::nursery(async |n| {
+                            n.run_erased(async {
+                                let _ = scope_core::sleep(Duration::from_millis(1)).await;
+                            });
+                            n.run_local(std::future::ready(()));
+                            Ok(())
+                        });
+                        nested.await.expect("it is polled by one task, as it seems from within");
+                    }
+                    "panic" => panic!("as it should"),
+                    _ => {}
+                }
+                mood
+            }
+        })
+        .build()
+        .unwrap()
+}
+
 async fn begin_waiting(peer: &mut Peer) -> u64 {
     let id = peer.ask("tools/call", json!({ "name": "wait", "_meta": { "progressToken": "t" } })).await;
     let progress = peer.hear().await;
@@ -62,6 +102,59 @@ on_every_runtime! {
         assert_eq!(answer["result"]["content"][0]["text"], "done");
         while drops.load(Ordering::SeqCst) == 0 {
             assert_eq!(peer.call("ping", json!({})).await["result"], json!({}));
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn one_that_has_been_quick_may_wait_nest_or_panic_all_the_same(n) {
+        let drops = Arc::default();
+        let (mut peer, _handle) = Peer::of(n, &moody(&drops), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        let params = |mood: &str| json!({ "name": "moody", "arguments": { "mood": mood }, "_meta": { "progressToken": "t" } });
+        for round in 1..=3 {
+            for mood in ["nest", "panic", "wait"] {
+                // After these it is begun in place.
+                for _ in 0..3 {
+                    let answer = peer.call("tools/call", params("quick")).await;
+                    assert_eq!(answer["result"]["content"][0]["text"], "quick");
+                }
+                match mood {
+                    "nest" => {
+                        let answer = peer.call("tools/call", params(mood)).await;
+                        assert_eq!(answer["result"]["content"][0]["text"], "nest", "{answer}");
+                    }
+                    "panic" => {
+                        let answer = peer.call("tools/call", params(mood)).await;
+                        assert_eq!(answer["error"]["code"], -32603);
+                    }
+                    _ => {
+                        let id = peer.ask("tools/call", params(mood)).await;
+                        assert_eq!(peer.hear().await["params"]["message"], "begun");
+                        peer.notify("notifications/cancelled", json!({ "requestId": id })).await;
+                        while drops.load(Ordering::SeqCst) < round {
+                            assert_eq!(peer.call("ping", json!({})).await["result"], json!({}));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn more_than_may_run_at_once_are_all_answered_though_each_is_quick(n) {
+        let (mut peer, _handle) = Peer::of(n, &moody(&Arc::default()), ServeOptions::default().max_requests(2));
+        peer.initialize("2025-11-25", json!({})).await;
+        let call = |id: usize| {
+            let params = json!({ "name": "moody", "arguments": { "mood": "quick" } });
+            format!("{}\n", json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params }))
+        };
+        for burst in 0..3 {
+            peer.say_raw((0..600).map(|n| call(1000 * (burst + 1) + n)).collect::<String>()).await;
+            for _ in 0..600 {
+                assert_eq!(peer.hear().await["result"]["content"][0]["text"], "quick");
+            }
         }
     }
 }
