@@ -10,9 +10,9 @@ use crate::error::{CallError, CallName};
 use crate::model::{CallToolResult, TaskMetadata, Tool};
 
 #[derive(Serialize)]
-struct CallToolParams<'a> {
+struct CallToolParams<'a, A: ?Sized> {
     name: &'a str,
-    arguments: &'a RawValue,
+    arguments: &'a A,
     #[serde(skip_serializing_if = "Option::is_none")]
     task: Option<&'a TaskMetadata>,
 }
@@ -24,11 +24,13 @@ pub(super) fn call_params<A: Serialize + ?Sized>(
     arguments: &A,
     task: Option<&TaskMetadata>,
 ) -> Result<Box<RawValue>, CallError> {
-    let arguments = write(name, arguments)?;
-    if !arguments.get().starts_with('{') {
-        return Err(CallError::not_json(name, "the arguments of a tool must be a JSON object"));
+    /// In the name of a tool its quotes would be escaped, so that the first of these is the one.
+    const BEFORE: &str = ",\"arguments\":";
+    let params = write(name, &CallToolParams { name: tool, arguments, task })?;
+    match params.get().split_once(BEFORE) {
+        Some((_, arguments)) if arguments.starts_with('{') => Ok(params),
+        _ => Err(CallError::not_json(name, "the arguments of a tool must be a JSON object")),
     }
-    write(name, &CallToolParams { name: tool, arguments: &arguments, task })
 }
 
 impl Listed for Tool {
@@ -139,5 +141,24 @@ impl Client {
         let params = call_params(&name, tool, arguments, None)?;
         let answer = self.ask(&name, Some(params), options).await?;
         read(&name, &answer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn arguments_are_an_object_whatever_the_tool_is_called() {
+        let tool = "a\",\"arguments\":{\"\\";
+        let name = CallName { server: "s".into(), method: "tools/call".into(), subject: None };
+        let params = call_params(&name, tool, &json!({ "b": [1] }), None).unwrap();
+        let read: Value = serde_json::from_str(params.get()).unwrap();
+        assert_eq!(read, json!({ "name": tool, "arguments": { "b": [1] } }));
+        for other in [json!([1]), json!("{"), json!(null), json!(1)] {
+            assert!(call_params(&name, tool, &other, None).unwrap_err().is_invalid_params(), "{other}");
+        }
     }
 }
