@@ -37,23 +37,19 @@ impl Scope {
         location: &'static Location<'static>,
     ) -> bool {
         let reason = CancelReason::new(cause, text, self.id.clone(), location);
-        let mut work = Vec::new();
-        if !self.strike(SELF, &reason, &mut work) {
+        let mut inside = Vec::new();
+        if !self.strike(SELF, &reason, &mut inside) {
             return false;
         }
-        let inherited = reason.inherited();
-        // A work list, not recursion: scopes may be nested a hundred thousand deep.
-        while let Some(scope) = work.pop() {
-            scope.strike(ABOVE, &inherited, &mut work);
-        }
+        strike_from_above(inside, &reason.inherited());
+        self.wake_all();
         true
     }
 
-    /// Sets `bit` and tells this scope's own children; scopes further in go to `work`. False if `bit` was set already.
-    pub(super) fn strike(self: &Arc<Self>, bit: u32, reason: &CancelReason, work: &mut Vec<Arc<Scope>>) -> bool {
-        let mut wakers = Vec::new();
+    /// Sets `bit`, and calls the hooks; scopes further in go to `inside`. False if `bit` was set already. Those who wait in it
+    /// are woken by [`wake_all`](Self::wake_all), which is the caller's to call.
+    fn strike(self: &Arc<Self>, bit: u32, reason: &CancelReason, inside: &mut Vec<Arc<Scope>>) -> bool {
         let hooks;
-        let mut more;
         {
             let mut state = self.lock();
             // Looked at under the lock: whoever lifts a shield looks at what is above after it.
@@ -71,21 +67,9 @@ impl Scope {
                 return true;
             }
             state.reason = Some(reason.clone());
-            work.extend(state.inner.iter().filter_map(Weak::upgrade));
+            inside.extend(state.inner.iter().filter_map(Weak::upgrade));
             hooks = std::mem::take(&mut state.hooks);
-            more = state.parked.tell(&mut wakers);
         }
-        loop {
-            for waker in wakers.drain(..) {
-                waker.wake();
-            }
-            if !more {
-                break;
-            }
-            more = self.lock().parked.tell(&mut wakers);
-        }
-        self.host.wake();
-        self.asked.notify(usize::MAX);
         for (_, hook) in hooks {
             // A user's: one that panics is not to keep the others from being told.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| hook(reason))) {
@@ -100,6 +84,21 @@ impl Scope {
             event::tell(EventKind::Cancelled(reason.clone()), self, task, reason.location());
         }
         true
+    }
+
+    /// Wakes all who wait in a cancelled scope: its children, its host, those who asked.
+    fn wake_all(&self) {
+        let mut wakers = Vec::new();
+        // Who is parked is counted: where nobody is there is nothing to look for.
+        let mut more = self.live.load(Ordering::Acquire) & (CHILDREN | SERVICES) != 0;
+        while more {
+            more = self.lock().parked.tell(&mut wakers);
+            for waker in wakers.drain(..) {
+                waker.wake();
+            }
+        }
+        self.host.wake();
+        self.asked.notify(usize::MAX);
     }
 
     /// Tells when the scope has been cancelled.
@@ -144,5 +143,20 @@ impl Scope {
             state.hooks.iter().position(|(other, _)| *other == id).map(|at| state.hooks.swap_remove(at))
         };
         drop(hook);
+    }
+}
+
+/// Strikes these scopes, and all in them, from above. Then wakes who waits in them, the innermost first: a child that ends
+/// before the one around it is dropped leaves nothing that would have to be adopted.
+pub(super) fn strike_from_above(mut scopes: Vec<Arc<Scope>>, inherited: &CancelReason) {
+    let mut struck = Vec::new();
+    // A work list, not recursion: scopes may be nested a hundred thousand deep.
+    while let Some(scope) = scopes.pop() {
+        if scope.strike(ABOVE, inherited, &mut scopes) {
+            struck.push(scope);
+        }
+    }
+    while let Some(scope) = struck.pop() {
+        scope.wake_all();
     }
 }

@@ -38,11 +38,7 @@ impl Scope {
         };
         // A cancellation that came before was masked, and is passed on here; one that comes after finds no shield.
         if let Some(reason) = self.parent.as_ref().and_then(|parent| parent.reason_if_cancelled()) {
-            let inherited = reason.inherited();
-            let mut work = vec![self.clone()];
-            while let Some(scope) = work.pop() {
-                scope.strike(ABOVE, &inherited, &mut work);
-            }
+            super::cancellation::strike_from_above(vec![self.clone()], &reason.inherited());
         }
         drop(open);
         true
