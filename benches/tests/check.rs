@@ -3,7 +3,7 @@
 use std::process::Command;
 
 /// Goals that are not reached yet: none may be added.
-const NOT_REACHED: &[&str] = &["P4 one type", "M4 2025-11-25", "M4 2026-07-28"];
+const NOT_REACHED: &[&str] = &["P4 one type"];
 
 #[test]
 fn every_bench_runs_and_no_allocation_goal_is_missed() {
