@@ -284,7 +284,7 @@ mod linux {
             // The marker of another host has other numbers.
             self.child = mark.flatten().filter(|_| self.target.children.is_some()).map(|mark| mark.child);
             let is_elsewhere = group.is_ok_and(|group| !self.target.groups.contains(&group));
-            let is_stranger = !marked && is_elsewhere && (!is_bare || group == Ok(0));
+            let is_stranger = !marked && is_elsewhere && !is_bare;
             // Twice the cost of all the rest, so not without need.
             if is_stranger || !self.read(pid, "stat") {
                 return Seen::No;
@@ -304,7 +304,7 @@ mod linux {
                     state: stat.state,
                     child: mark.map(|mark| mark.child),
                 }),
-                false if is_bare && !stat.is_bare && stat.group != 0 => Seen::Unsure,
+                false if is_bare && !stat.is_bare => Seen::Unsure,
                 false => Seen::No,
             }
         }
@@ -361,6 +361,10 @@ mod linux {
         Pid::from_raw(std::str::from_utf8(name).ok()?.parse().ok()?)
     }
 
+    /// Of the flags in `stat` (PF_KTHREAD). The group does not tell: where it is from outside this namespace, it is 0 as
+    /// well.
+    const KERNEL_THREAD: u32 = 0x0020_0000;
+
     /// What we want of `/proc/PID/stat`.
     #[derive(Debug, PartialEq)]
     struct Stat {
@@ -369,7 +373,7 @@ mod linux {
         group: u32,
         session: u32,
         threads: u32,
-        /// It was given an empty environment; one that has none yet was not.
+        /// It was given an empty environment, or is a kernel thread, which has none; one that has none yet was not.
         is_bare: bool,
     }
 
@@ -383,12 +387,14 @@ mod linux {
             let state = fields.next()?.chars().next()?;
             let group = fields.nth(1)?.parse().ok()?;
             let session = fields.next()?.parse().ok()?;
-            let threads = fields.nth(13)?.parse().ok()?;
+            let flags: u32 = fields.nth(2)?.parse().ok()?;
+            let threads = fields.nth(10)?.parse().ok()?;
             let mut place = |skip| fields.nth(skip).and_then(|field| field.parse::<u64>().ok());
             // Where the code ends, and where the environment begins and ends. An exec sets the first last: before that,
             // the others are zero, or those of an environment that is being put there.
             let (code, begin, end) = (place(6), place(22), place(0));
-            let is_bare = code.is_some_and(|code| code > 1) && begin.is_some_and(|begin| begin != 0) && begin == end;
+            let is_empty = code.is_some_and(|code| code > 1) && begin.is_some_and(|begin| begin != 0) && begin == end;
+            let is_bare = is_empty || flags & KERNEL_THREAD != 0;
             Some(Stat { comm, state, group, session, threads, is_bare })
         }
 
@@ -429,6 +435,12 @@ mod linux {
             assert!(!parse(0, "0 0").is_bare);
             // Its place is known, and it is about to grow.
             assert!(!parse(0, "140 140").is_bare);
+            // A kernel thread, and one in a group from outside, between two programs.
+            let flagged = |flags: u32| {
+                let line = format!("42 (a) S 1 0 0 0 0 {flags} 1 2 3 4 5 6 7 8 20 0 3 {}", "0 ".repeat(40));
+                Stat::parse(line.as_bytes()).unwrap()
+            };
+            assert!(flagged(KERNEL_THREAD | 0x40).is_bare && !flagged(0x40).is_bare);
             // The real thing: a process with an empty environment, and ourselves.
             let mut bare = std::process::Command::new("/bin/cat");
             let mut bare = bare.env_clear().stdin(std::process::Stdio::piped()).spawn().unwrap();
