@@ -39,7 +39,7 @@ use crate::wire::{Direction, Wire, WireLine};
 
 use deadlines::Deadlines;
 pub(crate) use noise::Noise;
-use outbox::Outbox;
+use outbox::{Answers, Outbox};
 pub(crate) use reply::{Abandoned, Answer, Pending, Reply, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
@@ -365,10 +365,14 @@ impl Session {
 
     /// As [`respond`](Session::respond), for an answer that is a line already; `None` if there is to be none.
     pub(crate) fn respond_line(&mut self, key: u64, line: Option<Vec<u8>>) {
-        if let Some(line) = self.served.over(key, line)
-            && self.over.is_none()
-        {
-            self.outbox.push(line, None);
+        if let Some(answers) = self.served.over(key, line) {
+            self.answers(answers);
+        }
+    }
+
+    fn answers(&mut self, answers: Answers) {
+        if self.over.is_none() {
+            self.outbox.push_answers(answers);
         }
     }
 
@@ -377,9 +381,9 @@ impl Session {
         !self.served.is_empty()
     }
 
-    /// How many requests of the peer have not been answered, and should be.
+    /// How many requests of the peer have not been answered, and should be. An answer that is not written is none.
     pub(crate) fn unanswered_requests(&self) -> usize {
-        self.served.unanswered()
+        self.served.unanswered() + self.outbox.answers()
     }
 
     /// Bytes that are to be written.

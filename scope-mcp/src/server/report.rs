@@ -20,7 +20,7 @@ pub struct ServeReport {
     /// Why it ended.
     pub ending: ServeEnding,
     /// Requests that had not been answered when the client was gone, or the [time for that](super::ServeOptions::drain)
-    /// was up.
+    /// was up. An answer that had not been written to its end is none.
     pub cut: usize,
     /// What went over the wire. Answers that nobody waited for are the client's here.
     pub traffic: Traffic,

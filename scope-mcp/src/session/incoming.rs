@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::outbox::Answers;
 use super::served::Refused;
 use super::{Matter, Session, Side, Stage};
 use crate::codec::{self, About, Frame, TooLong};
@@ -126,7 +127,7 @@ impl Session {
             self.message(message.get().as_bytes(), Some(key));
         }
         if let Some(answers) = self.served.end_batch(key) {
-            self.send(answers);
+            self.answers(answers);
         }
     }
 
@@ -187,7 +188,7 @@ impl Session {
         }
         match batch {
             Some(batch) => self.served.add_to_batch(batch, line),
-            None => self.send(line.to_vec()),
+            None => self.answers(Answers::one(line.to_vec())),
         }
     }
 
@@ -258,7 +259,7 @@ impl Session {
         };
         let Some(id) = Id::from_raw(cancelled.request_id) else { return };
         if let Some(rest_of_batch) = self.served.cancel(&id) {
-            return self.send(rest_of_batch);
+            return self.answers(rest_of_batch);
         }
         if let Some(number) = id.as_u64()
             && self.calls.get(&number).is_some_and(|call| call.matter == Matter::Subscription)

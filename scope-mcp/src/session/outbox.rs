@@ -9,18 +9,43 @@ pub(super) struct Outbox {
     written: usize,
     /// What has not been written, of all lines.
     bytes: usize,
+    /// How many answers are in lines that have not been written to their end.
+    answers: usize,
 }
 
 #[derive(Debug)]
 struct Line {
     bytes: Vec<u8>,
     call: Option<u64>,
+    answers: usize,
+}
+
+/// A line that answers the peer: one answer, or those of a batch.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Answers {
+    pub(super) line: Vec<u8>,
+    pub(super) count: usize,
+}
+
+impl Answers {
+    pub(super) fn one(line: Vec<u8>) -> Self {
+        Answers { line, count: 1 }
+    }
 }
 
 impl Outbox {
     pub(super) fn push(&mut self, line: Vec<u8>, call: Option<u64>) {
-        self.bytes += line.len();
-        self.lines.push_back(Line { bytes: line, call });
+        self.push_line(Line { bytes: line, call, answers: 0 });
+    }
+
+    pub(super) fn push_answers(&mut self, answers: Answers) {
+        self.push_line(Line { bytes: answers.line, call: None, answers: answers.count });
+    }
+
+    fn push_line(&mut self, line: Line) {
+        self.bytes += line.bytes.len();
+        self.answers += line.answers;
+        self.lines.push_back(line);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -29,6 +54,11 @@ impl Outbox {
 
     pub(super) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Answers that the peer has not, or not whole.
+    pub(super) fn answers(&self) -> usize {
+        self.answers
     }
 
     /// Takes the line of `call` out again, if not a byte of it has been written.
@@ -60,6 +90,7 @@ impl Outbox {
             count -= step;
             self.bytes -= step;
             if step == left {
+                self.answers -= line.answers;
                 self.lines.pop_front();
                 self.written = 0;
             } else {
@@ -100,6 +131,19 @@ mod tests {
             assert_eq!(begun, [Some(1), None, Some(3)], "each begins once");
             assert_eq!(outbox.bytes(), 0);
         }
+    }
+
+    #[test]
+    fn an_answer_is_there_when_its_last_byte_is_out() {
+        let mut outbox = outbox();
+        outbox.push_answers(Answers { line: b"[d,e]\n".into(), count: 2 });
+        outbox.push_answers(Answers::one(b"f\n".into()));
+        outbox.advance(9 + 5, |_, _| {});
+        assert_eq!(outbox.answers(), 3);
+        outbox.advance(1, |_, _| {});
+        assert_eq!(outbox.answers(), 1);
+        outbox.advance(2, |_, _| {});
+        assert_eq!(outbox.answers(), 0);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use serde_json::value::RawValue;
 
 use super::numbered::Numbered;
+use super::outbox::Answers;
 use crate::jsonrpc::Id;
 
 /// A request of the peer that is to be answered.
@@ -63,6 +64,8 @@ struct Batch {
     /// Still being read: more may come.
     reading: bool,
     answers: Vec<u8>,
+    /// How many those are.
+    count: usize,
 }
 
 /// Why a request is not taken.
@@ -171,7 +174,7 @@ impl Served {
     }
 
     /// The peer wants no answer any more. What comes back is to be written now: the rest of its batch.
-    pub(super) fn cancel(&mut self, id: &Id) -> Option<Vec<u8>> {
+    pub(super) fn cancel(&mut self, id: &Id) -> Option<Answers> {
         let key = self.by_id.remove(id)?;
         let request = self.requests.get_mut(&key)?;
         request.cancelled = true;
@@ -196,7 +199,7 @@ impl Served {
     }
 
     /// A request that was handed out is over. `answer` is a line, or nothing; what comes back is to be written now.
-    pub(super) fn over(&mut self, key: u64, answer: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    pub(super) fn over(&mut self, key: u64, answer: Option<Vec<u8>>) -> Option<Answers> {
         let request = self.requests.remove(&key)?;
         self.running -= 1;
         self.bytes -= request.weight;
@@ -205,7 +208,7 @@ impl Served {
         }
         let answer = answer.filter(|_| !request.cancelled);
         match request.batch {
-            None => answer,
+            None => answer.map(Answers::one),
             Some(batch) => {
                 if let Some(answer) = answer {
                     self.add_to_batch(batch, &answer);
@@ -219,7 +222,7 @@ impl Served {
     pub(super) fn begin_batch(&mut self) -> u64 {
         let key = self.next_key;
         self.next_key += 1;
-        self.batches.insert(key, Batch { open: 0, reading: true, answers: Vec::new() });
+        self.batches.insert(key, Batch { open: 0, reading: true, answers: Vec::new(), count: 0 });
         key
     }
 
@@ -228,10 +231,11 @@ impl Served {
         let Some(batch) = self.batches.get_mut(&batch) else { return };
         batch.answers.push(if batch.answers.is_empty() { b'[' } else { b',' });
         batch.answers.extend_from_slice(line.trim_ascii_end());
+        batch.count += 1;
     }
 
     /// A batch has been read. What comes back is to be written now.
-    pub(super) fn end_batch(&mut self, key: u64) -> Option<Vec<u8>> {
+    pub(super) fn end_batch(&mut self, key: u64) -> Option<Answers> {
         self.batches.get_mut(&key)?.reading = false;
         self.flush_batch(key)
     }
@@ -241,9 +245,9 @@ impl Served {
         self.requests.is_empty()
     }
 
-    /// How many have not been answered, and should be.
+    /// How many have not been answered, and should be: also those whose answers wait for the rest of their batch.
     pub(super) fn unanswered(&self) -> usize {
-        self.by_id.len()
+        self.by_id.len() + self.batches.values().map(|batch| batch.count).sum::<usize>()
     }
 
     /// Forgets what waits, and wants no answer to what runs.
@@ -260,24 +264,24 @@ impl Served {
         self.bytes = self.requests.values().map(|request| request.weight).sum();
     }
 
-    fn leave_batch(&mut self, batch: Option<u64>) -> Option<Vec<u8>> {
+    fn leave_batch(&mut self, batch: Option<u64>) -> Option<Answers> {
         let key = batch?;
         let batch = self.batches.get_mut(&key)?;
         batch.open -= 1;
         self.flush_batch(key)
     }
 
-    fn flush_batch(&mut self, key: u64) -> Option<Vec<u8>> {
+    fn flush_batch(&mut self, key: u64) -> Option<Answers> {
         let batch = self.batches.get(&key)?;
         if batch.reading || batch.open > 0 {
             return None;
         }
-        let mut answers = self.batches.remove(&key)?.answers;
-        if answers.is_empty() {
+        let Batch { answers: mut line, count, .. } = self.batches.remove(&key)?;
+        if line.is_empty() {
             return None;
         }
-        answers.extend_from_slice(b"]\n");
-        Some(answers)
+        line.extend_from_slice(b"]\n");
+        Some(Answers { line, count })
     }
 }
 
@@ -305,7 +309,7 @@ mod tests {
         assert_eq!((first.id.as_json(), second.id.as_json()), ("1", "2"));
         assert_eq!(it.arrive(id("5"), "m", None, None), Err(Refused::Busy(2)));
         assert!(it.next().is_none() && it.unanswered() == 4);
-        assert_eq!(it.over(first.key, Some(b"a".to_vec())), Some(b"a".to_vec()));
+        assert_eq!(it.over(first.key, Some(b"a".to_vec())), Some(Answers::one(b"a".to_vec())));
         assert_eq!(it.next().unwrap().id.as_json(), "3");
         assert!(it.arrive(id("1"), "m", None, None).is_ok(), "an id can be used again");
     }
@@ -341,7 +345,7 @@ mod tests {
         assert_eq!(it.over(first.key, Some(b"late".to_vec())), None);
         let again = it.next().unwrap();
         assert_eq!(&*again.method, "again");
-        assert_eq!(it.over(again.key, Some(b"x".to_vec())), Some(b"x".to_vec()));
+        assert_eq!(it.over(again.key, Some(b"x".to_vec())), Some(Answers::one(b"x".to_vec())));
         assert!(it.is_empty() && it.next().is_none());
     }
 
@@ -360,7 +364,9 @@ mod tests {
         assert_eq!(it.cancel(&id("1")), None);
         assert_eq!(it.over(keys[0], Some(b"one\n".to_vec())), None);
         assert_eq!(it.over(keys[2], Some(b"three\n".to_vec())), None);
-        assert_eq!(it.cancel(&id("4")), Some(b"[{},two,three]\n".to_vec()), "the last of it never ran");
+        let rest = Answers { line: b"[{},two,three]\n".to_vec(), count: 3 };
+        assert_eq!(it.unanswered(), 4, "three answers wait for the rest");
+        assert_eq!(it.cancel(&id("4")), Some(rest), "the last of it never ran");
         let empty = it.begin_batch();
         assert_eq!(it.end_batch(empty), None);
         assert!(it.batches.is_empty());
