@@ -260,8 +260,12 @@ impl Client {
 
     async fn request(&self, name: &CallName<'_>, params: Option<&RawValue>, terms: Terms<'_>) -> Answer {
         match self.begin(self.shared.next_id(), name.clone(), params, terms).await?.await {
-            // Turned away at the door, while the connection was ending for another reason.
-            Err(error) if error.is_closed() && error.is_not_sent() => Err(self.shared.closed(name)),
+            Err(error) if error.is_closed() => {
+                // What ended the connection may be what ends the caller too, who is to hear of that and not of this.
+                unless_cancelled().await;
+                // Turned away at the door, while the connection was ending for another reason.
+                Err(if error.is_not_sent() { self.shared.closed(name) } else { error })
+            }
             answer => answer,
         }
     }
@@ -279,7 +283,7 @@ impl Client {
         let line = stamp.request(id, &name.method, params, progress.is_some(), meta);
         let line = line.map_err(|why| CallError::not_json(&name, why))?;
         // In a cancelled scope nothing is begun any more.
-        poll_fn(|_| if scope_core::is_cancelled() { Poll::Pending } else { Poll::Ready(()) }).await;
+        unless_cancelled().await;
         if self.handle.is_closing() {
             return Err(match self.handle.ready().await {
                 Ok(_) => self.shared.closed(&name),
@@ -301,6 +305,11 @@ impl Client {
             subject: subject.map(Cow::Borrowed),
         }
     }
+}
+
+/// Ends at once, but never in a cancelled scope: whoever waits there is cut.
+async fn unless_cancelled() {
+    poll_fn(|_| if scope_core::is_cancelled() { Poll::Pending } else { Poll::Ready(()) }).await;
 }
 
 impl fmt::Debug for Client {

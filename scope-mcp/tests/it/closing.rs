@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,6 +119,25 @@ on_every_runtime! {
         let report = kept.unwrap().closed().await.unwrap();
         assert!(matches!(&report.ending, Ending::Cancelled(why) if why.contains("enough")), "{report}");
         assert_eq!(report.process.as_ref().unwrap().ended(), Ended::AtEndOfInput, "{report:#}");
+    }
+}
+
+on_every_runtime! {
+    async fn whoever_is_cancelled_with_the_connection_hears_of_that_and_not_of_its_end(_n, TEST) {
+        let result = scope_core::nursery(async |n| {
+            let client = open(n, TEST.peer("good")).await?;
+            let sleeping = json!({ "ms": 60_000 });
+            let mut call = pin!(client.call_tool("sleep", &sleeping));
+            assert!(futures_util::poll!(call.as_mut()).is_pending());
+            n.cancel("enough");
+            // The connection is over, and has told the call so, before the call is looked at again.
+            scope_core::shield(client.closed()).await;
+            call.await?;
+            Ok(())
+        })
+        .await;
+        let error = result.unwrap_err();
+        assert!(error.is_cancelled() && !format!("{error:?}").contains("closed"), "{error:?}");
     }
 }
 

@@ -72,6 +72,7 @@ fn main() {
             the_last_handle_dropped_ends_the_server
             the_end_of_the_nursery_is_the_end_of_its_servers
             a_cancelled_nursery_ends_its_servers_properly
+            whoever_is_cancelled_with_the_connection_hears_of_that_and_not_of_its_end
             a_time_out_around_opening_leaves_nothing
             a_server_lives_where_its_spawner_leads
         }
