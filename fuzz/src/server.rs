@@ -129,7 +129,9 @@ async fn converse<'s>(n: &'s Nursery<'s, '_>, corpus: &Corpus, seed: u64) -> Res
     // Whoever hangs up, it ends: the client has, or this side does.
     let report = handle.close().await?;
     ear.await?;
-    check_books(&report, &heard, &mouth, deaf_after == usize::MAX);
+    // Closed before it had a turn, it has taken nothing in.
+    let was_served = said.rested || !matches!(report.ending, ServeEnding::Closed) || report.traffic.received > 0;
+    check_books(&report, &heard, &mouth, was_served && deaf_after == usize::MAX);
     Ok(done(&report, &said, &heard))
 }
 

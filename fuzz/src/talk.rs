@@ -112,6 +112,8 @@ impl std::fmt::Debug for Heard {
 /// What the peer has said, in the end.
 #[derive(Debug)]
 pub struct Said {
+    /// Whether time has passed meanwhile, and with it everybody has had a turn.
+    pub rested: bool,
     /// So many lines.
     pub lines: u64,
     /// The most that was seen on the heap.
@@ -130,6 +132,7 @@ pub async fn speak(
     mut next_line: impl FnMut(&mut Random) -> Vec<u8>,
 ) -> Result<Said, Failure> {
     let lines = 1 + random.below(LINES) as u64;
+    let mut rested = false;
     for said in 0..lines {
         let pause = match random.below(64) {
             0 => random.below(20_000),
@@ -141,6 +144,7 @@ pub async fn speak(
         if pause > 0 {
             // Virtual: for what the other side does meanwhile, time-outs included.
             scope_core::sleep(Duration::from_millis(pause as u64)).await?;
+            rested = true;
         } else if random.one_in(2) {
             scope_test::yield_now().await;
         }
@@ -154,7 +158,7 @@ pub async fn speak(
         drop(line);
         watch.look();
         if written.is_err() {
-            return Ok(Said { lines: said + 1, most_held: watch.most() });
+            return Ok(Said { rested, lines: said + 1, most_held: watch.most() });
         }
     }
     if random.one_in(2) {
@@ -163,5 +167,5 @@ pub async fn speak(
         scope_test::yield_now().await;
     }
     watch.look();
-    Ok(Said { lines, most_held: watch.most() })
+    Ok(Said { rested, lines, most_held: watch.most() })
 }
