@@ -49,7 +49,7 @@ pub struct ClientOptions {
     /// How many calls may wait for that, or for a server that does not read. Further ones fail at once with
     /// [`CallError::is_busy`](crate::CallError::is_busy). Unless set: 65 536.
     pub max_waiting: usize,
-    /// How many bytes of parameters may wait in those calls. Unless set: 256 MiB.
+    /// How many bytes of requests may wait in those calls. Unless set: 256 MiB.
     pub max_waiting_bytes: usize,
     /// How many requests of the server are answered at a time. Further ones wait. Unless set: 64. At least 1.
     pub max_requests: usize,
