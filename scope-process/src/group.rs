@@ -85,6 +85,12 @@ impl Leader {
         members
     }
 
+    /// Whether `pid` dies with the containment, once that is killed, whoever it belongs to.
+    pub(crate) fn dooms(&self, pid: u32) -> bool {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        self.contained.as_ref().zip(pid).is_some_and(|(contained, pid)| contained.dooms(pid))
+    }
+
     /// Blocks until the containment is empty and the leader itself has ended, or `deadline`.
     pub(crate) fn wait_contained(&self, deadline: Instant) -> bool {
         self.contained.as_ref().is_none_or(|contained| contained.wait_empty(deadline))

@@ -102,7 +102,8 @@ impl Sweeping<'_> {
                 }
                 Told::Gone => {}
                 // Its cgroup needs no such right: it is dying.
-                Told::Denied if self.leader.contained().contains(&straggler.pid) => {}
+                Told::Denied
+                    if self.leader.dooms(straggler.pid) || self.leader.contained().contains(&straggler.pid) => {}
                 Told::Denied => denied += 1,
             }
         }

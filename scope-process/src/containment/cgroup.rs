@@ -158,15 +158,20 @@ impl Cgroup {
             Err(_) => None,
         };
         // With the pidfd open: the number may have been given to another since it was read.
-        let place = fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
-        let name = self.path.file_name().unwrap_or_default().as_bytes();
-        if memchr::memmem::find(&place, name).is_none() {
+        if !self.holds(pid) {
             return;
         }
         let _ = match fd {
             Some(fd) => rustix::process::pidfd_send_signal(fd, Signal::KILL),
             None => rustix::process::kill_process(pid, Signal::KILL),
         };
+    }
+
+    /// Whether that process is in it, or in one below; also while it dies, when it is no member any more.
+    pub(crate) fn holds(&self, pid: Pid) -> bool {
+        let place = fs::read(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let name = self.path.file_name().unwrap_or_default().as_bytes();
+        memchr::memmem::find(&place, name).is_some()
     }
 
     pub(crate) fn wait_empty(&self, deadline: Instant) -> bool {

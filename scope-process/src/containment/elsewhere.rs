@@ -44,6 +44,10 @@ impl Containment {
         match self.0 {}
     }
 
+    pub(crate) fn dooms(&self, _: Pid) -> bool {
+        match self.0 {}
+    }
+
     pub(crate) fn kill(&self) -> io::Result<()> {
         match self.0 {}
     }

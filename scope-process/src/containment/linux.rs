@@ -95,6 +95,14 @@ impl Containment {
         }
     }
 
+    /// Whether `pid` is inside and dies with all the others, whoever it belongs to.
+    pub(crate) fn dooms(&self, pid: Pid) -> bool {
+        match self {
+            Containment::Cgroup(cgroup) => cgroup.holds(pid),
+            Containment::Shim(_) => false,
+        }
+    }
+
     /// Has everybody inside killed, the leader too. Does not wait for that.
     pub(crate) fn kill(&self) -> io::Result<()> {
         match self {
