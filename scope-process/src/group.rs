@@ -283,7 +283,9 @@ impl Group {
         };
         self.exit.set_reaped();
         orphans::reap_group(self.pid);
-        leader.foundlings.drain(..).for_each(|fd| orphans::reap_foundling(fd.as_fd()));
+        for fd in leader.foundlings.drain(..) {
+            let _ = orphans::reap_foundling(fd.as_fd());
+        }
         orphans::reap();
         leader.status
     }

@@ -33,14 +33,18 @@ pub(crate) fn come_here() -> bool {
 }
 
 /// Reaps one that was killed and has become this host's child, as happens where the host is PID 1 or has been made a
-/// subreaper. It is nobody's else to wait for: std never knew of it.
+/// subreaper. It is nobody's else to wait for: std never knew of it. False if it has not become that yet, or never will, or
+/// has not died.
 #[cfg(target_os = "linux")]
-pub(crate) fn reap_foundling(pidfd: BorrowedFd<'_>) {
-    let _ = rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+pub(crate) fn reap_foundling(pidfd: BorrowedFd<'_>) -> bool {
+    let reaped = rustix::process::waitid(WaitId::PidFd(pidfd), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    matches!(reaped, Ok(Some(_)))
 }
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn reap_foundling(_: BorrowedFd<'_>) {}
+pub(crate) fn reap_foundling(_: BorrowedFd<'_>) -> bool {
+    false
+}
 
 /// The same for whoever is left, dead, of a group whose leader has just been reaped.
 pub(crate) fn reap_group(group: Pid) {

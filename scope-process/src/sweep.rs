@@ -1,7 +1,7 @@
 //! Killing what is left of one child, or of several at once, until one look finds nobody.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use crate::OwnerId;
@@ -11,6 +11,9 @@ use crate::orphans;
 use crate::scan::{self, Straggler, Target};
 use rustix::process::Signal;
 use std::sync::MutexGuard;
+
+/// How many of the killed are kept in mind, by a descriptor each, until they are this host's to reap.
+const FOUNDLINGS: usize = 256;
 
 /// What killing one child came to.
 #[derive(Debug, Default)]
@@ -58,6 +61,7 @@ pub(crate) fn sweep(groups: &[&Group], limit: Duration) -> Vec<Swept> {
     for one in &all {
         one.group.exit.wait_blocking(soon);
     }
+    let mut foundlings: Vec<OwnedFd> = Vec::new();
     while all.iter().any(|one| !one.over) {
         if let Err(e) = look(&mut all, &target) {
             let copy = || io::Error::new(e.kind(), e.to_string());
@@ -71,12 +75,17 @@ pub(crate) fn sweep(groups: &[&Group], limit: Duration) -> Vec<Swept> {
         }
         let fds: Vec<_> = killed.iter().flatten().map(AsFd::as_fd).collect();
         exit::wait_all(&fds, left.min(Duration::from_millis(50)));
-        fds.iter().for_each(|fd| orphans::reap_foundling(*fd));
         if fds.len() < killed.len() {
             // No pidfds here: the killed are given the time to die.
             std::thread::sleep(left.min(Duration::from_millis(1)));
         }
+        // One that dies before its parent has comes here when that does; and one may take longer to die.
+        foundlings.extend(killed.into_iter().flatten());
+        foundlings.retain(|fd| !orphans::reap_foundling(fd.as_fd()));
+        foundlings.truncate(if orphans::come_here() { FOUNDLINGS } else { 0 });
     }
+    // Nobody is left who could be the parent of one.
+    foundlings.retain(|fd| !orphans::reap_foundling(fd.as_fd()));
     all.into_iter().map(|one| one.conclude(&target, deadline)).collect()
 }
 
