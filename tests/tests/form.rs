@@ -28,4 +28,5 @@ mod form {
     mod attacks_panicking;
     mod attacks_runtimes;
     mod attacks_threads;
+    mod attacks_wakers;
 }

@@ -478,13 +478,38 @@ unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
             // between the two would see it as queued still, and be lost.
             (*header).queued.swap(false, Ordering::AcqRel);
         }
+        let _settles = Settles { queue, header };
         let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
         let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
         if !over && scope.is_cancelled() && !(*header).shields.holds_back(&waker) {
             ((*header).calls.end)(header, scope, End::Cancelled);
             over = true;
         }
-        if over {
+        if !over && !(*header).listed.replace(true) {
+            queue.list(header);
+            queue.host().listed += 1;
+            scope.make().show_locals(&(*(*header).chunk).queue);
+        }
+    }
+}
+
+/// Gives up a child that has been polled, if it has ended. By its drop: recording how it ended wakes others, and a waker of a
+/// user's may panic.
+struct Settles<'a> {
+    queue: &'a Queue,
+    /// Valid, and in no stack and no run queue when it was polled; whoever made this is the host.
+    header: *const Header,
+}
+
+impl Drop for Settles<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let (queue, header) = (self.queue, self.header);
+        // SAFETY: as said; it is given up here at the earliest. We borrow the host's part for single calls only.
+        unsafe {
+            if !(*header).ended.get() {
+                return;
+            }
             if (*header).listed.replace(false) {
                 queue.unlist(header);
                 queue.host().listed -= 1;
@@ -497,10 +522,6 @@ unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
             if !queued {
                 queue.host().release(header);
             }
-        } else if !(*header).listed.replace(true) {
-            queue.list(header);
-            queue.host().listed += 1;
-            scope.make().show_locals(&(*(*header).chunk).queue);
         }
     }
 }
