@@ -146,11 +146,12 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         cancelled
     }
 
-    /// The first step of the end: from now on it is not polled, and not ended again.
+    /// The first step of the end: from now on it is not polled, and not ended again. The waker that it was listed with is to
+    /// be dropped last: it may panic, and what is pinned has to be destroyed before its memory goes.
     ///
     /// # Safety
     /// `self` is pinned if it has been polled.
-    unsafe fn begin_end(&self) {
+    unsafe fn begin_end(&self) -> Option<Waker> {
         let mut waker = None;
         if self.entry.is_listed() {
             // SAFETY: it was polled, so it is pinned.
@@ -159,8 +160,7 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
             waker = self.scope.with_parked(|parked, _| unsafe { parked.remove(entry) });
         }
         self.entry.end();
-        // Not before that: it may panic.
-        drop(waker);
+        waker
     }
 
     /// The end of one whose future has not come to its own.
@@ -169,7 +169,7 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
     /// `self` is pinned if it has been polled, and has not ended.
     unsafe fn cut(&mut self, end: End<F::Output>) {
         // SAFETY: the caller's promise.
-        unsafe { self.begin_end() };
+        let _waker = unsafe { self.begin_end() };
         if matches!(end, End::Cancelled) {
             self.scope.note_cut();
         }
@@ -281,7 +281,7 @@ impl<F: Future, D: Deposit<F::Output>> Future for Child<F, D> {
             Polled::Ready(output, dropped) => {
                 // SAFETY: `self` came pinned, and its future has just been dropped.
                 unsafe {
-                    this.begin_end();
+                    let _waker = this.begin_end();
                     this.end(End::Done(output), dropped);
                 }
                 return Poll::Ready(());

@@ -1,4 +1,5 @@
-//! Wakers that panic at a child's very end: whatever else comes of it, what the child holds is destroyed once.
+//! Wakers that panic, when they are called or when they are dropped, at a child's very end: whatever else comes of it, what
+//! the child holds is destroyed once, and before its memory goes.
 
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_lite::future::poll_fn;
-use scope_core::{nursery, tree};
+use scope_core::{Failure, Spawns, nursery, tree};
 use scope_tests::within_bound;
 
+use super::by_hand::{ByHand, Habit};
 use super::harness::poll_by_hand;
 
 struct PanicsWhenWoken;
@@ -17,6 +19,18 @@ struct PanicsWhenWoken;
 impl Wake for PanicsWhenWoken {
     fn wake(self: Arc<Self>) {
         panic!("a waker's panic");
+    }
+}
+
+struct PanicsWhenDropped;
+
+impl Wake for PanicsWhenDropped {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for PanicsWhenDropped {
+    fn drop(&mut self) {
+        panic!("the panic of a waker's destructor");
     }
 }
 
@@ -79,5 +93,31 @@ fn the_hosts_waker_panics_while_a_same_task_child_ends() {
             assert_eq!(dropped.load(Ordering::Relaxed), 1, "polled on {polled_on} times");
             assert_eq!(beside.load(Ordering::Relaxed), 1, "polled on {polled_on} times");
         }
+    });
+}
+
+/// The last of a parked child's waker is the one that its scope keeps, and panics when it is dropped, while the runtime drops
+/// the child: that has been destroyed by then, for its memory goes, and its nursery ends.
+#[test]
+fn a_parked_childs_waker_panics_when_it_is_dropped() {
+    within_bound("a_parked_childs_waker_panics_when_it_is_dropped", || {
+        let runtime = ByHand::new(Habit::Keep);
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut whole = Box::pin(
+            nursery(async |n| {
+                let dropped = dropped.clone();
+                n.spawn_erased(async move {
+                    let _counted = Counted(&dropped);
+                    pending().await
+                });
+                pending::<Result<(), Failure>>().await
+            })
+            .runtime(runtime.handle()),
+        );
+        assert!(poll_by_hand(whole.as_mut()).is_pending());
+        assert!(runtime.turn(|| Waker::from(Arc::new(PanicsWhenDropped))));
+        assert!(catch_unwind(AssertUnwindSafe(|| runtime.drop_tasks())).is_err(), "the waker was not dropped");
+        assert_eq!(dropped.load(Ordering::Relaxed), 1);
+        assert!(poll_by_hand(whole.as_mut()).is_ready());
     });
 }
