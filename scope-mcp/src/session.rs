@@ -40,7 +40,7 @@ use crate::wire::{Direction, Wire, WireLine};
 use deadlines::Deadlines;
 pub(crate) use noise::Noise;
 use outbox::{Answers, Outbox};
-pub(crate) use reply::{Abandoned, Answer, Pending, Reply, pair};
+pub(crate) use reply::{Abandoned, Answer, Given, Pending, Reply, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
 
