@@ -4,6 +4,7 @@
 //! belong to, never by trying one type after the other; so what we do not know survives, and a pass-through costs no
 //! parsing at all.
 
+mod call;
 mod envelope;
 mod id;
 mod json;
@@ -13,6 +14,7 @@ mod text_result;
 mod usual;
 mod write;
 
+pub(crate) use call::ToolCall;
 pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;

@@ -52,6 +52,13 @@ impl Id {
         }
     }
 
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Text::Long(text) => text.as_bytes(),
+        }
+    }
+
     /// The id as a whole number, if it is one. `1.0` is: JSON has only one kind of number, and some peers answer that
     /// way. `"1"` is not.
     pub fn as_u64(&self) -> Option<u64> {
@@ -77,7 +84,7 @@ pub(crate) fn whole_number(text: &str) -> Option<u64> {
 
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
-        self.as_json() == other.as_json()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -85,7 +92,7 @@ impl Eq for Id {}
 
 impl Hash for Id {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_json().hash(state);
+        self.as_bytes().hash(state);
     }
 }
 

@@ -71,6 +71,12 @@ impl Session {
         }
     }
 
+    /// A line that is a message.
+    pub(super) fn heard(&mut self, line: &[u8]) {
+        self.tell_wire(line);
+        self.traffic.received += 1;
+    }
+
     /// `batch` is the one that it came in.
     fn message(&mut self, line: &[u8], batch: Option<u64>) {
         let malformed = match jsonrpc::parse(line) {
