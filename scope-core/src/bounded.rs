@@ -39,7 +39,7 @@ impl Bound {
     pub(crate) fn new(limit: usize, location: &'static Location<'static>) -> Result<Arc<Self>, ZeroBound> {
         static IDS: AtomicU64 = AtomicU64::new(1);
         if limit == 0 {
-            return Err(ZeroBound { location });
+            return Err(ZeroBound::new(location));
         }
         let id = IDS.fetch_add(1, Ordering::Relaxed);
         Ok(Arc::new(Bound { id, limit, free: Places::new(limit), location }))
@@ -184,6 +184,12 @@ impl<S> fmt::Debug for Bounded<S> {
 #[derive(Clone, Copy, Debug)]
 pub struct ZeroBound {
     location: &'static Location<'static>,
+}
+
+impl ZeroBound {
+    pub(crate) fn new(location: &'static Location<'static>) -> Self {
+        ZeroBound { location }
+    }
 }
 
 impl fmt::Display for ZeroBound {

@@ -44,7 +44,8 @@ pub(crate) trait Deposit<O> {
     /// What the child counts as in its scope.
     const PART: Part = Part::Child;
 
-    /// Whether there is nothing to do at such an end: then [`deposit`](Deposit::deposit) need not be called.
+    /// Whether there is nothing to do at such an end: then [`deposit`](Deposit::deposit) need not be called, and neither it nor
+    /// the end has anything to drop.
     fn is_nothing(_end: &End<O>) -> bool {
         false
     }

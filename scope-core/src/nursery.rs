@@ -58,7 +58,7 @@ pub struct Nursery<'s, 'env: 's, E: Fault = Failure, K = Sendable> {
 }
 
 impl<E: Fault, K> Nursery<'_, '_, E, K> {
-    fn new(location: &'static Location<'static>) -> Self {
+    pub(crate) fn new(location: &'static Location<'static>) -> Self {
         Nursery {
             scope: LazyScope::new(Origin::new(Kind::Nursery, location)),
             locals: Locals::new(),

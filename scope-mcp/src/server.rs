@@ -5,7 +5,6 @@ mod arguments;
 mod ask;
 mod builder;
 mod caller;
-mod calling;
 mod changes;
 mod complete;
 mod connection;

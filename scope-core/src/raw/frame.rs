@@ -104,48 +104,44 @@ impl<'a> Frame<'a> {
     }
 
     /// With these task-locals, and none of the frame below.
-    pub(crate) fn locals(mut self, locals: &'a Snapshot) -> Self {
-        self.locals = Some(locals);
-        self
+    pub(crate) fn locals(self, locals: &'a Snapshot) -> Self {
+        Frame { locals: Some(locals), ..self }
     }
 
     /// Shields that are opened in this frame hold back what is delivered to the owner of `cell`.
-    pub(crate) fn shields(mut self, cell: &'a ShieldCell) -> Self {
-        self.shields = Some(cell);
-        self
+    pub(crate) fn shields(self, cell: &'a ShieldCell) -> Self {
+        Frame { shields: Some(cell), ..self }
     }
 
     /// Clean-up can be left there.
-    pub(crate) fn mail(mut self, mail: &'a MailCell) -> Self {
-        self.mail = Some(mail);
-        self
+    pub(crate) fn mail(self, mail: &'a MailCell) -> Self {
+        Frame { mail: Some(mail), ..self }
     }
 
     /// Notes there what is waited at; nothing yet.
-    pub(crate) fn waits(mut self, waits: &'a Waits) -> Self {
+    pub(crate) fn waits(self, waits: &'a Waits) -> Self {
         waits.begin();
-        self.waits = NotesIn::Task(waits);
-        self
+        Frame { waits: NotesIn::Task(waits), ..self }
     }
 
     /// The body of `scope`: notes there what is waited at, and counts its shields.
     pub(crate) fn body(self, scope: &'a LazyScope, shields: &'a ShieldCell) -> Self {
-        // Put together at once, not changed in memory and copied.
         Frame { shields: Some(shields), waits: NotesIn::Body(scope), ..self }
     }
 
     /// Nothing below this frame can drop what runs in it.
-    pub(crate) fn outermost(mut self) -> Self {
-        self.outermost = true;
-        self
+    pub(crate) fn outermost(self) -> Self {
+        Frame { outermost: true, ..self }
     }
 
     /// Runs `f` in this frame.
-    pub(crate) fn enter<R>(mut self, f: impl FnOnce() -> R) -> R {
+    #[inline]
+    pub(crate) fn enter<R>(self, f: impl FnOnce() -> R) -> R {
         let below = TOP.get();
-        self.below = below;
+        // Put together at once, not changed in memory and copied: so are the methods above.
+        let frame = Frame { below, ..self };
         let _restore = Restore(below);
-        TOP.set((&raw const self).cast());
+        TOP.set((&raw const frame).cast());
         f()
     }
 

@@ -16,16 +16,16 @@
 use std::cell::{Cell, UnsafeCell};
 use std::convert::Infallible;
 use std::future::Future;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process;
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::queue::Queue;
-use super::slab::{self, Chunk, Shape, Slab};
+use super::slab::{self, Chunk, Shape, Slot};
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
 use crate::failure::Fault;
@@ -45,11 +45,13 @@ pub(super) struct Header {
     /// What it lies in, and where there.
     pub(super) chunk: *const Chunk,
     pub(super) index: u8,
+    /// Added by the host, so counted in its [`Feed`](super::run_queue::Feed).
+    counted: bool,
     ended: Cell<bool>,
     /// Whether the tree shows it.
     listed: Cell<bool>,
     queued: AtomicBool,
-    refs: AtomicU32,
+    pub(super) refs: AtomicU32,
     /// The header below in a stack; in the host's run queue, the one behind.
     pub(super) below: AtomicPtr<Header>,
     /// Destroyed when the child ends.
@@ -77,6 +79,30 @@ struct Local<F: Future, D> {
 impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
     const CALLS: Calls = Calls { poll: Self::poll, end: Self::end_without_value };
     const SHAPE: Shape = Shape::of::<Self>();
+
+    /// A child of the code that runs here, to be queued at once.
+    #[inline]
+    fn new(slot: &Slot, counted: bool, task: TaskRef, future: F, deposit: D) -> Self {
+        Local {
+            header: Header {
+                calls: const { &Self::CALLS },
+                chunk: slot.chunk,
+                index: slot.index,
+                counted,
+                ended: Cell::new(false),
+                listed: Cell::new(false),
+                queued: AtomicBool::new(true),
+                refs: AtomicU32::new(1),
+                below: AtomicPtr::new(ptr::null_mut()),
+                locals: UnsafeCell::new(ManuallyDrop::new(frame::snapshot())),
+                shields: ShieldCell::new(),
+                waits: Waits::new(),
+                task,
+            },
+            future: UnsafeCell::new(ManuallyDrop::new(future)),
+            deposit: UnsafeCell::new(ManuallyDrop::new(deposit)),
+        }
+    }
 
     /// # Safety
     /// `this` is the header of a live `Local<F, D>` that has not ended, and the caller is the host.
@@ -126,6 +152,7 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
 
     /// # Safety
     /// As for `poll`. The caller has entered the child's frame, and calls `ended` when it has left it.
+    #[inline(always)]
     unsafe fn end_here(this: *const Header, scope: &LazyScope, end: End<F::Output>) {
         // SAFETY: as in `poll`. It has not ended, so future and deposit are still there, and are taken once: `ended` says
         // so from here on.
@@ -138,8 +165,11 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
         header.shields.forget_waker();
         // SAFETY: dropped in place, once.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
-        // It may panic too: it converts and prints errors of the user's.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end))) {
+        if D::is_nothing(&end) {
+            // Has no destructor then, nor has what it came to.
+            mem::forget((deposit, end));
+        } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end))) {
+            // It converts and prints errors of the user's.
             record_panic(here, task, payload);
         }
         if let Err(payload) = dropped {
@@ -156,15 +186,23 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
 ///
 /// # Safety
 /// The header is valid, the child has just ended, and the caller is the host.
+#[inline]
 unsafe fn ended(header: *const Header, scope: &LazyScope) {
     // SAFETY: the caller's promise; the task-locals are taken once.
     let (task, locals) = unsafe { (&(*header).task, ManuallyDrop::take(&mut *(*header).locals.get())) };
-    // Values may have destructors.
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
-        record_panic(Here::Lazy(scope), task, payload);
+    if locals.is_set() {
+        drop_locals(task, locals, scope);
     }
     if event::observed() {
         event::tell(EventKind::Ended, scope.make(), Some(task.clone()), task.location());
+    }
+}
+
+/// Values may have destructors, which run outside the child.
+#[cold]
+fn drop_locals(task: &TaskRef, locals: Snapshot, scope: &LazyScope) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
+        record_panic(Here::Lazy(scope), task, payload);
     }
 }
 
@@ -207,7 +245,7 @@ unsafe fn release(header: *const Header) {
 ///
 /// # Safety
 /// The child has ended, and nobody else has a reference.
-unsafe fn destroy(header: *const Header) {
+pub(super) unsafe fn destroy(header: *const Header) {
     let header = header.cast_mut();
     // SAFETY: the caller is alone with it; what is destroyed is not touched again.
     unsafe {
@@ -261,20 +299,6 @@ pub(crate) struct Locals {
     queue: OnceLock<Arc<Queue>>,
 }
 
-/// The host's part.
-pub(super) struct Host {
-    /// The run queue: spawned and woken here, or taken from the ready stack, in order, linked by `below`.
-    run_first: *mut Header,
-    run_last: *mut Header,
-    /// How many children the tree shows.
-    listed: usize,
-    /// Whether all have been told of the scope's cancellation.
-    told: bool,
-    /// Nothing is spawned or woken any more.
-    closed: bool,
-    slab: Slab,
-}
-
 impl Locals {
     pub(crate) fn new() -> Self {
         Locals { queue: OnceLock::new() }
@@ -306,41 +330,22 @@ impl Locals {
     {
         let queue = self.queue.get_or_init(|| Queue::new(scope));
         let hosted = frame::is_in(scope);
-        // SAFETY: invariant 3; the borrow ends with the block, in which no code of a user runs.
-        let (slot, closed) = unsafe {
-            match hosted {
-                true if !queue.host().closed => (queue.host().slab.take(queue, Local::<F, D>::SHAPE), false),
-                _ => (slab::alone(queue, Local::<F, D>::SHAPE), hosted),
-            }
-        };
-        let local = Local {
-            header: Header {
-                calls: const { &Local::<F, D>::CALLS },
-                chunk: slot.chunk,
-                index: slot.index,
-                ended: Cell::new(false),
-                listed: Cell::new(false),
-                queued: AtomicBool::new(true),
-                refs: AtomicU32::new(1),
-                below: AtomicPtr::new(ptr::null_mut()),
-                locals: UnsafeCell::new(ManuallyDrop::new(frame::snapshot())),
-                shields: ShieldCell::new(),
-                waits: Waits::new(),
-                task,
-            },
-            future: UnsafeCell::new(ManuallyDrop::new(future)),
-            deposit: UnsafeCell::new(ManuallyDrop::new(deposit)),
-        };
-        let header: *mut Header = slot.at.cast();
-        // SAFETY: the slot is of that shape, and ours. The queue gets the host's reference; where it refuses, nobody else
-        // knows the child, so we are its host.
+        // SAFETY: invariant 3; the host's part is borrowed where no code of a user runs. A slot is of that shape, and ours.
         unsafe {
-            slot.at.cast::<Local<F, D>>().write(local);
-            if hosted && !closed {
-                queue.host().append(header);
+            if hosted && !queue.host().closed {
+                let host = queue.host();
+                let slot = host.slab.take(queue, Local::<F, D>::SHAPE);
+                let header = slot.at.cast();
+                slot.at.cast::<Local<F, D>>().write(Local::new(&slot, true, task, future, deposit));
+                host.feed.added();
+                host.append(header);
                 return Ok(());
             }
-            if !closed && queue.push(header) {
+            let slot = slab::alone(queue, Local::<F, D>::SHAPE);
+            slot.at.cast::<Local<F, D>>().write(Local::new(&slot, false, task, future, deposit));
+            let header: *mut Header = slot.at.cast();
+            // The queue gets the host's reference; where it refuses, nobody else knows the child, so we are its host.
+            if !hosted && queue.push(header) {
                 return Ok(());
             }
             ((*header).calls.end)(header, scope, End::Refused);
@@ -353,6 +358,16 @@ impl Locals {
     /// Whether the body asked to be polled since it was last asked here.
     pub(crate) fn take_body_wake(&self) -> bool {
         self.queue.get().is_some_and(|queue| queue.take_body_wake())
+    }
+
+    /// How many children the body may add at once, of `limit` in all; again when these have had their turn, and there is room.
+    ///
+    /// # Safety
+    /// The caller runs in the body's frame.
+    unsafe fn poll_room(&self, scope: &LazyScope, limit: usize) -> Poll<usize> {
+        let queue = self.queue.get_or_init(|| Queue::new(scope));
+        // SAFETY: the body is polled by the host; the borrow ends here.
+        unsafe { queue.host().feed.room(limit) }.map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Has wakers of children and body wake this task.
@@ -409,10 +424,13 @@ impl Locals {
             }
         }
         // SAFETY: as above.
-        let (left, told, listed) = unsafe {
+        let (left, told, listed, feeds) = unsafe {
             let host = queue.host();
-            (!host.run_first.is_null(), host.told, host.listed > 0)
+            (host.has_next(), host.told, host.listed > 0, host.feed.had_turn())
         };
+        if feeds {
+            Wake::wake_by_ref(queue);
+        }
         if left || (listed && !told && scope.is_cancelled()) {
             // Others' turn first.
             cx.waker().wake_by_ref();
@@ -478,14 +496,17 @@ unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
             // between the two would see it as queued still, and be lost.
             (*header).queued.swap(false, Ordering::AcqRel);
         }
-        let _settles = Settles { queue, header };
+        let unwinds = Unwinds { queue, header };
         let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
         let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
         if !over && scope.is_cancelled() && !(*header).shields.holds_back(&waker) {
             ((*header).calls.end)(header, scope, End::Cancelled);
             over = true;
         }
-        if !over && !(*header).listed.replace(true) {
+        mem::forget(unwinds);
+        if over {
+            settle(queue, header);
+        } else if !(*header).listed.replace(true) {
             queue.list(header);
             queue.host().listed += 1;
             scope.make().show_locals(&(*(*header).chunk).queue);
@@ -493,34 +514,46 @@ unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
     }
 }
 
-/// Gives up a child that has been polled, if it has ended. By its drop: recording how it ended wakes others, and a waker of a
-/// user's may panic.
-struct Settles<'a> {
+/// Gives up a child that has ended in its poll.
+///
+/// # Safety
+/// The header is valid, and was in no stack and no run queue when it was polled; the caller is the host.
+#[inline(always)]
+unsafe fn settle(queue: &Queue, header: *const Header) {
+    // SAFETY: as said; it is given up here at the earliest. We borrow the host's part for single calls only.
+    unsafe {
+        if (*header).counted {
+            queue.host().feed.ended();
+        }
+        if (*header).listed.replace(false) {
+            queue.unlist(header);
+            queue.host().listed -= 1;
+        }
+        // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out.
+        let queued = match has_no_waker(header) {
+            true => (*header).queued.load(Ordering::Relaxed),
+            false => (*header).queued.swap(true, Ordering::AcqRel),
+        };
+        if !queued {
+            queue.host().release(header);
+        }
+    }
+}
+
+/// Gives up a child whose poll unwinds, if it has ended: recording how it ended wakes others, and a waker of a user's may panic.
+struct Unwinds<'a> {
     queue: &'a Queue,
-    /// Valid, and in no stack and no run queue when it was polled; whoever made this is the host.
+    /// As for [`settle`].
     header: *const Header,
 }
 
-impl Drop for Settles<'_> {
-    #[inline]
+impl Drop for Unwinds<'_> {
+    #[cold]
     fn drop(&mut self) {
-        let (queue, header) = (self.queue, self.header);
-        // SAFETY: as said; it is given up here at the earliest. We borrow the host's part for single calls only.
+        // SAFETY: whoever made this has promised it.
         unsafe {
-            if !(*header).ended.get() {
-                return;
-            }
-            if (*header).listed.replace(false) {
-                queue.unlist(header);
-                queue.host().listed -= 1;
-            }
-            // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out.
-            let queued = match has_no_waker(header) {
-                true => (*header).queued.load(Ordering::Relaxed),
-                false => (*header).queued.swap(true, Ordering::AcqRel),
-            };
-            if !queued {
-                queue.host().release(header);
+            if (*self.header).ended.get() {
+                settle(self.queue, self.header);
             }
         }
     }
@@ -530,109 +563,9 @@ impl Drop for Settles<'_> {
 ///
 /// # Safety
 /// The header is valid, and the caller is the host.
-unsafe fn has_no_waker(header: *const Header) -> bool {
+pub(super) unsafe fn has_no_waker(header: *const Header) -> bool {
     // SAFETY: the caller's promise. In order with all that was done through a waker that has been dropped.
     unsafe { (*header).refs.load(Ordering::Acquire) == 1 }
-}
-
-impl Host {
-    pub(super) fn new() -> Self {
-        Host {
-            run_first: ptr::null_mut(),
-            run_last: ptr::null_mut(),
-            listed: 0,
-            told: false,
-            closed: false,
-            slab: Slab::new(),
-        }
-    }
-
-    /// Appends a stack that was taken whole, the oldest first.
-    fn collect(&mut self, mut top: *mut Header) {
-        if top.is_null() {
-            return;
-        }
-        let (last, mut first) = (top, ptr::null_mut());
-        while !top.is_null() {
-            // SAFETY: what is on the stack is valid; it was taken whole, so it is ours.
-            unsafe {
-                let below = (*top).below.load(Ordering::Relaxed);
-                (*top).below.store(first, Ordering::Relaxed);
-                first = top;
-                top = below;
-            }
-        }
-        if self.run_last.is_null() {
-            self.run_first = first;
-        } else {
-            // SAFETY: in the run queue, so valid.
-            unsafe { (*self.run_last).below.store(first, Ordering::Relaxed) };
-        }
-        self.run_last = last;
-    }
-
-    /// Appends one child, unless nothing is queued any more.
-    ///
-    /// # Safety
-    /// The header is valid, in no stack and no run queue, and its `queued` has just been set.
-    unsafe fn append(&mut self, header: *mut Header) {
-        if self.closed {
-            return;
-        }
-        // SAFETY: valid by the caller's promise; what is in the run queue is valid too.
-        unsafe {
-            (*header).below.store(ptr::null_mut(), Ordering::Relaxed);
-            if self.run_last.is_null() {
-                self.run_first = header;
-            } else {
-                (*self.run_last).below.store(header, Ordering::Relaxed);
-            }
-        }
-        self.run_last = header;
-    }
-
-    /// Takes the first off the run queue.
-    fn pop(&mut self) -> Option<*const Header> {
-        let header = self.run_first;
-        if header.is_null() {
-            return None;
-        }
-        // SAFETY: in the run queue, so valid.
-        self.run_first = unsafe { (*header).below.load(Ordering::Relaxed) };
-        if self.run_first.is_null() {
-            self.run_last = ptr::null_mut();
-        }
-        Some(header)
-    }
-
-    /// Gives up the host's reference to a child that has ended.
-    ///
-    /// # Safety
-    /// The host has it, and the child is queued nowhere.
-    unsafe fn release(&mut self, header: *const Header) {
-        // SAFETY: whoever gives up the last reference is alone with the header.
-        unsafe {
-            if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
-                let (chunk, index) = ((*header).chunk, (*header).index);
-                destroy(header);
-                self.slab.give(chunk, index);
-            }
-        }
-    }
-
-    /// Takes back the slots that others have returned.
-    fn take_back(&mut self, mut top: *mut Header) {
-        while !top.is_null() {
-            // SAFETY: nobody else knows them any more; what they need for this was left in them, none of which has a
-            // destructor.
-            unsafe {
-                let (chunk, index) = ((*top).chunk, (*top).index);
-                let below = (*top).below.load(Ordering::Relaxed);
-                self.slab.give(chunk, index);
-                top = below;
-            }
-        }
-    }
 }
 
 /// Adds a same-task child to a nursery. Its task comes back if that has closed.
@@ -652,4 +585,12 @@ where
     // SAFETY: `'s` is a lifetime that the body cannot choose and that the nursery's future outlasts: it ends every child
     // before the nursery goes, and what a child borrows for `'s` is from outside the nursery, or is the nursery.
     unsafe { nursery.locals.spawn(&nursery.scope, task, future, deposit) }
+}
+
+/// Called by the body of a nursery that adds children by and by: how many it may add now, so that no more than `limit` of
+/// them live. Pending: it is polled again when there is room, and what was added has had its turn.
+pub(crate) fn poll_room<E: Fault, K>(nursery: &Nursery<'_, '_, E, K>, limit: usize) -> Poll<usize> {
+    assert!(frame::is_in(&nursery.scope), "the body of a nursery runs in its frame");
+    // SAFETY: just looked.
+    unsafe { nursery.locals.poll_room(&nursery.scope, limit) }
 }

@@ -11,5 +11,6 @@ pub(crate) mod list;
 pub(crate) mod local;
 pub(crate) mod place;
 pub(crate) mod queue;
+mod run_queue;
 mod slab;
 pub(crate) mod text;

@@ -15,7 +15,8 @@ use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 
-use super::local::{Header, Host};
+use super::local::Header;
+use super::run_queue::Host;
 use super::slab::Chunk;
 use crate::origin::LazyScope;
 use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};

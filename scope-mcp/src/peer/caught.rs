@@ -8,19 +8,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use futures_util::future::BoxFuture;
+
 use super::pace::Clock;
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
-pub(crate) struct Caught<W> {
+pub(crate) struct Caught<T> {
     method: Arc<str>,
-    work: Option<W>,
+    work: Option<BoxFuture<'static, Result<T, Rejection>>>,
     /// Until it has been polled.
     clock: Option<Clock>,
 }
 
-impl<W> Caught<W> {
-    pub(crate) fn new(method: impl Into<Arc<str>>, work: W, clock: Option<Clock>) -> Self {
+impl<T> Caught<T> {
+    pub(crate) fn new(
+        method: impl Into<Arc<str>>,
+        work: BoxFuture<'static, Result<T, Rejection>>,
+        clock: Option<Clock>,
+    ) -> Self {
         Caught { method: method.into(), work: Some(work), clock }
     }
 
@@ -41,15 +47,15 @@ impl<W> Caught<W> {
     }
 }
 
-impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<W> {
+impl<T> Future for Caught<T> {
     type Output = Result<T, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let clock = self.clock.take();
         let Some(work) = &mut self.work else { return Poll::Pending };
         let poll = || match clock {
-            Some(clock) => clock.first(|| Pin::new(&mut *work).poll(cx)),
-            None => Pin::new(&mut *work).poll(cx),
+            Some(clock) => clock.first(|| work.as_mut().poll(cx)),
+            None => work.as_mut().poll(cx),
         };
         let outcome = match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -64,13 +70,13 @@ impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<W> {
     }
 }
 
-impl<W> Drop for Caught<W> {
+impl<T> Drop for Caught<T> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl<W> fmt::Debug for Caught<W> {
+impl<T> fmt::Debug for Caught<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caught").field("method", &self.method).finish_non_exhaustive()
     }
@@ -81,7 +87,6 @@ mod tests {
     use std::future::pending;
 
     use futures_util::FutureExt;
-    use futures_util::future::BoxFuture;
 
     use super::*;
 
@@ -102,10 +107,8 @@ mod tests {
             std::mem::forget(bomb);
             panic!("hush")
         };
-        let works: [BoxFuture<'_, Result<(), Rejection>>; 2] =
-            [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()];
-        for work in works {
-            let refused = Caught::new("m", work, None).now_or_never().unwrap().unwrap_err();
+        for work in [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()] {
+            let refused = Caught::<()>::new("m", work, None).now_or_never().unwrap().unwrap_err();
             assert_eq!(refused.to_string(), "the handler of this request panicked (error -32603)");
         }
         let bomb = Bomb;

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
@@ -59,19 +58,19 @@ pub struct ServerTool {
 /// The function that a tool is.
 enum Run {
     /// Called with an object, as JSON that follows the schema.
-    Reads(Arc<Reads>),
+    Reads(Box<Reads>),
     /// Called with an object.
     Passes(Box<Passes>),
 }
 
-pub(super) type Reads = dyn Fn(&str, Context) -> Running<CallToolResult, Fault> + Send + Sync;
+type Reads = dyn Fn(&str, Context) -> Running<CallToolResult, Fault> + Send + Sync;
 
 type Passes = dyn Fn(UnreadArguments, Context) -> Running<Box<RawValue>, HandlerError> + Send + Sync;
 
-pub(super) type Running<T, E> = BoxFuture<'static, Result<T, E>>;
+type Running<T, E> = BoxFuture<'static, Result<T, E>>;
 
 /// Why a call has no result of its tool's.
-pub(super) enum Fault {
+enum Fault {
     Arguments(String),
     Failed(HandlerError),
 }
@@ -174,7 +173,7 @@ where
     F: Fn(A, Context) -> R + Send + Sync + 'static,
     R: Future<Output: ToolOutput> + Send + 'static,
 {
-    Run::Reads(Arc::new(move |arguments: &str, cx| match arguments_of(arguments) {
+    Run::Reads(Box::new(move |arguments, cx| match arguments_of(arguments) {
         Ok(arguments) => run(handler(arguments, cx)),
         Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
     }))
@@ -227,8 +226,8 @@ impl CheckedTool {
         &self.tool.name
     }
 
-    pub(super) fn pace(&self) -> &Pace {
-        &self.pace
+    pub(super) fn pace(&self) -> Pace {
+        self.pace.clone()
     }
 
     pub(super) fn task_support(&self) -> TaskSupport {
@@ -278,24 +277,7 @@ impl CheckedTool {
         }
         let running = reads(arguments.get(), cx);
         drop(arguments);
-        self.came_to(running.await, revision)
-    }
-
-    /// The function that it is, if it surely takes these arguments: JSON in which nothing is missing or wrong.
-    pub(super) fn taking(&self, arguments: &str) -> Option<&Arc<Reads>> {
-        match &self.run {
-            Run::Reads(reads) if self.input.surely_fits(arguments) => Some(reads),
-            _ => None,
-        }
-    }
-
-    /// What is answered where a call came to that.
-    pub(super) fn came_to(
-        &self,
-        result: Result<CallToolResult, Fault>,
-        revision: Revision,
-    ) -> Result<Json, HandlerError> {
-        match result {
+        match running.await {
             Ok(result) => self.fit(result, revision),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
             Err(Fault::Failed(error)) => Err(error),

@@ -19,6 +19,7 @@ mod n08_task_locals;
 mod n09;
 mod n10;
 mod n11;
+mod n11_each;
 mod n11_order;
 mod n12;
 mod n12_tasks;
@@ -150,6 +151,19 @@ scope_tests::on_every_runtime! {
         n10_same_task_children_borrow_and_stay
         n10_same_task_children_need_no_runtime
         n10_a_spawner_spawns_parallel_children_from_any_thread
+    }
+    n11_each {
+        n11_each_item_has_its_child_and_so_many_run
+        n11_children_begin_in_the_order_of_the_items
+        n11_an_item_is_taken_when_there_is_room
+        n11_each_is_not_woken_while_its_children_wait
+        n11_a_child_that_spins_holds_up_no_item
+        n11_each_fails_as_a_nursery_does
+        n11_each_with_a_limit_of_zero_is_an_error
+        n11_a_panic_of_items_closure_or_child_comes_out_last
+        n11_each_drops_what_it_holds
+        n11_each_is_cut_by_a_cancellation
+        n15_each_makes_a_bounded_number_in_one_poll
     }
     n11_order {
         n11_places_are_given_in_the_order_in_which_they_were_asked_for

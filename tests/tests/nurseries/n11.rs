@@ -10,18 +10,18 @@ use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 /// How many run now, and how many did at the most.
 #[derive(Clone, Default)]
-struct Meter(Arc<(AtomicUsize, AtomicUsize)>);
+pub(crate) struct Meter(Arc<(AtomicUsize, AtomicUsize)>);
 
-struct Running(Meter);
+pub(crate) struct Running(Meter);
 
 impl Meter {
-    fn enter(&self) -> Running {
+    pub(crate) fn enter(&self) -> Running {
         let now = self.0.0.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.1.fetch_max(now, Ordering::SeqCst);
         Running(self.clone())
     }
 
-    fn most(&self) -> usize {
+    pub(crate) fn most(&self) -> usize {
         self.0.1.load(Ordering::SeqCst)
     }
 }

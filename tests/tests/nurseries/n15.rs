@@ -34,7 +34,14 @@ pub(crate) fn spin<'s, 'env>(n: &'s Nursery<'s, 'env>, many: usize, polls: &'env
 
 /// Whether it was woken.
 #[derive(Default)]
-struct Woken(AtomicBool);
+pub(crate) struct Woken(AtomicBool);
+
+impl Woken {
+    /// Whether it was since this was asked last.
+    pub(crate) fn take(&self) -> bool {
+        self.0.swap(false, Ordering::SeqCst)
+    }
+}
 
 impl Wake for Woken {
     fn wake(self: Arc<Self>) {
