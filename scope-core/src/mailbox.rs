@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 
@@ -199,10 +199,13 @@ impl<S: Service> Core<S> {
             waiting = std::mem::take(&mut state.waiting);
         }
         // Those of a task that was taken away, too: who asked is told, now that it is known why.
-        self.requests.clear();
+        let cleared = catch_unwind(AssertUnwindSafe(|| self.requests.clear()));
         self.changed.notify(usize::MAX);
         for scope in waiting {
             scope.leave(Part::Child);
+        }
+        if let Err(payload) = cleared {
+            resume_unwind(payload);
         }
     }
 

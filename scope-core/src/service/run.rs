@@ -1,7 +1,8 @@
 //! The service's task: it opens, serves and ends, each in a scope of its own.
 
+use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 use super::{Service, ServiceError, ServiceHandle};
 use crate::adopt;
 use crate::block::{Block, Ended, Outcome};
-use crate::error::SpawnError;
+use crate::error::{PanicPayload, SpawnError};
 use crate::event::{self, EventKind};
 use crate::finalizer::Exit;
 use crate::mailbox::{self, Core, Inbox, Why};
@@ -84,10 +85,11 @@ struct Run<S: Service> {
 
 impl<S: Service> Drop for Run<S> {
     fn drop(&mut self) {
+        self.scope.remove_service(self.number);
         if let Some(core) = self.core.take() {
+            // The last: a request of a user's may panic when it is dropped.
             core.end(self.why.clone(), Err(self.why.clone()));
         }
-        self.scope.remove_service(self.number);
     }
 }
 
@@ -151,10 +153,14 @@ async fn live<S: Service>(
             Err(why) => why,
         });
     }
-    let why = why.unwrap_or(Why::Asked);
+    let mut why = why.unwrap_or(Why::Asked);
     core.begin_end(&why);
-    // Requests that nobody will serve are dropped, which tells those who asked.
-    inbox.shut();
+    // Requests that nobody will serve are dropped, which tells those who asked. `end` is for after that, also where one panics.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| inbox.shut()))
+        && matches!(why, Why::Asked)
+    {
+        why = panicked(payload);
+    }
     if event::observed()
         && let (Some(own), Why::OpenFailed(_) | Why::Failed(_) | Why::Panicked(_)) = (&own, &why)
     {
@@ -187,10 +193,12 @@ fn settle<T>(outcome: Outcome<T>) -> Result<T, Why> {
         Ended::Cancelled(reason) => Err(Why::Cancelled(reason)),
         // The phases have no deadline but `end`, which has one only where there is a clock.
         Ended::NoClock(_) => Err(Why::Aborted),
-        Ended::Panicked(payload) => {
-            Err(Why::Panicked(Name::from(crate::PanicPayload::new(payload).message().to_owned())))
-        }
+        Ended::Panicked(payload) => Err(panicked(payload)),
     }
+}
+
+fn panicked(payload: Box<dyn Any + Send>) -> Why {
+    Why::Panicked(Name::from(PanicPayload::new(payload).message().to_owned()))
 }
 
 /// Runs `opening` until it ends or the end is asked for; `None` in the latter case.

@@ -3,13 +3,15 @@
 use std::future::Ready;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Poll, Waker};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_lite::future::{block_on, poll_fn};
-use scope_core::{Failure, Nursery, ScopeError, nursery, try_nursery};
+use scope_core::{Exit, Failure, Inbox, Name, Nursery, ScopeError, Service, Spawns, nursery, try_nursery};
+use scope_tests::within_bound;
 
+use super::by_hand::{ByHand, Habit};
 use super::harness::{poll_by_hand, turn};
 
 struct PanicsWhenDropped<'a>(&'a AtomicUsize);
@@ -355,4 +357,99 @@ fn a_result_is_dropped_by_whoever_has_it() {
         Ok(())
     }));
     assert!(catch_unwind(AssertUnwindSafe(|| drop(out))).is_err());
+}
+
+/// A service that leaves its requests waiting, and ends when it is asked to.
+struct Lazy(Arc<AtomicUsize>);
+
+struct BadRequest;
+
+impl Drop for BadRequest {
+    fn drop(&mut self) {
+        panic!("a request's destructor");
+    }
+}
+
+impl Service for Lazy {
+    type Request = BadRequest;
+    type Info = ();
+    type Report = ();
+
+    fn name(&self) -> Name {
+        Name::new("lazy")
+    }
+
+    async fn open(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn serve(&mut self, inbox: &mut Inbox<BadRequest>) -> Result<(), Failure> {
+        inbox.closing().await;
+        Ok(())
+    }
+
+    async fn end(&mut self, _: Exit) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A request that waited when its service was asked to end panics when it is dropped. The service is ended all the same.
+#[test]
+fn a_request_that_panics_when_its_service_ends() {
+    within_bound("a_request_that_panics_when_its_service_ends", || {
+        let (runtime, ended) = (ByHand::new(Habit::Keep), Arc::new(AtomicUsize::new(0)));
+        let mut whole = pin!(
+            nursery(async |n| {
+                let handle = n.open(Lazy(ended.clone())).await?;
+                handle.send(BadRequest).await?;
+                let report = handle.close().await;
+                assert!(report.is_ok(), "{report:?}");
+                let end = handle.closed().await;
+                assert!(!end.was_asked(), "{end:?}");
+                Ok(())
+            })
+            .runtime(runtime.handle())
+        );
+        while poll_by_hand(whole.as_mut()).is_pending() {
+            runtime.turn(|| Waker::noop().clone());
+        }
+        assert_eq!(ended.load(Ordering::Relaxed), 1);
+    });
+}
+
+/// The same where the runtime drops the service before it has begun: who waits for its end hears of it.
+#[test]
+fn a_request_that_panics_when_its_service_is_dropped() {
+    within_bound("a_request_that_panics_when_its_service_is_dropped", || {
+        let (runtime, ended) = (ByHand::new(Habit::Keep), Arc::new(AtomicUsize::new(0)));
+        let kept = Mutex::new(None);
+        let mut whole = Box::pin(
+            nursery(async |n| {
+                let handle = n.serve(Lazy(ended.clone()));
+                handle.send(BadRequest).await?;
+                *kept.lock().unwrap() = Some(handle);
+                std::future::pending::<Result<(), Failure>>().await
+            })
+            .runtime(runtime.handle()),
+        );
+        assert!(poll_by_hand(whole.as_mut()).is_pending());
+        let handle = kept.lock().unwrap().take().unwrap();
+        let mut closed = pin!(handle.closed());
+        let told = Arc::new(Told(AtomicUsize::new(0)));
+        let waker = Waker::from(told.clone());
+        assert!(closed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let _ = catch_unwind(AssertUnwindSafe(|| runtime.drop_tasks()));
+        assert!(told.0.load(Ordering::Relaxed) > 0, "who waits for the end was not told");
+        assert!(poll_by_hand(closed).is_ready());
+        let out = catch_unwind(AssertUnwindSafe(|| poll_by_hand(whole.as_mut()).map(|out| out.unwrap_err())));
+        assert!(!matches!(out, Ok(Poll::Pending)), "the nursery waits for a service that is gone");
+    });
+}
+
+struct Told(AtomicUsize);
+
+impl Wake for Told {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
