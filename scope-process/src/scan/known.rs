@@ -47,7 +47,8 @@ impl Listing {
     /// Adds one that is listed. `None` if it has been before, in this look; else whether it is known not to descend from
     /// any of `children`.
     pub(super) fn add(&mut self, pid: Pid, inode: u64, children: Option<&BTreeSet<u64>>) -> Option<bool> {
-        if find(&self.now[..self.sorted], pid, inode).is_some() {
+        // By the number alone: where `/proc` is not the kernel's own, each listing may have other inodes.
+        if self.now[..self.sorted].binary_search_by_key(&pid.as_raw_pid(), |known| known.pid.as_raw_pid()).is_ok() {
             return None;
         }
         let known = self.earlier.as_deref().and_then(|earlier| find(earlier, pid, inode));
@@ -131,6 +132,7 @@ mod tests {
         assert_eq!(first.add(pid(7), 30, Some(&BTreeSet::from([started]))), Some(false));
         first.end_pass();
         assert_eq!(first.add(pid(7), 30, None), None, "listed twice in one look");
+        assert_eq!(first.add(pid(7), 31, None), None, "and with another inode");
         let later = BTreeSet::from([marker::next_child()]);
         let mut second = Listing { earlier: Some(Arc::new(first.now)), now: Vec::new(), sorted: 0 };
         assert_eq!(second.add(pid(7), 30, Some(&later)), Some(true));
