@@ -37,6 +37,11 @@ struct Waiting {
 }
 
 impl<R> State<R> {
+    /// Where that one waits. They are in the order of their tickets.
+    fn place_of(&self, ticket: u64) -> Option<usize> {
+        self.waiting.binary_search_by_key(&ticket, |waiting| waiting.ticket).ok()
+    }
+
     /// Promises the place that has become free to the one who has waited longest, who is to be woken.
     fn pass_on(&mut self) -> Option<Waker> {
         if self.closed {
@@ -164,10 +169,10 @@ impl<R> Give<'_, R> {
                 }
                 return Poll::Pending;
             }
-            Some(ticket) => match state.waiting.iter_mut().find(|waiting| waiting.ticket == ticket) {
-                Some(waiting) => {
+            Some(ticket) => match state.place_of(ticket) {
+                Some(at) => {
                     if let Some(waker) = waker {
-                        std::mem::swap(&mut waiting.waker, waker);
+                        std::mem::swap(&mut state.waiting[at].waker, waker);
                     }
                     return Poll::Pending;
                 }
@@ -203,8 +208,7 @@ impl<R> Drop for Give<'_, R> {
         let (waiting, promised);
         {
             let mut state = self.requests.lock();
-            let at = state.waiting.iter().position(|waiting| waiting.ticket == ticket);
-            waiting = at.and_then(|at| state.waiting.remove(at));
+            waiting = state.place_of(ticket).and_then(|at| state.waiting.remove(at));
             // The place that it was promised is the next one's.
             promised = if waiting.is_none() && !state.closed {
                 state.promised -= 1;
