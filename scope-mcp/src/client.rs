@@ -6,6 +6,7 @@ mod completion;
 mod connection;
 mod errands;
 mod handlers;
+mod hatch;
 mod home;
 mod info;
 mod input;
@@ -294,7 +295,9 @@ impl Client {
         let mut call = NewCall::new(id, pending.method(), line, timeout, reply);
         (call.max_timeout, call.progress) = (max_timeout, progress);
         // If it is refused, the reply has said so.
-        let _ = self.shared.desk.call(call).await;
+        if let Err(call) = self.shared.call(call) {
+            let _ = self.shared.desk.call(call).await;
+        }
         Ok(pending)
     }
 

@@ -463,6 +463,11 @@ impl Session {
         self.outbox.slices()
     }
 
+    /// Whether so few calls are under way that the next one will not come at once: one, and another that lasts.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.on_wire <= 2
+    }
+
     /// Whether there is anything to be written.
     pub(crate) fn has_output(&self) -> bool {
         !self.outbox.is_empty()

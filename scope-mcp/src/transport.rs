@@ -100,6 +100,24 @@ impl Link {
         }
     }
 
+    /// Writes, in whatever task this is, what has come up since it was polled. Whether it could: what is left then goes out
+    /// when there is room for it. If not, it has to be polled.
+    pub(crate) fn write_now(&mut self, session: &mut Session) -> bool {
+        match self {
+            Link::Child(child) => child.write_now(session),
+            // Who polls it is whom it wakes.
+            Link::Streams(_) => false,
+        }
+    }
+
+    /// Whether something of `session` is due before it would look at the time.
+    pub(crate) fn is_late_for(&self, session: &Session) -> bool {
+        match self {
+            Link::Child(child) => child.is_late_for(session),
+            Link::Streams(streams) => streams.is_late_for(session),
+        }
+    }
+
     /// Whether nothing more will come from the peer. It may still read.
     pub(crate) fn input_ended(&self) -> bool {
         match self {

@@ -16,8 +16,9 @@ use serde_json::value::to_raw_value;
 
 use super::errands::{Errand, Errands};
 use super::handlers::{ClientHandlers, RootsWatch};
+use super::hatch::{Hatch, Held};
 use super::opening::Introduced;
-use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers};
+use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers, Traffic};
 use crate::era::Stamp;
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
 use crate::jsonrpc::{Json, Rejection};
@@ -42,6 +43,8 @@ pub(super) struct Shared {
     pub(super) errands: Errands,
     /// Where calls are left.
     pub(super) desk: Arc<Desk>,
+    /// Where they can be made, while the connection's task does nothing.
+    hatch: Hatch,
     /// Once it is open.
     pub(super) spoken: OnceLock<Spoken>,
     next_id: AtomicU64,
@@ -79,6 +82,7 @@ impl Shared {
             course: Course::new(),
             errands: Errands::default(),
             desk: Desk::new(),
+            hatch: Hatch::default(),
             spoken: OnceLock::new(),
             next_id: AtomicU64::new(1),
             clock: OnceLock::new(),
@@ -149,6 +153,19 @@ impl Shared {
         }
     }
 
+    /// Makes a call at once.
+    ///
+    /// # Errors
+    /// The call, where it is to be left at the desk.
+    pub(super) fn call(&self, call: NewCall) -> Result<(), NewCall> {
+        // Who watches the wire is called in the connection's task only.
+        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return Err(call) };
+        if self.hatch.call(clock.now(), call)? {
+            self.desk.wake();
+        }
+        Ok(())
+    }
+
     /// The call that does an errand.
     fn errand(&self, errand: &Errand) -> Option<NewCall> {
         let (method, params) = match errand {
@@ -169,9 +186,9 @@ pub struct Connection {
     target: Option<Target>,
     cleanup_budget: Duration,
     pub(super) shared: Arc<Shared>,
-    pub(super) peer: Peer,
+    /// Before and after it lies in the hatch.
+    pub(super) held: Option<Box<Held>>,
     roots: Option<RootsWatch>,
-    link: Option<Link>,
     ending: Option<Ending>,
 }
 
@@ -189,7 +206,8 @@ impl Connection {
         };
         let cleanup_budget = ending.saturating_add(MARGIN);
         let roots = shared.handlers.watch_roots();
-        Connection { target: Some(target), cleanup_budget, shared, peer, roots, link: None, ending: None }
+        let held = Some(Box::new(Held { peer, link: None, alone: true }));
+        Connection { target: Some(target), cleanup_budget, shared, held, roots, ending: None }
     }
 
     async fn begin(&mut self) -> Result<ServerInfo, OpenError> {
@@ -203,23 +221,35 @@ impl Connection {
         }
         let link = Link::open(target, &self.shared.server, self.shared.options.max_line, &rt)
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
-        self.link = Some(link);
-        self.shared.course.go(State::Negotiating);
+        self.connect(link)?;
         let Introduced { server, revision, stamp, capabilities, instructions } = self.introduce(&rt, started).await?;
         // Set once only: a connection is opened once.
         let _ = self.shared.spoken.set(Spoken { revision, stamp });
         // It may have been started again.
-        let pid = self.link.as_ref().and_then(Link::id);
+        let pid = self.held.as_ref().and_then(|held| held.link.as_ref()?.id());
         tracing::debug!(server = &*self.shared.server, %revision, pid, "opened");
         let opened_in = rt.now().saturating_duration_since(started);
         self.shared.course.go(State::Ready);
         Ok(ServerInfo { server, revision, capabilities, instructions, pid, opened_in })
     }
 
+    /// From now on it is spoken over `link`.
+    fn connect(&mut self, link: Link) -> Result<(), OpenError> {
+        let Some(held) = &mut self.held else { return Err(self.failed(OpenKind::Closed)) };
+        held.link = Some(link);
+        self.shared.course.go(State::Negotiating);
+        Ok(())
+    }
+
+    /// What is said, while it is being opened.
+    pub(super) fn session(&mut self) -> Result<&mut Session, OpenKind> {
+        self.held.as_mut().map(|held| &mut held.peer.session).ok_or(OpenKind::Closed)
+    }
+
     /// What speaks with the server, once there is something.
     pub(super) fn wires(&mut self) -> Result<(&mut Session, &mut Link, &Shared), OpenKind> {
-        let link = self.link.as_mut().ok_or(OpenKind::Closed)?;
-        Ok((&mut self.peer.session, link, &self.shared))
+        let Some(Held { peer, link: Some(link), .. }) = self.held.as_deref_mut() else { return Err(OpenKind::Closed) };
+        Ok((&mut peer.session, link, &self.shared))
     }
 
     /// Whether there is a program to start.
@@ -230,29 +260,31 @@ impl Connection {
     /// Ends the server that was started, and whatever it has left, and starts it once more.
     pub(super) async fn start_again(&mut self, rt: &rt::Handle) -> Result<(), OpenError> {
         self.shared.course.go(State::Starting);
-        if let Some(link) = &mut self.link {
-            link.end().await;
+        if let Some(held) = &mut self.held {
+            if let Some(link) = &mut held.link {
+                link.end().await;
+            }
+            held.link = None;
+            held.peer.session.start_over();
         }
-        self.link = None;
-        self.peer.session.start_over();
         let Some(target) = self.target.take() else { return Err(self.failed(OpenKind::Closed)) };
         let link = Link::open(target, &self.shared.server, self.shared.options.max_line, rt)
             .map_err(|error| self.failed(OpenKind::Spawn(error)))?;
-        self.link = Some(link);
-        self.shared.course.go(State::Negotiating);
-        Ok(())
+        self.connect(link)
     }
 
     pub(super) fn failed(&self, kind: OpenKind) -> OpenError {
-        let noise = self.peer.session.noise().first().map(str::to_owned);
+        let noise = self.held.as_ref().and_then(|held| held.peer.session.noise().first());
+        let noise = noise.map(str::to_owned);
         OpenError::new(&self.shared.server, self.shared.command.as_deref(), kind, noise)
     }
 
     /// Speaks with the server until it is to be closed, or is gone.
     async fn talk(&mut self, inbox: &mut Inbox<Infallible>, children: &Spawner<Failure>) -> Result<(), Gone> {
-        let Connection { shared, peer, roots, link, ending, .. } = self;
+        let Connection { shared, held, roots, ending, .. } = self;
         // There are both: it has been opened.
-        let Some((link, rt)) = link.as_mut().zip(shared.clock.get()) else { return Ok(()) };
+        let Some((held, rt)) = held.take().zip(shared.clock.get()) else { return Ok(()) };
+        shared.hatch.lay(held);
         let handlers = &shared.handlers;
         let mut respond = |session: &mut Session, request: &mut Arrived| {
             let answer = session
@@ -266,8 +298,11 @@ impl Connection {
         };
         let mut to_be_closed = pin!(inbox.next());
         let gone = poll_fn(|cx| {
+            let mut held = std::task::ready!(shared.hatch.poll_take(cx));
             // Looked at first: what has come before that is read yet.
             let closing = to_be_closed.as_mut().poll(cx);
+            let Held { peer, link: Some(link), alone } = &mut *held else { return Poll::Ready(None) };
+            let received = peer.session.traffic().received;
             // Before anything is written: then it goes out at once.
             for errand in shared.errands.take(cx) {
                 if let Some(call) = shared.errand(&errand) {
@@ -281,17 +316,19 @@ impl Connection {
                 peer.session.notify("notifications/roots/list_changed", None);
             }
             if let Poll::Ready(gone) = peer.poll(link, rt, children, &mut respond, cx) {
+                // First: whoever is told next may look there.
+                let _ = shared.fate.set(Fate::Lost(gone.clone()));
+                peer.session.lost(&gone);
+                // Those who have just asked are told the same.
+                peer.take(rt, &mut Context::from_waker(Waker::noop()));
                 return Poll::Ready(Some(gone));
             }
+            // Several who were answered at once will most likely call again at once.
+            *alone = peer.session.traffic().received <= received + 1;
             closing.map(|_| None)
         })
         .await;
         let Some(gone) = gone else { return Ok(()) };
-        // First: whoever is told next may look there.
-        let _ = shared.fate.set(Fate::Lost(gone.clone()));
-        peer.session.lost(&gone);
-        // Those who have just asked are told the same.
-        peer.take(rt, &mut Context::from_waker(Waker::noop()));
         *ending = Some(Ending::Lost(gone.clone()));
         Err(gone)
     }
@@ -327,7 +364,8 @@ impl Service for Connection {
         // What answers the server's requests ends with this.
         let talked = nursery(async |n| {
             let talked = self.talk(inbox, &n.spawner()).await;
-            self.peer.cancel_requests("the connection is over");
+            let mut held = poll_fn(|cx| self.shared.hatch.poll_take(cx)).await;
+            held.peer.cancel_requests("the connection is over");
             Ok(talked)
         })
         .named("requests")
@@ -337,12 +375,20 @@ impl Service for Connection {
 
     async fn end(&mut self, exit: Exit) -> CloseReport {
         self.shared.course.go(State::Closing);
-        let unanswered = self.peer.close();
         self.shared.errands.close();
-        let Ended { process, stderr_tail, stderr_dropped } = match &mut self.link {
-            Some(link) => link.end().await,
-            None => Ended::default(),
-        };
+        if self.held.is_none() {
+            self.held = poll_fn(|cx| self.shared.hatch.poll_take(cx)).await.keep();
+        }
+        let held = self.held.as_deref_mut();
+        let (mut unanswered, mut traffic, mut ended) = (0, Traffic::default(), Ended::default());
+        if let Some(Held { peer, link, .. }) = held {
+            unanswered = peer.close();
+            if let Some(link) = link {
+                ended = link.end().await;
+            }
+            traffic = peer.session.traffic();
+        }
+        let Ended { process, stderr_tail, stderr_dropped } = ended;
         let ending = self.ending.take().unwrap_or_else(|| match exit {
             Exit::Ok => Ending::Closed,
             Exit::Cancelled(reason) => Ending::Cancelled(reason.to_string()),
@@ -355,7 +401,7 @@ impl Service for Connection {
             stderr_tail,
             stderr_dropped,
             unanswered,
-            traffic: self.peer.session.traffic(),
+            traffic,
         }
     }
 }
@@ -363,14 +409,15 @@ impl Service for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         // What there is of the server goes with this, and whoever waits for it is told.
-        self.link = None;
-        self.peer.desk.end();
+        self.held = None;
+        self.shared.hatch.close();
+        self.shared.desk.end();
         self.shared.course.finish();
     }
 }
 
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("link", &self.link).field("peer", &self.peer).finish_non_exhaustive()
+        f.debug_struct("Connection").field("held", &self.held).finish_non_exhaustive()
     }
 }

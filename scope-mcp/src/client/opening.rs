@@ -138,7 +138,7 @@ impl Connection {
             },
         };
         match verdict {
-            Verdict::Modern(revision, result) => return Ok(Some(self.settle(revision, *result))),
+            Verdict::Modern(revision, result) => return self.settle(revision, *result).map(Some),
             Verdict::Again(revision) if opening.asked_again < MAX_AGAIN => {
                 opening.asked_again += 1;
                 self.ask_discover(opening, revision)?;
@@ -164,17 +164,17 @@ impl Connection {
     }
 
     /// The server is modern, and has said what it is.
-    fn settle(&mut self, revision: Revision, result: DiscoverResult) -> Introduced {
-        self.peer.session.agreed(revision);
+    fn settle(&mut self, revision: Revision, result: DiscoverResult) -> Result<Introduced, OpenKind> {
+        self.session()?.agreed(revision);
         // Some say it where earlier drafts had it.
         let told = result.server_info().or_else(|| decode(&result.extra.get("serverInfo")?.to_string()).ok());
-        Introduced {
+        Ok(Introduced {
             server: told.unwrap_or_else(|| Implementation::new(&*self.shared.server, "")),
             revision,
             stamp: self.stamp(revision),
             capabilities: result.capabilities,
             instructions: result.instructions,
-        }
+        })
     }
 
     /// The server is legacy, and has said what it is.
@@ -183,7 +183,7 @@ impl Connection {
         let Some(revision) = Revision::from_name(&answer.protocol_version).filter(|it| it.era() == Era::Legacy) else {
             return Err(OpenKind::Revision(answer.protocol_version));
         };
-        let session = &mut self.peer.session;
+        let session = self.session()?;
         session.agreed(revision);
         session.notify("notifications/initialized", None);
         Ok(Introduced {
@@ -224,7 +224,7 @@ impl Connection {
         let (reply, pending) = pair(id, name, &self.shared.abandoned);
         let now = opening.rt.now();
         let left = opening.until.saturating_duration_since(now).max(Duration::from_nanos(1));
-        self.peer.session.call(now, NewCall::new(id, method, line, left, reply));
+        self.session()?.call(now, NewCall::new(id, method, line, left, reply));
         Ok(pending)
     }
 

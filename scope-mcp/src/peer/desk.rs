@@ -116,6 +116,11 @@ impl Desk {
         self.waker.wake();
     }
 
+    /// Wakes the one who takes, for what was not left here.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+
     /// Promises to take what is left from here on, before the turn is over: nobody is woken for it.
     pub(crate) fn attend(&self) {
         self.state().attended = true;

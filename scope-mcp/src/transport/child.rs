@@ -110,6 +110,14 @@ impl ChildLink {
         Poll::Pending
     }
 
+    pub(super) fn write_now(&mut self, session: &mut Session) -> bool {
+        !self.poll_write(session)
+    }
+
+    pub(super) fn is_late_for(&self, session: &Session) -> bool {
+        self.clock.is_late_for(session)
+    }
+
     /// Each of these returns whether it could go on and leaves the turn to others.
     fn poll_write(&mut self, session: &mut Session) -> bool {
         let cx = &mut Context::from_waker(self.wakes.of(WRITING));

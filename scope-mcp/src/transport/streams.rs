@@ -89,6 +89,10 @@ impl StreamLink {
         })
     }
 
+    pub(super) fn is_late_for(&self, session: &Session) -> bool {
+        self.clock.is_late_for(session)
+    }
+
     fn seen(&mut self, how: HowGone) {
         self.broken.get_or_insert(how);
     }
