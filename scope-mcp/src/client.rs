@@ -49,11 +49,11 @@ pub use subscriptions::{Subscription, SubscriptionEnd};
 pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
+use crate::jsonrpc::Written;
 use crate::session::{Answer, NewCall, Pending, pair};
 use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
-use input::Outcome;
 use options::Terms;
 
 /// A handle of a server: cheap to clone, to be used from any task, at once.
@@ -209,11 +209,12 @@ impl Client {
         {
             return Err(CallError::not_json(&name, "they must be an object or an array"));
         }
+        let params = params.map(Written::from);
         if options.one_round {
-            return self.request(&name, params.as_deref(), options.terms(&self.shared.options)).await;
+            let given = self.request(&name, params.as_ref(), options.terms(&self.shared.options)).await?;
+            return Ok(given.into_raw());
         }
-        let (Outcome::Result(result) | Outcome::Task(result)) = self.converse(&name, params, options).await?;
-        Ok(result)
+        Ok(self.converse(&name, params, options).await?.into_raw())
     }
 
     /// What the server says without being asked, from now on.
@@ -259,7 +260,7 @@ impl Client {
         self.handle.is_closed()
     }
 
-    async fn request(&self, name: &CallName<'_>, params: Option<&RawValue>, terms: Terms<'_>) -> Answer {
+    async fn request(&self, name: &CallName<'_>, params: Option<&Written>, terms: Terms<'_>) -> Answer {
         match self.begin(self.shared.next_id(), name.clone(), params, terms).await?.await {
             Err(error) if error.is_closed() => {
                 // What ended the connection may be what ends the caller too, who is to hear of that and not of this.
@@ -276,7 +277,7 @@ impl Client {
         &self,
         id: u64,
         name: CallName<'n>,
-        params: Option<&RawValue>,
+        params: Option<&Written>,
         terms: Terms<'_>,
     ) -> Result<Pending<'n>, CallError> {
         let Terms { timeout, max_timeout, progress, meta } = terms;

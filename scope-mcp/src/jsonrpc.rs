@@ -4,20 +4,24 @@
 //! belong to, never by trying one type after the other; so what we do not know survives, and a pass-through costs no
 //! parsing at all.
 
+mod call;
 mod envelope;
 mod id;
 mod json;
 mod members;
 mod rejection;
+mod text_result;
 mod usual;
 mod write;
 
+pub(crate) use call::ToolCall;
 pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;
-pub(crate) use json::Json;
+pub(crate) use json::{Json, Written, member};
 pub(crate) use members::Members;
 pub use rejection::Rejection;
+pub(crate) use text_result::TextResult;
 pub(crate) use write::{notification, rejection_answer, request, request_with_meta, result_answer};
 
 /// The line is not JSON.

@@ -6,24 +6,28 @@
 mod caught;
 mod desk;
 mod pace;
+mod quick;
 mod request;
 
 use std::collections::BTreeMap;
+use std::future::{Future, Ready};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use scope_core::rt::Handle;
 use scope_core::{Failure, Spawner, Spawns};
 
 use crate::error::Gone;
-use crate::jsonrpc::{Json, Rejection};
+use crate::jsonrpc::{Json, Rejection, ToolCall};
 use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
 pub(crate) use caught::Caught;
 pub(crate) use desk::{Ask, Desk};
 pub(crate) use pace::Pace;
 use pace::{AtOnce, Clock};
+use quick::Quick;
 pub(crate) use request::{Cancel, outcome};
 
 /// What a request of the peer is answered with.
@@ -35,6 +39,31 @@ pub(crate) enum Work {
     Now(Outcome),
     /// To be run, and may take its time; or not, if it is of a kind that may turn out to be quick.
     Later(BoxFuture<'static, Outcome>, Option<Pace>),
+}
+
+/// What is done for the requests of the peer.
+pub(crate) trait Respond {
+    /// The work of a call that is begun at once.
+    type Call: Future<Output = Outcome> + Send + Unpin + 'static;
+
+    /// What is to be done for a request, in the order in which they came. Its parameters may be taken out of it.
+    fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work;
+
+    /// The same for a call of a tool, if it is well-formed and of a kind that is quick. `None` is no refusal.
+    fn begin_call(&mut self, call: &ToolCall<'_>) -> Option<(Self::Call, Pace)>;
+}
+
+/// Where nothing is quick.
+impl<F: FnMut(&mut Session, &mut Arrived) -> Work> Respond for F {
+    type Call = Ready<Outcome>;
+
+    fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work {
+        self(session, arrived)
+    }
+
+    fn begin_call(&mut self, _: &ToolCall<'_>) -> Option<(Self::Call, Pace)> {
+        None
+    }
 }
 
 /// Requests begun before the wire gets its turn.
@@ -50,28 +79,32 @@ pub(crate) struct Peer {
     unsent: Option<usize>,
     /// Empty; kept for its memory.
     asks: Vec<Ask>,
+    /// Of what is begun at once.
+    quick_method: Arc<str>,
     /// In the order in which they came, which is that in which they are cancelled.
     running: BTreeMap<u64, Arc<Cancel>>,
 }
 
 impl Peer {
     pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
-        Peer { session, desk, abandoned, unsent: None, asks: Vec::new(), running: BTreeMap::new() }
+        let quick_method = "tools/call".into();
+        Peer { session, desk, abandoned, unsent: None, asks: Vec::new(), quick_method, running: BTreeMap::new() }
     }
 
     /// Moves whatever there is to move. Ready when the peer is gone.
-    ///
-    /// `respond` says what is to be done for a request of the peer; it is called in the order in which they came.
     pub(crate) fn poll(
         &mut self,
         link: &mut Link,
         rt: &Handle,
         children: &Spawner<Failure>,
-        respond: &mut dyn FnMut(&mut Session, &mut Arrived) -> Work,
+        respond: &mut impl Respond,
         cx: &mut Context<'_>,
     ) -> Poll<Gone> {
         self.take(rt, cx);
-        let gone = link.poll(&mut self.session, cx);
+        let Peer { session, desk, asks, running, quick_method: method, .. } = self;
+        let mut quick = Quick { desk, asks, running, method, rt, children, respond, has_begun: false };
+        let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
+        let any_begun = quick.has_begun;
         let mut begun = 0;
         while begun < BURST
             && let Some(arrived) = self.session.next_request()
@@ -83,8 +116,10 @@ impl Peer {
             begun += 1;
             self.begin(arrived, rt, children, respond);
         }
-        if begun > 0 {
-            // What was answered at once.
+        let any_begun = any_begun || begun > 0;
+        if any_begun {
+            // What was answered at once, or left by others meanwhile.
+            self.unsent = None;
             self.take(rt, cx);
         }
         for key in self.session.cancelled_requests() {
@@ -92,7 +127,7 @@ impl Peer {
                 cancel.cancel("cancelled by the peer");
             }
         }
-        if gone.is_pending() && begun > 0 {
+        if gone.is_pending() && any_begun {
             // More may be begun once that is written.
             let held_up = begun == BURST || self.session.is_held_up() || self.session.may_begin();
             if !link.write(&mut self.session, cx) || held_up {
@@ -120,48 +155,39 @@ impl Peer {
         // For all of them: they have come at once.
         let mut now = None;
         for ask in asks.drain(..) {
-            match ask {
-                Ask::Line(line) => self.session.send(line),
-                Ask::Over { key, line } => {
-                    self.running.remove(&key);
-                    self.session.respond_line(key, line);
-                }
-                Ask::Call(call) => self.session.call(*now.get_or_insert_with(|| rt.now()), call),
-            }
+            take_over(ask, &mut self.session, &mut self.running, rt, &mut now);
         }
         self.asks = asks;
     }
 
-    fn begin(
-        &mut self,
-        mut arrived: Arrived,
-        rt: &Handle,
-        children: &Spawner<Failure>,
-        respond: &mut dyn FnMut(&mut Session, &mut Arrived) -> Work,
-    ) {
+    fn begin(&mut self, mut arrived: Arrived, rt: &Handle, children: &Spawner<Failure>, respond: &mut impl Respond) {
         let key = arrived.key;
-        let (work, pace) = match respond(&mut self.session, &mut arrived) {
+        let (work, pace) = match respond.respond(&mut self.session, &mut arrived) {
             Work::Now(outcome) => {
                 return self.session.respond(key, outcome.as_ref().map(|result| result.get()));
             }
             Work::Later(work, pace) => (work, pace),
         };
-        let cancel = Arc::<Cancel>::default();
         let quick = pace.as_ref().is_some_and(Pace::is_quick);
         let clock = pace.map(|pace| Clock { pace, rt: rt.clone() });
-        let child = request::run(Arc::clone(&self.desk), arrived, Arc::clone(&cancel), work, clock);
-        let mut ended = false;
-        let launched =
-            if quick { children.place().run(AtOnce { ended: &mut ended }, child) } else { children.run_erased(child) };
-        match launched {
-            Ok(()) if ended => {}
-            Ok(()) => {
+        let desk = Arc::clone(&self.desk);
+        let launched = match clock {
+            Some(clock) if quick => {
+                let Arrived { key, id, method, .. } = arrived;
+                let child = request::run_at_once(desk, key, id, method, work, clock);
+                children.place().run(AtOnce { ended: &mut false }, child)
+            }
+            clock => {
+                let cancel = Arc::<Cancel>::default();
+                let child = request::run(desk, arrived, Arc::clone(&cancel), work, clock);
                 self.running.insert(key, cancel);
+                children.run_erased(child)
             }
-            Err(error) => {
-                let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
-                self.session.respond(key, Err(&rejection));
-            }
+        };
+        if let Err(error) = launched {
+            self.running.remove(&key);
+            let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
+            self.session.respond(key, Err(&rejection));
         }
     }
 
@@ -178,5 +204,26 @@ impl Peer {
         self.abandoned.close();
         self.desk.end();
         unanswered
+    }
+}
+
+/// Takes over what was left at the desk. `now` is read when it is needed, for all that was left there.
+fn take_over(
+    ask: Ask,
+    session: &mut Session,
+    running: &mut BTreeMap<u64, Arc<Cancel>>,
+    rt: &Handle,
+    now: &mut Option<Instant>,
+) {
+    match ask {
+        Ask::Line(line) => session.send(line),
+        Ask::Over { key, line } => {
+            running.remove(&key);
+            session.respond_line(key, line);
+        }
+        Ask::Waits { key, cancel } => {
+            running.insert(key, cancel);
+        }
+        Ask::Call(call) => session.call(*now.get_or_insert_with(|| rt.now()), call),
     }
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod ask;
 mod builder;
 mod caller;
+mod calling;
 mod changes;
 mod complete;
 mod connection;

@@ -34,13 +34,13 @@ use serde_json::value::RawValue;
 use crate::Revision;
 use crate::client::{Subscriber, Subscribers, Traffic};
 use crate::error::{Delivery, Fault, Gone, Spoken};
-use crate::jsonrpc::{self, Rejection};
+use crate::jsonrpc::{self, Id, Rejection, ToolCall};
 use crate::wire::{Direction, Wire, WireLine};
 
 use deadlines::Deadlines;
 pub(crate) use noise::Noise;
 use outbox::{Answers, Outbox};
-pub(crate) use reply::{Abandoned, Answer, Pending, Reply, pair};
+pub(crate) use reply::{Abandoned, Answer, Given, Pending, Reply, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
 
@@ -337,6 +337,33 @@ impl Session {
             return None;
         }
         self.served.next()
+    }
+
+    /// The call of a tool that `line` is, if it may be begun at once: as if it had been taken in, and come to its turn.
+    pub(crate) fn call_at_once<'a>(&self, line: &'a [u8]) -> Option<ToolCall<'a>> {
+        if self.side != Side::Server || self.over.is_some() || self.is_held_up() {
+            return None;
+        }
+        let call = ToolCall::read(line)?;
+        self.served.may_go_first(&call.id, call.members.len()).then_some(call)
+    }
+
+    /// It is begun. What comes back is its number.
+    pub(crate) fn begin_at_once(&mut self, line: &[u8]) -> u64 {
+        self.heard(line);
+        self.served.new_key()
+    }
+
+    /// It has ended with that answer; `None` if there is to be none.
+    pub(crate) fn ended_at_once(&mut self, line: Option<Vec<u8>>) {
+        if let Some(line) = line {
+            self.answers(Answers::one(line));
+        }
+    }
+
+    /// It has not ended yet.
+    pub(crate) fn goes_on(&mut self, key: u64, id: Id, weight: usize) {
+        self.served.goes_on(key, id, weight);
     }
 
     /// Whether a request of the peer waits for nothing but to be begun.

@@ -24,6 +24,7 @@ use crate::client::ServerSpec;
 use crate::error::Gone;
 use crate::session::Session;
 use child::ChildLink;
+use lines::Hear;
 use streams::StreamLink;
 
 pub use stdio::{StdioReader, StdioWriter, stdio, stdio_parts};
@@ -85,10 +86,11 @@ impl Link {
     }
 
     /// Moves whatever can be moved between the peer and `session`. Ready when the peer is gone.
-    pub(crate) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
+    /// What is read is told to `hear`: as a rule to the session itself.
+    pub(crate) fn poll(&mut self, session: &mut Session, hear: Hear<'_>, cx: &mut Context<'_>) -> Poll<Gone> {
         match self {
-            Link::Child(child) => child.poll(session, cx),
-            Link::Streams(streams) => streams.poll(session, cx),
+            Link::Child(child) => child.poll(session, hear, cx),
+            Link::Streams(streams) => streams.poll(session, hear, cx),
         }
     }
 

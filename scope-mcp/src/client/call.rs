@@ -10,16 +10,22 @@ use super::input::Outcome;
 use super::{CallOptions, Client, ServerInfo};
 use crate::decode::decode;
 use crate::error::{CallError, CallName};
-use crate::session::Answer;
+use crate::jsonrpc::Written;
+use crate::session::{Answer, Given};
 
 impl Client {
-    /// Every typed call goes out here.
+    /// Every typed call goes out here, and most come back as they stood on the wire.
     pub(super) async fn ask(
         &self,
         name: &CallName<'_>,
-        params: Option<Box<RawValue>>,
+        params: Option<Written>,
         options: &CallOptions,
-    ) -> Answer {
+    ) -> Result<Box<RawValue>, CallError> {
+        self.given(name, params, options).await.map(Given::into_raw)
+    }
+
+    /// As [`ask`](Client::ask).
+    pub(super) async fn given(&self, name: &CallName<'_>, params: Option<Written>, options: &CallOptions) -> Answer {
         let limits = &self.shared.options;
         let timeout = options.timeout.unwrap_or(limits.call_timeout);
         // One that became a task is seen to go on.
@@ -27,7 +33,7 @@ impl Client {
         let start = self.allow(longest);
         match self.converse(name, params, options).await? {
             Outcome::Result(result) => Ok(result),
-            Outcome::Task(task) => self.follow(name, &task, start).await,
+            Outcome::Task(task) => self.follow(name, &task, start).await.map(Given::Raw),
         }
     }
 
@@ -50,8 +56,13 @@ impl Client {
 }
 
 /// The parameters of a call.
-pub(super) fn write<T: Serialize + ?Sized>(name: &CallName<'_>, params: &T) -> Result<Box<RawValue>, CallError> {
-    to_raw_value(params).map_err(|error| CallError::not_json(name, error.to_string()))
+pub(super) fn write<T: Serialize + ?Sized>(name: &CallName<'_>, params: &T) -> Result<Written, CallError> {
+    Written::of(params).map_err(|error| CallError::not_json(name, error.to_string()))
+}
+
+/// A part of the parameters.
+pub(super) fn written_raw<T: Serialize + ?Sized>(name: &CallName<'_>, part: &T) -> Result<Box<RawValue>, CallError> {
+    to_raw_value(part).map_err(|error| CallError::not_json(name, error.to_string()))
 }
 
 /// The result of a call.

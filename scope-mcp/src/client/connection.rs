@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use scope_core::rt;
 use scope_core::{Exit, Failure, Inbox, Name, Service, ServiceError, Spawner, nursery};
 use scope_process::Budgets;
-use serde_json::value::to_raw_value;
 
 use super::errands::{Errand, Errands};
 use super::handlers::{ClientHandlers, RootsWatch};
@@ -21,7 +20,7 @@ use super::opening::Introduced;
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers, Traffic};
 use crate::era::Stamp;
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
-use crate::jsonrpc::{Json, Rejection};
+use crate::jsonrpc::{Json, Rejection, Written};
 use crate::model::Object;
 use crate::peer::{Desk, Peer, Work};
 use crate::session::{Abandoned, Arrived, NewCall, Reply, Session};
@@ -172,7 +171,7 @@ impl Shared {
             Errand::Unsubscribe(uri) => ("resources/unsubscribe", serde_json::json!({ "uri": uri })),
             Errand::CancelTask(id) => ("tasks/cancel", serde_json::json!({ "taskId": id })),
         };
-        let params = to_raw_value(&params).ok()?;
+        let params = Written::of(&params).ok()?;
         let id = self.next_id();
         // There is something to be cleaned up only where the server is open.
         let line = self.spoken.get()?.stamp.request(id, method, Some(&params), false, &Object::new()).ok()?;

@@ -9,13 +9,14 @@ use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::call::write;
+use super::call::written_raw;
 use super::options::Terms;
 use super::{CallOptions, Client};
 use crate::decode::decode;
 use crate::error::{CallError, CallName};
-use crate::jsonrpc::{Members, Rejection};
+use crate::jsonrpc::{Members, Rejection, Written};
 use crate::model::{InputRequest, InputRequests, InputResponses};
+use crate::session::Given;
 use crate::visible::Visible;
 use crate::{Era, Revision};
 
@@ -94,9 +95,19 @@ impl<'a> ResultKind<'a> {
 /// What comes of a call after all its rounds.
 pub(super) enum Outcome {
     /// Its result; in the legacy era, whatever it is.
-    Result(Box<RawValue>),
+    Result(Given),
     /// A task that will have its result (modern era).
     Task(Box<RawValue>),
+}
+
+impl Outcome {
+    /// As it stood on the wire.
+    pub(super) fn into_raw(self) -> Box<RawValue> {
+        match self {
+            Outcome::Result(given) => given.into_raw(),
+            Outcome::Task(task) => task,
+        }
+    }
 }
 
 impl Client {
@@ -104,13 +115,13 @@ impl Client {
     pub(super) async fn converse(
         &self,
         name: &CallName<'_>,
-        params: Option<Box<RawValue>>,
+        params: Option<Written>,
         options: &CallOptions,
     ) -> Result<Outcome, CallError> {
         let mut terms = options.terms(&self.shared.options);
         let revision = self.spoken(name).await?.revision;
         if revision.era() == Era::Legacy {
-            return self.request(name, params.as_deref(), terms).await.map(Outcome::Result);
+            return self.request(name, params.as_ref(), terms).await.map(Outcome::Result);
         }
         let Terms { timeout, max_timeout, .. } = terms;
         // Progress gives each round its time anew, within the limit for all.
@@ -122,11 +133,16 @@ impl Client {
         for round in 1..=max_rounds {
             let left = if round == 1 { limit } else { self.left(allowance) };
             (terms.timeout, terms.max_timeout) = (timeout.min(left), left);
-            let answer = self.request(name, next.as_deref().or(params.as_deref()), terms.again()).await;
+            let answer = self.request(name, next.as_ref().or(params.as_ref()), terms.again()).await;
             let result = if round == 1 { answer? } else { answer.map_err(|error| error.in_a_later_round(limit))? };
+            let result = match result {
+                // Complete, by its form.
+                Given::Text(_) => return Ok(Outcome::Result(result)),
+                Given::Raw(raw) => raw,
+            };
             let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {
                 Ok(ResultKind::InputRequired(wanted)) => wanted,
-                Ok(ResultKind::Complete) => return Ok(Outcome::Result(result)),
+                Ok(ResultKind::Complete) => return Ok(Outcome::Result(Given::Raw(result))),
                 Ok(ResultKind::Task) if self.shared.handlers.takes_tasks() => return Ok(Outcome::Task(result)),
                 Ok(ResultKind::Task) => {
                     return Err(CallError::malformed(name, "a task, which this client does not take"));
@@ -145,7 +161,7 @@ impl Client {
                 self.pause(name, allowance, pause_after(pauses)).await?;
                 pauses += 1;
             }
-            next = Some(again(name, params.as_deref(), &answers, request_state)?);
+            next = Some(again(name, params.as_ref(), &answers, request_state)?);
         }
         let why = format!("the server asked for input {max_rounds} times, and still was not done");
         Err(CallError::endless(name, why))
@@ -190,11 +206,11 @@ fn pause_after(before: u32) -> Duration {
 /// The parameters of the next round: those of the first, with what was asked for.
 fn again(
     name: &CallName<'_>,
-    params: Option<&RawValue>,
+    params: Option<&Written>,
     answers: &InputResponses,
     state: Option<&RawValue>,
-) -> Result<Box<RawValue>, CallError> {
-    let members = params.map_or(Some(Members::default()), Members::read);
+) -> Result<Written, CallError> {
+    let members = params.map_or(Some(Members::default()), |params| params.as_raw().and_then(Members::read));
     let Some(mut members) = members else {
         let why = "it cannot be put into parameters that are no object";
         return Err(CallError::unanswered(name, why));
@@ -202,12 +218,12 @@ fn again(
     members.remove("inputResponses");
     members.remove("requestState");
     if !answers.is_empty() {
-        members.set("inputResponses", Cow::Owned(write(name, answers)?));
+        members.set("inputResponses", Cow::Owned(written_raw(name, answers)?));
     }
     if let Some(state) = state {
         members.set("requestState", Cow::Borrowed(state));
     }
-    Ok(members.write())
+    Ok(members.write().into())
 }
 
 fn no_answer(name: &CallName<'_>, method: &str, refusal: &Rejection) -> CallError {
@@ -265,20 +281,22 @@ mod tests {
     #[test]
     fn the_next_round_is_the_first_with_the_answers_and_the_state_to_the_letter() {
         let name = CallName { server: "s".into(), method: "tools/call".into(), subject: None };
-        let params = raw(r#"{"name":"n","arguments":{"a":1.0e2},"requestState":"old","inputResponses":{}}"#);
+        let params = raw(r#"{"name":"n","arguments":{"a":1.0e2},"requestState":"old","inputResponses":{}}"#).into();
+        let text = |again: Written| String::from_utf8(again.as_bytes().to_vec()).unwrap();
         let answers = InputResponses::from([("b".to_owned(), raw(r#"{"x": 1.50}"#)), ("a".to_owned(), raw("{}"))]);
         let state = raw(r#""\u0061\/ \ud83d\ude00""#);
         assert_eq!(
-            again(&name, Some(&params), &answers, Some(&state)).unwrap().get(),
+            text(again(&name, Some(&params), &answers, Some(&state)).unwrap()),
             r#"{"name":"n","arguments":{"a":1.0e2},"inputResponses":{"a":{},"b":{"x": 1.50}},"requestState":"\u0061\/ \ud83d\ude00"}"#
         );
         let nothing = InputResponses::new();
         assert_eq!(
-            again(&name, Some(&params), &nothing, None).unwrap().get(),
+            text(again(&name, Some(&params), &nothing, None).unwrap()),
             r#"{"name":"n","arguments":{"a":1.0e2}}"#
         );
-        assert_eq!(again(&name, None, &nothing, Some(&state)).unwrap().get(), format!("{{\"requestState\":{state}}}"));
-        assert!(again(&name, Some(&raw("[]")), &nothing, None).unwrap_err().is_input_required());
+        let state_only = again(&name, None, &nothing, Some(&state)).unwrap();
+        assert_eq!(text(state_only), format!("{{\"requestState\":{state}}}"));
+        assert!(again(&name, Some(&raw("[]").into()), &nothing, None).unwrap_err().is_input_required());
     }
 
     #[test]

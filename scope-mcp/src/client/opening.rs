@@ -7,16 +7,20 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use scope_core::rt::{Handle, Sleep};
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 
 use super::connection::Connection;
 use crate::decode::decode;
 use crate::era::Stamp;
 use crate::era::probe::{Verdict, of_error, of_result};
 use crate::error::{CallError, CallName, OpenError, OpenKind};
+use crate::jsonrpc::Written;
 use crate::model::{DiscoverResult, Implementation, InitializeParams, InitializeResult, Object, ServerCapabilities};
-use crate::session::{Answer, NewCall, Pending, Session, pair};
+use crate::session::{Given, NewCall, Pending, Session, pair};
 use crate::{Era, Revision};
+
+/// What an opening request is answered with.
+type Answer = Result<Box<RawValue>, CallError>;
 
 /// A server that prints more lines of text than this before it has answered is none.
 const MAX_TEXT: u64 = 1000;
@@ -216,7 +220,7 @@ impl Connection {
         method: &'static str,
         params: &impl serde::Serialize,
     ) -> Result<Pending<'static>, OpenKind> {
-        let params = to_raw_value(params).map_err(|error| OpenKind::Other(error.to_string()))?;
+        let params = Written::of(params).map_err(|error| OpenKind::Other(error.to_string()))?;
         let id = self.shared.next_id();
         let line = stamp.request(id, method, Some(&params), false, &Object::new());
         let line = line.map_err(|why| OpenKind::Other(why.to_owned()))?;
@@ -246,7 +250,7 @@ impl Connection {
             for id in shared.abandoned.poll_take(cx) {
                 session.abandon(id);
             }
-            if let Poll::Ready(gone) = link.poll(session, cx) {
+            if let Poll::Ready(gone) = link.poll(session, &mut Session::received, cx) {
                 session.interrupted(&gone);
             }
             opening.poll(session, cx)
@@ -287,7 +291,7 @@ fn take_ready(pending: &mut Option<Pending<'_>>, cx: &mut Context<'_>) -> Option
     match Pin::new(pending.as_mut()?).poll(cx) {
         Poll::Ready(answer) => {
             *pending = None;
-            Some(answer)
+            Some(answer.map(Given::into_raw))
         }
         Poll::Pending => None,
     }

@@ -16,7 +16,6 @@ use crate::Era;
 use crate::decode::decode;
 use crate::error::{CallError, CallName, Delivery, parse_error};
 use crate::model::Object;
-use crate::session::Answer;
 use crate::visible::Visible;
 
 /// One page of a list, as the server gave it.
@@ -110,7 +109,12 @@ impl Client {
         read_page(&name, &answer, 0, self.shared.options.max_items)
     }
 
-    async fn ask_for_page(&self, name: &CallName<'_>, cursor: Option<&str>, options: &CallOptions) -> Answer {
+    async fn ask_for_page(
+        &self,
+        name: &CallName<'_>,
+        cursor: Option<&str>,
+        options: &CallOptions,
+    ) -> Result<Box<RawValue>, CallError> {
         #[derive(Serialize)]
         struct Params<'a> {
             cursor: &'a str,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::call::{read, write};
+use super::call::{read, write, written_raw};
 use super::paging::Listed;
 use super::{CallOptions, Client, Page};
 use crate::decode::decode;
@@ -109,7 +109,7 @@ impl Client {
         A: Serialize + Sync + ?Sized,
     {
         let name = self.call_name("prompts/get", Some(prompt));
-        let arguments = write(&name, arguments)?;
+        let arguments = written_raw(&name, arguments)?;
         if let Err(why) = decode::<BTreeMap<String, String>>(arguments.get()) {
             let why = format!("the arguments of a prompt must be a JSON object of strings ({why})");
             return Err(CallError::not_json(&name, why));

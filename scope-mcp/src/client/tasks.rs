@@ -121,12 +121,12 @@ impl Client {
         if !makes_tasks(&info) {
             let params = call_params(&name, tool, arguments, None)?;
             return match self.converse(&name, Some(params), options).await? {
-                Outcome::Result(result) => Ok(ToolTask::new(self, info, &name, None, Some(result))),
+                Outcome::Result(result) => Ok(ToolTask::new(self, info, &name, None, Some(result.into_raw()))),
                 Outcome::Task(task) => self.take_up(info, &name, &task),
             };
         }
         let params = call_params(&name, tool, arguments, Some(task))?;
-        let begun = self.request(&name, Some(&params), options.terms(&self.shared.options)).await?;
+        let begun = self.request(&name, Some(&params), options.terms(&self.shared.options)).await?.into_raw();
         self.take_up(info, &name, &begun)
     }
 
@@ -192,7 +192,7 @@ impl Client {
     ) -> Result<T, CallError> {
         let name = self.call_name(method, Some(id));
         let params = write(&name, params)?;
-        let (Outcome::Result(answer) | Outcome::Task(answer)) = self.converse(&name, Some(params), options).await?;
+        let answer = self.converse(&name, Some(params), options).await?.into_raw();
         read(&name, &answer)
     }
 }
@@ -335,7 +335,7 @@ impl ToolTask {
                     let left = self.client.left(allowance);
                     let options = CallOptions::default().round(left, left, None);
                     let terms = options.terms(&self.client.shared.options);
-                    self.result = Some(self.client.request(&name, Some(&params), terms).await?);
+                    self.result = Some(self.client.request(&name, Some(&params), terms).await?.into_raw());
                     return Ok(());
                 }
                 TaskStatus::Completed => {

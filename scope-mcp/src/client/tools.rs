@@ -1,21 +1,14 @@
 //! What a client does with tools.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
-use super::call::{read, write};
+use super::call::read;
 use super::paging::Listed;
 use super::{CallOptions, Client, Page};
 use crate::error::{CallError, CallName};
+use crate::jsonrpc::{Written, member};
 use crate::model::{CallToolResult, TaskMetadata, Tool};
-
-#[derive(Serialize)]
-struct CallToolParams<'a, A: ?Sized> {
-    name: &'a str,
-    arguments: &'a A,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    task: Option<&'a TaskMetadata>,
-}
+use crate::session::Given;
 
 /// The parameters of a call of a tool; with `task`, of one that is to be a task.
 pub(super) fn call_params<A: Serialize + ?Sized>(
@@ -23,14 +16,19 @@ pub(super) fn call_params<A: Serialize + ?Sized>(
     tool: &str,
     arguments: &A,
     task: Option<&TaskMetadata>,
-) -> Result<Box<RawValue>, CallError> {
-    /// In the name of a tool its quotes would be escaped, so that the first of these is the one.
-    const BEFORE: &str = ",\"arguments\":";
-    let params = write(name, &CallToolParams { name: tool, arguments, task })?;
-    match params.get().split_once(BEFORE) {
-        Some((_, arguments)) if arguments.starts_with('{') => Ok(params),
-        _ => Err(CallError::not_json(name, "the arguments of a tool must be a JSON object")),
-    }
+) -> Result<Written, CallError> {
+    let not_json = |error: serde_json::Error| CallError::not_json(name, error.to_string());
+    Written::object(|text| {
+        member(text, "name", tool).map_err(not_json)?;
+        let at = member(text, "arguments", arguments).map_err(not_json)?;
+        if text.get(at) != Some(&b'{') {
+            return Err(CallError::not_json(name, "the arguments of a tool must be a JSON object"));
+        }
+        if let Some(task) = task {
+            member(text, "task", task).map_err(not_json)?;
+        }
+        Ok(())
+    })
 }
 
 impl Listed for Tool {
@@ -139,8 +137,10 @@ impl Client {
     {
         let name = self.call_name("tools/call", Some(tool));
         let params = call_params(&name, tool, arguments, None)?;
-        let answer = self.ask(&name, Some(params), options).await?;
-        read(&name, &answer)
+        match self.given(&name, Some(params), options).await? {
+            Given::Text(text) => Ok(text.into()),
+            Given::Raw(raw) => read(&name, &raw),
+        }
     }
 }
 
@@ -155,7 +155,7 @@ mod tests {
         let tool = "a\",\"arguments\":{\"\\";
         let name = CallName { server: "s".into(), method: "tools/call".into(), subject: None };
         let params = call_params(&name, tool, &json!({ "b": [1] }), None).unwrap();
-        let read: Value = serde_json::from_str(params.get()).unwrap();
+        let read: Value = serde_json::from_slice(params.as_bytes()).unwrap();
         assert_eq!(read, json!({ "name": tool, "arguments": { "b": [1] } }));
         for other in [json!([1]), json!("{"), json!(null), json!(1)] {
             assert!(call_params(&name, tool, &other, None).unwrap_err().is_invalid_params(), "{other}");

@@ -20,7 +20,9 @@ pub(crate) fn splice(object: &str, members: &[Member<'_>], meta: &[Member<'_>]) 
     let more: usize = members.iter().chain(meta).map(|(key, value)| key.len() + value.len() + 4).sum();
     let mut text = String::with_capacity(object.len() + more + 16);
     text.push('{');
-    if !may_have(object, META) && !members.iter().any(|(key, _)| may_have(object, &format!("\"{key}\""))) {
+    if !may_have(object.as_bytes(), META)
+        && !members.iter().any(|(key, _)| may_have(object.as_bytes(), &format!("\"{key}\"")))
+    {
         if !meta.is_empty() {
             open_meta(&mut text, meta);
             text.push('}');
@@ -60,8 +62,8 @@ pub(crate) fn splice(object: &str, members: &[Member<'_>], meta: &[Member<'_>]) 
 
 /// Whether `object` may have the member whose key, in quotes, is `quoted`. A key that is written with an escape is there
 /// without being found. Then it stands there twice: who writes so, and what we add, is its own doing.
-pub(super) fn may_have(object: &str, quoted: &str) -> bool {
-    memchr::memmem::find(object.as_bytes(), quoted.as_bytes()).is_some()
+pub(super) fn may_have(object: &[u8], quoted: &str) -> bool {
+    memchr::memmem::find(object, quoted.as_bytes()).is_some()
 }
 
 fn open_meta(text: &mut String, meta: &[Member<'_>]) {

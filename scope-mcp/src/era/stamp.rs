@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::splice::{META, Member, NoObject, may_have, member, splice};
 use crate::Revision;
-use crate::jsonrpc;
+use crate::jsonrpc::{self, Written};
 use crate::model::Object;
 
 /// The key of the revision that a request speaks.
@@ -50,21 +50,25 @@ impl Stamp {
         &self,
         id: u64,
         method: &str,
-        params: Option<&RawValue>,
+        params: Option<&Written>,
         progress: bool,
         more: &Object,
     ) -> Result<Vec<u8>, &'static str> {
         if !self.text.is_empty() && !progress && more.is_empty() {
             // As nearly all are: nothing has to be read.
-            let params = params.map_or("{}", RawValue::get);
-            if let Some(rest) = params.trim_ascii_start().strip_prefix('{')
+            let params = params.map_or(b"{}".as_slice(), Written::as_bytes);
+            if let Some(rest) = params.trim_ascii_start().strip_prefix(b"{")
                 && !may_have(params, META)
             {
                 return Ok(jsonrpc::request_with_meta(id, method, &self.text, rest));
             }
         }
+        if self.members.is_empty() && !progress && more.is_empty() {
+            return Ok(jsonrpc::request(id, method, params.map(Written::as_bytes)));
+        }
+        let params = params.map(|params| params.as_raw().ok_or("it is not proper JSON")).transpose()?;
         let stamped = self.on(params, progress.then_some(id), more)?;
-        Ok(jsonrpc::request(id, method, stamped.as_deref().or(params)))
+        Ok(jsonrpc::request(id, method, stamped.as_deref().or(params).map(|raw| raw.get().as_bytes())))
     }
 
     /// `params` with what has to stand in its `_meta`: this stamp, the progress token, and what the caller adds, in this

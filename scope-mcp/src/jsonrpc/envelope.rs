@@ -5,20 +5,22 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::usual;
+use super::{TextResult, usual};
 
-/// A message, borrowed from the line it came in.
+/// A message, borrowed from the line it came in. An `id` is the text of any JSON value.
 #[derive(Debug)]
 pub(crate) enum Message<'a> {
-    Request { id: &'a RawValue, method: Cow<'a, str>, params: Option<&'a RawValue> },
+    Request { id: &'a str, method: Cow<'a, str>, params: Option<&'a RawValue> },
     Notification { method: Cow<'a, str>, params: Option<&'a RawValue> },
-    Answer { id: &'a RawValue, outcome: Outcome<'a> },
+    Answer { id: &'a str, outcome: Outcome<'a> },
 }
 
 /// How a request was answered.
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
     Result(&'a RawValue),
+    /// A result that is nothing but a text.
+    Text(TextResult<&'a str>),
     Error(&'a RawValue),
 }
 
@@ -35,9 +37,9 @@ pub(crate) enum Malformed<'a> {
     /// JSON, but no JSON-RPC message: a log line, most likely.
     NotAMessage,
     /// An answer with a result and an error.
-    Both(&'a RawValue),
+    Both(&'a str),
     /// An answer with neither.
-    Neither(&'a RawValue),
+    Neither(&'a str),
 }
 
 #[derive(Deserialize)]
@@ -92,7 +94,7 @@ pub(super) fn parse_any(line: &[u8]) -> Result<Message<'_>, Malformed<'_>> {
     if envelope.jsonrpc.is_none_or(|version| version.get() != "\"2.0\"") {
         return Err(Malformed::NotAMessage);
     }
-    match (envelope.method, envelope.id) {
+    match (envelope.method, envelope.id.map(RawValue::get)) {
         (Some(method), id) => {
             let method = text(method).ok_or(Malformed::NotAMessage)?;
             Ok(match id {
@@ -159,8 +161,8 @@ mod tests {
 
     fn answer(line: &str) -> (String, Result<String, String>) {
         match parse(line.as_bytes()) {
-            Ok(Message::Answer { id, outcome: Outcome::Result(raw) }) => (id.get().into(), Ok(raw.get().into())),
-            Ok(Message::Answer { id, outcome: Outcome::Error(raw) }) => (id.get().into(), Err(raw.get().into())),
+            Ok(Message::Answer { id, outcome: Outcome::Result(raw) }) => (id.into(), Ok(raw.get().into())),
+            Ok(Message::Answer { id, outcome: Outcome::Error(raw) }) => (id.into(), Err(raw.get().into())),
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -188,7 +190,7 @@ mod tests {
     fn requests_and_notifications_are_told_apart_by_the_id() {
         match parse(br#" {"jsonrpc":"2.0","method":"ping","id":7}"#) {
             Ok(Message::Request { id, method, params: None }) => {
-                assert_eq!((id.get(), &*method), ("7", "ping"));
+                assert_eq!((id, &*method), ("7", "ping"));
                 assert!(matches!(method, Cow::Borrowed(_)));
             }
             other => panic!("{other:?}"),

@@ -23,9 +23,9 @@ impl Id {
     /// In bytes of JSON. A longer one is none: each is kept as long as its request, and nobody needs that much.
     pub(crate) const LONGEST: usize = 1024;
 
-    /// Takes over `raw` if it can be an id, which an object, an array, a boolean, `null` and what is too long cannot.
-    pub(crate) fn from_raw(raw: &RawValue) -> Option<Id> {
-        let text = raw.get();
+    /// Takes over `text`, a JSON value, if it can be an id, which an object, an array, a boolean, `null` and what is too
+    /// long cannot.
+    pub(crate) fn from_value(text: &str) -> Option<Id> {
         match text.as_bytes().first()? {
             b'"' | b'-' | b'0'..=b'9' if text.len() <= SHORT => {
                 let mut bytes = [0; SHORT];
@@ -37,10 +37,10 @@ impl Id {
         }
     }
 
-    /// As [`Id::from_raw`], from bytes that were cut out of a message and have not been checked yet.
+    /// As [`Id::from_value`], from bytes that were cut out of a message and have not been checked yet.
     pub(crate) fn from_json(text: &[u8]) -> Option<Id> {
         let raw: &RawValue = serde_json::from_slice(text).ok()?;
-        Id::from_raw(raw)
+        Id::from_value(raw.get())
     }
 
     /// The id as JSON text.
@@ -49,6 +49,13 @@ impl Id {
             // It was a text.
             Text::Short { len, bytes } => std::str::from_utf8(&bytes[..usize::from(*len)]).unwrap_or_default(),
             Text::Long(text) => text,
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Short { len, bytes } => &bytes[..usize::from(*len)],
+            Text::Long(text) => text.as_bytes(),
         }
     }
 
@@ -77,7 +84,7 @@ pub(crate) fn whole_number(text: &str) -> Option<u64> {
 
 impl PartialEq for Id {
     fn eq(&self, other: &Self) -> bool {
-        self.as_json() == other.as_json()
+        self.as_bytes() == other.as_bytes()
     }
 }
 
@@ -85,7 +92,7 @@ impl Eq for Id {}
 
 impl Hash for Id {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_json().hash(state);
+        self.as_bytes().hash(state);
     }
 }
 

@@ -1,6 +1,10 @@
 use std::fmt;
 
+use serde::Serialize;
 use serde_json::value::RawValue;
+
+/// Bytes that most parameters do not need more of.
+const USUAL: usize = 128;
 
 /// Text that is known to be JSON, for it was read or written as such: a [`RawValue`] that parts can be added to without
 /// all of it being read again.
@@ -21,6 +25,64 @@ impl Json {
 impl From<Box<RawValue>> for Json {
     fn from(raw: Box<RawValue>) -> Json {
         Json(Box::<str>::from(raw).into())
+    }
+}
+
+/// The parameters of a request of ours: JSON, as it was written here.
+#[derive(Clone, Debug)]
+pub(crate) struct Written(Vec<u8>);
+
+impl Written {
+    /// # Errors
+    /// What `value` says itself, or that it cannot be JSON.
+    pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Written> {
+        let mut text = Vec::with_capacity(USUAL);
+        serde_json::to_writer(&mut text, value)?;
+        Ok(Written(text))
+    }
+
+    /// An object, of whose members `members` writes each by [`member`].
+    ///
+    /// # Errors
+    /// Those of `members`.
+    pub(crate) fn object<E>(members: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Written, E> {
+        let mut text = Vec::with_capacity(USUAL);
+        text.push(b'{');
+        members(&mut text)?;
+        text.push(b'}');
+        Ok(Written(text))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The same, to be looked into.
+    pub(crate) fn as_raw(&self) -> Option<&RawValue> {
+        serde_json::from_slice(&self.0).ok()
+    }
+}
+
+/// Writes a member of an [object](Written::object) behind those before it. `key` is none that JSON would escape. Returns
+/// where its value begins.
+///
+/// # Errors
+/// As [`Written::of`].
+pub(crate) fn member<T: Serialize + ?Sized>(text: &mut Vec<u8>, key: &str, value: &T) -> serde_json::Result<usize> {
+    if !text.ends_with(b"{") {
+        text.push(b',');
+    }
+    text.push(b'"');
+    text.extend_from_slice(key.as_bytes());
+    text.extend_from_slice(b"\":");
+    let at = text.len();
+    serde_json::to_writer(text, value)?;
+    Ok(at)
+}
+
+impl From<Box<RawValue>> for Written {
+    fn from(raw: Box<RawValue>) -> Written {
+        Written(Box::<str>::from(raw).into_boxed_bytes().into())
     }
 }
 

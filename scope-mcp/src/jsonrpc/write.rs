@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use super::{Id, Rejection};
 
 /// A request of ours. Our ids are whole numbers.
-pub(crate) fn request(id: u64, method: &str, params: Option<&RawValue>) -> Vec<u8> {
-    let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
+pub(crate) fn request(id: u64, method: &str, params: Option<&[u8]>) -> Vec<u8> {
+    let mut line = begin(method.len() + params.map_or(0, <[u8]>::len));
     id_and_method(&mut line, id, method);
     params_member(&mut line, params);
     end(line)
@@ -15,12 +15,12 @@ pub(crate) fn request(id: u64, method: &str, params: Option<&RawValue>) -> Vec<u
 
 /// A request of ours whose parameters begin with `meta`, the members of a `_meta`. `rest` is the text of an object without
 /// one, from behind its brace on.
-pub(crate) fn request_with_meta(id: u64, method: &str, meta: &str, rest: &str) -> Vec<u8> {
+pub(crate) fn request_with_meta(id: u64, method: &str, meta: &str, rest: &[u8]) -> Vec<u8> {
     let mut line = begin(method.len() + meta.len() + rest.len());
     id_and_method(&mut line, id, method);
     line.extend_from_slice(b",\"params\":{\"_meta\":{");
-    raw(&mut line, meta);
-    let is_empty = rest.trim_ascii_start().starts_with('}');
+    raw(&mut line, meta.as_bytes());
+    let is_empty = rest.trim_ascii_start().starts_with(b"}");
     line.extend_from_slice(if is_empty { b"}" } else { b"}," });
     raw(&mut line, rest);
     end(line)
@@ -31,7 +31,7 @@ pub(crate) fn notification(method: &str, params: Option<&RawValue>) -> Vec<u8> {
     let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
     line.extend_from_slice(b",\"method\":");
     json(&mut line, method);
-    params_member(&mut line, params);
+    params_member(&mut line, params.map(|raw| raw.get().as_bytes()));
     end(line)
 }
 
@@ -39,19 +39,19 @@ pub(crate) fn notification(method: &str, params: Option<&RawValue>) -> Vec<u8> {
 pub(crate) fn result_answer(id: &Id, result: &str) -> Vec<u8> {
     let mut line = begin(id.as_json().len() + result.len());
     line.extend_from_slice(b",\"id\":");
-    raw(&mut line, id.as_json());
+    raw(&mut line, id.as_json().as_bytes());
     line.extend_from_slice(b",\"result\":");
-    raw(&mut line, result);
+    raw(&mut line, result.as_bytes());
     end(line)
 }
 
 /// The refusal of a request of the peer. `id` is JSON; there is none for a line of which none is known.
 pub(crate) fn rejection_answer(id: Option<&str>, rejection: &Rejection) -> Vec<u8> {
-    let error = rejection.raw().get();
+    let error = rejection.raw().get().as_bytes();
     let mut line = begin(id.map_or(0, str::len) + error.len());
     if let Some(id) = id {
         line.extend_from_slice(b",\"id\":");
-        raw(&mut line, id);
+        raw(&mut line, id.as_bytes());
     }
     line.extend_from_slice(b",\"error\":");
     raw(&mut line, error);
@@ -72,10 +72,10 @@ fn id_and_method(line: &mut Vec<u8>, id: u64, method: &str) {
     json(line, method);
 }
 
-fn params_member(line: &mut Vec<u8>, params: Option<&RawValue>) {
+fn params_member(line: &mut Vec<u8>, params: Option<&[u8]>) {
     if let Some(params) = params {
         line.extend_from_slice(b",\"params\":");
-        raw(line, params.get());
+        raw(line, params);
     }
 }
 
@@ -91,8 +91,7 @@ fn json<T: Serialize + ?Sized>(line: &mut Vec<u8>, value: &T) {
 }
 
 /// Copies JSON text. A line break in it can only be white space between tokens, and would end our line too early.
-fn raw(line: &mut Vec<u8>, json: &str) {
-    let json = json.as_bytes();
+fn raw(line: &mut Vec<u8>, json: &[u8]) {
     let from = line.len();
     line.extend_from_slice(json);
     if memchr::memchr2(b'\n', b'\r', json).is_some() {
@@ -116,7 +115,7 @@ mod tests {
     fn messages_are_one_line_of_json() {
         let params: Box<RawValue> = serde_json::from_str("{\"a\":\n [1,\r\n 2]}").unwrap();
         assert_eq!(
-            text(request(3, "tools/call", Some(&params))),
+            text(request(3, "tools/call", Some(params.get().as_bytes()))),
             "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"a\":  [1,   2]}}\n"
         );
         assert_eq!(text(notification("a\"b", None)), "{\"jsonrpc\":\"2.0\",\"method\":\"a\\\"b\"}\n");
@@ -138,7 +137,7 @@ mod tests {
         let line = request(u64::MAX, "m", None);
         match parse(&line[..line.len() - 1]) {
             Ok(Message::Request { id, method, params: None }) => {
-                assert_eq!((id.get(), &*method), ("18446744073709551615", "m"));
+                assert_eq!((id, &*method), ("18446744073709551615", "m"));
             }
             other => panic!("{other:?}"),
         }

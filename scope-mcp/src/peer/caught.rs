@@ -8,25 +8,19 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
-
 use super::pace::Clock;
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
-pub(crate) struct Caught<T> {
+pub(crate) struct Caught<W> {
     method: Arc<str>,
-    work: Option<BoxFuture<'static, Result<T, Rejection>>>,
+    work: Option<W>,
     /// Until it has been polled.
     clock: Option<Clock>,
 }
 
-impl<T> Caught<T> {
-    pub(crate) fn new(
-        method: impl Into<Arc<str>>,
-        work: BoxFuture<'static, Result<T, Rejection>>,
-        clock: Option<Clock>,
-    ) -> Self {
+impl<W> Caught<W> {
+    pub(crate) fn new(method: impl Into<Arc<str>>, work: W, clock: Option<Clock>) -> Self {
         Caught { method: method.into(), work: Some(work), clock }
     }
 
@@ -47,15 +41,15 @@ impl<T> Caught<T> {
     }
 }
 
-impl<T> Future for Caught<T> {
+impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<W> {
     type Output = Result<T, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let clock = self.clock.take();
         let Some(work) = &mut self.work else { return Poll::Pending };
         let poll = || match clock {
-            Some(clock) => clock.first(|| work.as_mut().poll(cx)),
-            None => work.as_mut().poll(cx),
+            Some(clock) => clock.first(|| Pin::new(&mut *work).poll(cx)),
+            None => Pin::new(&mut *work).poll(cx),
         };
         let outcome = match catch_unwind(AssertUnwindSafe(poll)) {
             Ok(Poll::Pending) => return Poll::Pending,
@@ -70,13 +64,13 @@ impl<T> Future for Caught<T> {
     }
 }
 
-impl<T> Drop for Caught<T> {
+impl<W> Drop for Caught<W> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl<T> fmt::Debug for Caught<T> {
+impl<W> fmt::Debug for Caught<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caught").field("method", &self.method).finish_non_exhaustive()
     }
@@ -87,6 +81,7 @@ mod tests {
     use std::future::pending;
 
     use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
 
     use super::*;
 
@@ -107,8 +102,10 @@ mod tests {
             std::mem::forget(bomb);
             panic!("hush")
         };
-        for work in [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()] {
-            let refused = Caught::<()>::new("m", work, None).now_or_never().unwrap().unwrap_err();
+        let works: [BoxFuture<'_, Result<(), Rejection>>; 2] =
+            [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()];
+        for work in works {
+            let refused = Caught::new("m", work, None).now_or_never().unwrap().unwrap_err();
             assert_eq!(refused.to_string(), "the handler of this request panicked (error -32603)");
         }
         let bomb = Bomb;

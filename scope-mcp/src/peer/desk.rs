@@ -10,6 +10,7 @@ use std::task::Context;
 use event_listener::Event;
 use futures_util::task::AtomicWaker;
 
+use super::request::Cancel;
 use crate::session::NewCall;
 
 /// Unsent bytes from which on nobody may say more. One line may go beyond.
@@ -25,6 +26,8 @@ pub(crate) enum Ask {
     Line(Vec<u8>),
     /// A request of the peer is over; `None` where it is not to be answered.
     Over { key: u64, line: Option<Vec<u8>> },
+    /// A request of the peer that was begun in the connection's task goes on elsewhere, and is cancelled by this.
+    Waits { key: u64, cancel: Arc<Cancel> },
     /// A request to the peer. Its time runs from when it is taken up.
     Call(NewCall),
 }
@@ -33,7 +36,7 @@ impl Ask {
     fn weight(&self) -> usize {
         match self {
             Ask::Line(line) | Ask::Over { line: Some(line), .. } => line.len(),
-            Ask::Over { line: None, .. } => 0,
+            Ask::Over { line: None, .. } | Ask::Waits { .. } => 0,
             Ask::Call(call) => call.line.len(),
         }
     }
@@ -103,12 +106,21 @@ impl Desk {
 
     /// A request is over, without an answer. There is always room for that: so many requests run, and no more.
     pub(crate) fn over(&self, key: u64) {
+        self.leave_at_once(Ask::Over { key, line: None });
+    }
+
+    /// A request that was begun at once goes on. As for [`over`](Desk::over), there is room.
+    pub(crate) fn waits(&self, key: u64, cancel: Arc<Cancel>) {
+        self.leave_at_once(Ask::Waits { key, cancel });
+    }
+
+    fn leave_at_once(&self, ask: Ask) {
         {
             let mut state = self.state();
             if state.ended {
                 return;
             }
-            state.asks.push(Ask::Over { key, line: None });
+            state.asks.push(ask);
             if state.attended {
                 return;
             }
@@ -129,10 +141,19 @@ impl Desk {
     /// Whatever has been left since the last time, into `asks`, which is empty. Registers to be woken by the next.
     pub(crate) fn take(&self, asks: &mut Vec<Ask>, cx: &Context<'_>) {
         self.waker.register(cx.waker());
+        self.empty(asks, false);
+    }
+
+    /// The same, by one who goes on [attending](Desk::attend).
+    pub(crate) fn take_meanwhile(&self, asks: &mut Vec<Ask>) {
+        self.empty(asks, true);
+    }
+
+    fn empty(&self, asks: &mut Vec<Ask>, attended: bool) {
         let was_full = {
             let mut state = self.state();
             let was_full = state.asks.len() >= CALLS;
-            state.attended = false;
+            state.attended = attended;
             state.bytes = 0;
             std::mem::swap(&mut state.asks, asks);
             was_full

@@ -22,7 +22,7 @@ const AT_ONCE: Duration = Duration::from_micros(200);
 pub(crate) struct Pace(Arc<AtomicBool>);
 
 impl Pace {
-    pub(super) fn is_quick(&self) -> bool {
+    pub(crate) fn is_quick(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 

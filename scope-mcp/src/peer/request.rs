@@ -1,16 +1,17 @@
 //! A request of the peer while it runs: a child of the connection's nursery, in a cancel scope of its own.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use scope_core::{CancelScope, Canceller};
+use scope_core::{CancelScope, Canceller, nursery};
 
 use super::Outcome;
 use super::caught::Caught;
 use super::desk::{Ask, Desk};
 use super::pace::Clock;
-use crate::jsonrpc::{self, Rejection};
+use crate::jsonrpc::{self, Id, Rejection};
 use crate::session::Arrived;
 
 /// How a request is cancelled, also before it has begun.
@@ -26,6 +27,10 @@ enum Stage {
 }
 
 impl Cancel {
+    fn running(scope: Canceller) -> Arc<Cancel> {
+        Arc::new(Cancel(Mutex::new(Stage::Running(scope))))
+    }
+
     pub(crate) fn cancel(&self, reason: &'static str) {
         let before = std::mem::replace(&mut *self.stage(), Stage::Cancelled);
         if let Stage::Running(scope) = before {
@@ -61,6 +66,22 @@ struct Slot {
     answered: bool,
 }
 
+impl Slot {
+    async fn answer(&mut self, id: &Id, outcome: &Outcome) {
+        let line = match outcome {
+            Ok(result) => jsonrpc::result_answer(id, result.get()),
+            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
+        };
+        // `Err` says that the connection has ended.
+        let left = self.desk.leave(Ask::Over { key: self.key, line: Some(line) }).await;
+        self.answered = left.is_ok();
+    }
+}
+
+fn failed_to_end() -> Rejection {
+    Rejection::internal("the handler of this request failed while it ended")
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         if !self.answered {
@@ -83,15 +104,54 @@ pub(super) fn run(
     let Arrived { id, method, .. } = arrived;
     async move {
         let scope = CancelScope::new().named("request");
-        let Some(outcome) = outcome(scope, method, &cancel, work, clock).await else { return };
-        let line = match &outcome {
-            Ok(result) => jsonrpc::result_answer(&id, result.get()),
-            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
+        if let Some(outcome) = outcome(scope, method, &cancel, work, clock).await {
+            slot.answer(&id, &outcome).await;
+        }
+    }
+}
+
+/// As [`run`], begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
+/// is, and if it never does no scope is ever made.
+pub(super) fn run_at_once<W>(
+    desk: Arc<Desk>,
+    key: u64,
+    id: Id,
+    method: Arc<str>,
+    work: W,
+    clock: Clock,
+) -> impl Future<Output = ()> + Send + use<W>
+where
+    W: Future<Output = Outcome> + Send + Unpin + 'static,
+{
+    let mut slot = Slot { key, desk, answered: false };
+    async move {
+        let (mut outcome, mut cancel) = (None, None);
+        let ended = {
+            let (slot, method, outcome, cancel) = (&slot, Arc::clone(&method), &mut outcome, &mut cancel);
+            nursery(async move |n| {
+                let mut work = Caught::new(method, work, Some(clock));
+                let polled = poll_fn(|cx| {
+                    let polled = Pin::new(&mut work).poll(cx);
+                    if polled.is_pending() && cancel.is_none() {
+                        let by = cancel.insert(Cancel::running(n.canceller()));
+                        slot.desk.waits(slot.key, Arc::clone(by));
+                    }
+                    polled
+                });
+                *outcome = Some(polled.await);
+                Ok(())
+            })
+            .named("request")
         };
-        // `Err` says that the connection has ended.
-        let left = slot.desk.leave(Ask::Over { key: slot.key, line: Some(line) }).await;
-        slot.answered = left.is_ok();
-        drop(slot);
+        if let Err(error) = ended.await
+            && !cancel.is_some_and(|cancel| cancel.is_cancelled())
+        {
+            tracing::error!(method = &*method, %error, "the handler of a request left its scope with an error");
+            outcome.get_or_insert_with(|| Err(failed_to_end()));
+        }
+        if let Some(outcome) = outcome {
+            slot.answer(&id, &outcome).await;
+        }
     }
 }
 
@@ -114,7 +174,7 @@ pub(crate) async fn outcome(
         Err(_) if cancel.is_cancelled() => None,
         Err(error) => {
             tracing::error!(method = &*method, %error, "the handler of a request left its scope with an error");
-            Some(Err(Rejection::internal("the handler of this request failed while it ended")))
+            Some(Err(failed_to_end()))
         }
     }
 }

@@ -24,7 +24,7 @@ use super::shared::Shared;
 use super::{ServeOptions, Server};
 use crate::error::Gone;
 use crate::jsonrpc;
-use crate::peer::{Peer, Work};
+use crate::peer::Peer;
 use crate::session::Session;
 use crate::state::{Course, State};
 use crate::transport::{CLOSING, Link, Stream};
@@ -124,8 +124,7 @@ impl Connection {
     fn poll(&mut self, rt: &rt::Handle, children: &Spawner<Failure>, cx: &mut Context<'_>) -> Poll<Gone> {
         let Connection { dispatch, peer, link, .. } = self;
         let Some(link) = link else { return Poll::Pending };
-        let mut respond = |session: &mut Session, request: &mut _| -> Work { dispatch.respond(session, request) };
-        peer.poll(link, rt, children, &mut respond, cx)
+        peer.poll(link, rt, children, dispatch, cx)
     }
 
     /// In the legacy era a client is told of changes without having to wait for them.

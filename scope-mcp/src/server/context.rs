@@ -22,7 +22,7 @@ use crate::model::{
     InputRequests, ListRootsResult, LoggingLevel, Object, Root, meta_key,
 };
 use crate::peer::Ask;
-use crate::session::{NewCall, pair};
+use crate::session::{Given, NewCall, pair};
 use crate::{Era, Revision};
 
 const ELICIT: &str = "elicitation/create";
@@ -261,11 +261,11 @@ impl Context {
             }
             None => params,
         };
-        let line = jsonrpc::request(id, method, params.as_deref());
+        let line = jsonrpc::request(id, method, params.as_ref().map(|params| params.get().as_bytes()));
         let call = NewCall::new(id, method, line, shared.ask_timeout(), reply);
         let waits = self.0.task.as_ref().map(|job| job.waits_for_client());
         let answer = match shared.desk.leave(Ask::Call(call)).await {
-            Ok(()) => pending.await,
+            Ok(()) => pending.await.map(Given::into_raw),
             Err(_) => Err(CallError::closed(&name, Delivery::NotSent)),
         };
         drop(waits);

@@ -15,6 +15,7 @@ use super::answer::{complete, input_required};
 use super::arguments::{Params, UnreadArguments, place};
 use super::ask::{Answers, Questions};
 use super::caller::{Caller, LogFilter};
+use super::calling::Calling;
 use super::changes::NotWatched;
 use super::context::Context;
 use super::listen::listen;
@@ -23,13 +24,13 @@ use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
 use super::tool::CheckedTool;
-use super::typed::{read, written};
+use super::typed::{read, read_json, written};
 use crate::era::{CAPABILITIES, VERSION};
-use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection};
+use crate::jsonrpc::{BUSY, INVALID_REQUEST, Id, Rejection, ToolCall};
 use crate::model::{
     InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams, TaskSupport,
 };
-use crate::peer::{Outcome, Work};
+use crate::peer::{Outcome, Pace, Respond, Work};
 use crate::session::{Arrived, Session};
 use crate::{Era, Revision};
 
@@ -103,6 +104,42 @@ impl Head<'_> {
     }
 }
 
+impl Respond for Dispatch {
+    type Call = Calling;
+
+    fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work {
+        self.work(session, arrived).unwrap_or_else(|rejection| Work::Now(Err(rejection)))
+    }
+
+    fn begin_call(&mut self, call: &ToolCall<'_>) -> Option<(Calling, Pace)> {
+        if self.closing {
+            return None;
+        }
+        let (members, said) = match call.members.strip_prefix("\"_meta\":") {
+            None => (call.members, None),
+            Some(rest) => {
+                let said = self.said.as_ref()?;
+                (rest.strip_prefix(&*said.text)?.strip_prefix(',')?, Some(said))
+            }
+        };
+        let (name, arguments) = ToolCall::parts(members)?;
+        let tool = self.server.registry().tool(name)?;
+        if !tool.pace().is_quick() || tool.task_support() != TaskSupport::Forbidden {
+            return None;
+        }
+        let reads = Arc::clone(tool.taking(arguments)?);
+        let (caller, meta) = match said {
+            Some(said) => (&said.caller, &said.meta),
+            None => (self.shared.legacy.get()?, &self.no_meta),
+        };
+        let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
+        let params = ["{", call.members, "}"].concat().into_boxed_str();
+        let end = params.len() - 1;
+        let (pace, at) = (tool.pace().clone(), end - arguments.len()..end);
+        Some((Calling::new(tool, reads, params, at, cx), pace))
+    }
+}
+
 impl Dispatch {
     pub(super) fn new(server: Server, shared: Arc<Shared>) -> Dispatch {
         Dispatch { server, shared, said: None, no_meta: Arc::default(), closing: false }
@@ -110,11 +147,6 @@ impl Dispatch {
 
     pub(super) fn refuse_more(&mut self) {
         self.closing = true;
-    }
-
-    /// What is to be done for a request. Its parameters may be taken out of it.
-    pub(super) fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work {
-        self.work(session, arrived).unwrap_or_else(|rejection| Work::Now(Err(rejection)))
     }
 
     fn work(&mut self, session: &mut Session, arrived: &mut Arrived) -> Result<Work, Rejection> {
@@ -180,8 +212,8 @@ impl Dispatch {
 
     fn call(&self, simple: Simple, arrived: &mut Arrived, caller: Arc<Caller>, meta: Arc<Object>) -> Work {
         let Simple { tool, arguments } = simple;
-        let (pace, era) = (tool.pace(), caller.revision.era());
-        let cx = self.context(arrived, caller, meta, Questions::default());
+        let (pace, era) = (tool.pace().clone(), caller.revision.era());
+        let cx = self.context(arrived.id.clone(), caller, meta);
         let (registry, params) = (Arc::clone(self.server.registry()), Params::new(arrived.params.take()));
         let arguments = UnreadArguments::new(params.clone(), arguments);
         let work = async move {
@@ -189,7 +221,7 @@ impl Dispatch {
                 Era::Legacy => registry.call(&tool, arguments, cx).await,
                 Era::Modern => {
                     let outcome = registry.call(&tool, arguments, cx.clone()).await;
-                    finish(&registry, "tools/call", params.raw(), &cx, outcome)
+                    finish("tools/call", params.raw().map(RawValue::get), &cx, outcome)
                 }
             }
         };
@@ -237,7 +269,7 @@ impl Dispatch {
             "resources/unsubscribe" if registry.tells_of_resources() => Work::Now(self.unsubscribe(params)),
             name => {
                 let task = self.becomes_task(&caller, arrived)?;
-                let cx = self.context(arrived, caller, meta, Questions::default());
+                let cx = self.context(arrived.id.clone(), caller, meta);
                 if let Some(task) = task {
                     return Ok(Work::Now(tasks::begin(
                         registry,
@@ -309,20 +341,20 @@ impl Dispatch {
             });
         }
         if let Some(task) = self.becomes_task(&caller, arrived)? {
-            let cx = self.context(arrived, caller, meta, Questions::default());
+            let cx = self.context(arrived.id.clone(), caller, meta);
             let created = tasks::begin(registry, &self.shared, task, Params::new(arrived.params.take()), &cx);
             return Ok(Work::Now(created.and_then(|result| complete(&arrived.method, &result, info))));
         }
         let Some(method) = registry.method(&arrived.method) else {
             return Err(Rejection::method_not_found(&arrived.method));
         };
-        let cx = self.context(arrived, caller, meta, Questions::default());
+        let cx = self.context(arrived.id.clone(), caller, meta);
         let (registry, name) = (Arc::clone(registry), Arc::clone(&arrived.method));
         let params = Params::new(arrived.params.take());
         let work = async move {
             let cx = if later_round { cx.answered(earlier(&registry, &name, params.raw())?) } else { cx };
             let outcome = registry.answer(method, &params, cx.clone()).await;
-            finish(&registry, &name, params.raw(), &cx, outcome)
+            finish(&name, params.raw().map(RawValue::get), &cx, outcome)
         };
         Ok(Work::Later(Box::pin(work), None))
     }
@@ -338,8 +370,8 @@ impl Dispatch {
         result
     }
 
-    fn context(&self, arrived: &Arrived, caller: Arc<Caller>, meta: Arc<Object>, questions: Questions) -> Context {
-        Context::new(arrived.id.clone(), caller, meta, self.server.clone(), Arc::clone(&self.shared), questions)
+    fn context(&self, id: Id, caller: Arc<Caller>, meta: Arc<Object>) -> Context {
+        Context::new(id, caller, meta, self.server.clone(), Arc::clone(&self.shared), Questions::default())
     }
 
     fn subscribe(&self, params: Option<&RawValue>) -> Outcome {
@@ -356,7 +388,8 @@ impl Dispatch {
 }
 
 /// What a request of the modern era is answered with, which may be a question.
-fn finish(registry: &Registry, method: &str, params: Option<&RawValue>, cx: &Context, outcome: Outcome) -> Outcome {
+pub(super) fn finish(method: &str, params: Option<&str>, cx: &Context, outcome: Outcome) -> Outcome {
+    let registry = cx.server().registry();
     let info = registry.info_json();
     match outcome {
         Ok(result) => complete(method, &result, info),
@@ -378,7 +411,7 @@ fn earlier(registry: &Registry, name: &str, params: Option<&RawValue>) -> Result
     let earlier: Answers = match &round.request_state {
         Some(state) => registry
             .state_key()
-            .open(binding(name, params)?, state, SystemTime::now())
+            .open(binding(name, params.map(RawValue::get))?, state, SystemTime::now())
             .map_err(|error| Rejection::invalid_params(error.to_string()))?,
         None => Answers::new(),
     };
@@ -386,8 +419,8 @@ fn earlier(registry: &Registry, name: &str, params: Option<&RawValue>) -> Result
 }
 
 /// What the state of a call is bound to.
-fn binding(method: &str, params: Option<&RawValue>) -> Result<Binding, Rejection> {
-    let params: Object = read(params)?;
+fn binding(method: &str, params: Option<&str>) -> Result<Binding, Rejection> {
+    let params: Object = read_json(params.unwrap_or("{}"))?;
     Ok(Binding::of(method, &params))
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::ready;
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
@@ -58,19 +59,19 @@ pub struct ServerTool {
 /// The function that a tool is.
 enum Run {
     /// Called with an object, as JSON that follows the schema.
-    Reads(Box<Reads>),
+    Reads(Arc<Reads>),
     /// Called with an object.
     Passes(Box<Passes>),
 }
 
-type Reads = dyn Fn(&str, Context) -> Running<CallToolResult, Fault> + Send + Sync;
+pub(super) type Reads = dyn Fn(&str, Context) -> Running<CallToolResult, Fault> + Send + Sync;
 
 type Passes = dyn Fn(UnreadArguments, Context) -> Running<Box<RawValue>, HandlerError> + Send + Sync;
 
-type Running<T, E> = BoxFuture<'static, Result<T, E>>;
+pub(super) type Running<T, E> = BoxFuture<'static, Result<T, E>>;
 
 /// Why a call has no result of its tool's.
-enum Fault {
+pub(super) enum Fault {
     Arguments(String),
     Failed(HandlerError),
 }
@@ -173,7 +174,7 @@ where
     F: Fn(A, Context) -> R + Send + Sync + 'static,
     R: Future<Output: ToolOutput> + Send + 'static,
 {
-    Run::Reads(Box::new(move |arguments, cx| match arguments_of(arguments) {
+    Run::Reads(Arc::new(move |arguments: &str, cx| match arguments_of(arguments) {
         Ok(arguments) => run(handler(arguments, cx)),
         Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
     }))
@@ -226,8 +227,8 @@ impl CheckedTool {
         &self.tool.name
     }
 
-    pub(super) fn pace(&self) -> Pace {
-        self.pace.clone()
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     pub(super) fn task_support(&self) -> TaskSupport {
@@ -277,7 +278,24 @@ impl CheckedTool {
         }
         let running = reads(arguments.get(), cx);
         drop(arguments);
-        match running.await {
+        self.came_to(running.await, revision)
+    }
+
+    /// The function that it is, if it surely takes these arguments: JSON in which nothing is missing or wrong.
+    pub(super) fn taking(&self, arguments: &str) -> Option<&Arc<Reads>> {
+        match &self.run {
+            Run::Reads(reads) if self.input.surely_fits(arguments) => Some(reads),
+            _ => None,
+        }
+    }
+
+    /// What is answered where a call came to that.
+    pub(super) fn came_to(
+        &self,
+        result: Result<CallToolResult, Fault>,
+        revision: Revision,
+    ) -> Result<Json, HandlerError> {
+        match result {
             Ok(result) => self.fit(result, revision),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
             Err(Fault::Failed(error)) => Err(error),

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::outbox::Answers;
+use super::reply::Given;
 use super::served::Refused;
 use super::{Matter, Session, Side, Stage};
 use crate::codec::{self, About, Frame, TooLong};
@@ -68,6 +69,12 @@ impl Session {
         if let Some(wire) = &self.wire {
             wire.line(&WireLine::new(&self.peer, Direction::Received, line));
         }
+    }
+
+    /// A line that is a message.
+    pub(super) fn heard(&mut self, line: &[u8]) {
+        self.tell_wire(line);
+        self.traffic.received += 1;
     }
 
     /// `batch` is the one that it came in.
@@ -192,8 +199,8 @@ impl Session {
         }
     }
 
-    fn answer(&mut self, id: &RawValue, outcome: Outcome<'_>) {
-        let call = jsonrpc::whole_number(id.get()).and_then(|id| self.take_sent(id));
+    fn answer(&mut self, id: &str, outcome: Outcome<'_>) {
+        let call = jsonrpc::whole_number(id).and_then(|id| self.take_sent(id));
         let Some(call) = call else {
             // Late, or made up: nobody waits for it.
             self.traffic.strays += 1;
@@ -201,15 +208,16 @@ impl Session {
             return;
         };
         call.reply.send(match outcome {
-            Outcome::Result(raw) => Ok(raw.to_owned()),
+            Outcome::Text(text) => Ok(Given::Text(text.to_owned())),
+            Outcome::Result(raw) => Ok(Given::Raw(raw.to_owned())),
             Outcome::Error(raw) => Err(Fault::rejected(Rejection::from_raw(raw))),
         });
     }
 
-    fn request(&mut self, raw: &RawValue, method: &str, params: Option<&RawValue>, batch: Option<u64>) {
-        let Some(id) = Id::from_raw(raw) else {
+    fn request(&mut self, raw: &str, method: &str, params: Option<&RawValue>, batch: Option<u64>) {
+        let Some(id) = Id::from_value(raw) else {
             // It could not tell our answer from another.
-            self.noise.heard(raw.get().as_bytes());
+            self.noise.heard(raw.as_bytes());
             if self.side == Side::Server {
                 let why = "the id of a request is a number or a string, of no more than 1024 bytes";
                 self.refuse(None, &Rejection::new(INVALID_REQUEST, why), batch);
@@ -257,7 +265,7 @@ impl Session {
         let Some(cancelled) = params.and_then(|params| serde_json::from_str::<Cancelled<'_>>(params.get()).ok()) else {
             return;
         };
-        let Some(id) = Id::from_raw(cancelled.request_id) else { return };
+        let Some(id) = Id::from_value(cancelled.request_id.get()) else { return };
         if let Some(rest_of_batch) = self.served.cancel(&id) {
             return self.answers(rest_of_batch);
         }
@@ -319,8 +327,8 @@ impl Session {
     }
 
     /// Whether there was a call to fail.
-    fn fail(&mut self, id: &RawValue, fault: impl FnOnce() -> Fault) -> bool {
-        let Some(call) = jsonrpc::whole_number(id.get()).and_then(|id| self.take_sent(id)) else { return false };
+    fn fail(&mut self, id: &str, fault: impl FnOnce() -> Fault) -> bool {
+        let Some(call) = jsonrpc::whole_number(id).and_then(|id| self.take_sent(id)) else { return false };
         call.reply.send(Err(fault()));
         true
     }

@@ -9,12 +9,32 @@ use futures_util::task::AtomicWaker;
 use serde_json::value::RawValue;
 
 use crate::error::{CallError, CallName, Delivery, Fault};
+use crate::jsonrpc::TextResult;
 
 /// What a caller gets.
-pub(crate) type Answer = Result<Box<RawValue>, CallError>;
+pub(crate) type Answer = Result<Given, CallError>;
 
 /// The same, as a session says it.
-pub(crate) type Said = Result<Box<RawValue>, Fault>;
+pub(crate) type Said = Result<Given, Fault>;
+
+/// The result of a call.
+#[derive(Debug)]
+pub(crate) enum Given {
+    /// Nothing but a text.
+    Text(TextResult<String>),
+    /// As it stood on the wire.
+    Raw(Box<RawValue>),
+}
+
+impl Given {
+    /// As it stood on the wire.
+    pub(crate) fn into_raw(self) -> Box<RawValue> {
+        match self {
+            Given::Text(text) => text.into_raw(),
+            Given::Raw(raw) => raw,
+        }
+    }
+}
 
 /// Where an answer goes. One that is dropped says that the call was not sent; so whoever sends it says otherwise.
 pub(crate) struct Reply {

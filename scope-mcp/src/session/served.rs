@@ -155,6 +155,29 @@ impl Served {
         Ok(())
     }
 
+    /// Whether a request of that id and weight may be begun at once, without having been taken in: before all others.
+    pub(super) fn may_go_first(&self, id: &Id, weight: usize) -> bool {
+        self.waiting == 0
+            && self.running < self.bounds.max_running
+            && weight <= self.bounds.max_bytes.saturating_sub(self.bytes)
+            && (self.by_id.is_empty() || !self.by_id.contains_key(id))
+    }
+
+    /// A number for a request that is begun at once.
+    pub(super) fn new_key(&mut self) -> u64 {
+        let key = self.next_key;
+        self.next_key += 1;
+        key
+    }
+
+    /// Such a request has not ended at once: from here on it is one that runs, like others.
+    pub(super) fn goes_on(&mut self, key: u64, id: Id, weight: usize) {
+        self.running += 1;
+        self.bytes += weight;
+        self.by_id.insert(id.clone(), key);
+        self.requests.insert(key, Request { id, batch: None, weight, waits: None, cancelled: false });
+    }
+
     /// Whether there is a request to be run, and one more may run.
     pub(super) fn may_begin(&self) -> bool {
         self.waiting > 0 && self.running < self.bounds.max_running
@@ -220,8 +243,7 @@ impl Served {
 
     /// Begins a batch: what arrives in it is answered in one line.
     pub(super) fn begin_batch(&mut self) -> u64 {
-        let key = self.next_key;
-        self.next_key += 1;
+        let key = self.new_key();
         self.batches.insert(key, Batch { open: 0, reading: true, answers: Vec::new(), count: 0 });
         key
     }

@@ -42,8 +42,7 @@ impl Talk {
         self.next += 1;
         let name = CallName { server: "s".into(), method: method.to_owned().into(), subject: None };
         let (reply, pending) = pair(id, name, &self.abandoned);
-        let params = params.map(|text| serde_json::from_str(text).unwrap());
-        let line = jsonrpc::request(id, method, params);
+        let line = jsonrpc::request(id, method, params.map(str::as_bytes));
         self.session.call(self.now, NewCall::new(id, method, line, Duration::from_secs(10), reply));
         pending
     }
@@ -110,8 +109,8 @@ fn talk() -> Talk {
 }
 
 #[track_caller]
-fn ready(pending: Pending<'_>) -> Answer {
-    pending.now_or_never().expect("no answer yet")
+fn ready(pending: Pending<'_>) -> Result<Box<RawValue>, CallError> {
+    pending.now_or_never().expect("no answer yet").map(Given::into_raw)
 }
 
 #[track_caller]

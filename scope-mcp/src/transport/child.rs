@@ -13,7 +13,7 @@ use scope_process::{Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
 
 use super::Ended;
 use super::clock::Clock;
-use super::lines::{Lines, TURNS};
+use super::lines::{Hear, Lines, TURNS};
 use super::wakes::Wakes;
 use crate::client::ServerSpec;
 use crate::error::{Gone, HowGone};
@@ -76,11 +76,11 @@ impl ChildLink {
         self.process.id()
     }
 
-    pub(super) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
+    pub(super) fn poll(&mut self, session: &mut Session, hear: Hear<'_>, cx: &mut Context<'_>) -> Poll<Gone> {
         let woken = self.wakes.take(cx);
         let mut more = self.poll_write(session);
         if woken.has(READING) {
-            match self.lines.poll_read(session, &mut Context::from_waker(self.wakes.of(READING))) {
+            match self.lines.poll_read(session, hear, &mut Context::from_waker(self.wakes.of(READING))) {
                 ControlFlow::Continue(false) => {}
                 ControlFlow::Continue(true) => self.wakes.of(READING).wake_by_ref(),
                 ControlFlow::Break(error) => {

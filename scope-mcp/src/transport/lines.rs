@@ -7,8 +7,11 @@ use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::codec::Framer;
+use crate::codec::{Frame, Framer};
 use crate::session::Session;
+
+/// Who is told what was read.
+pub(crate) type Hear<'a> = &'a mut dyn FnMut(&mut Session, Frame<'_>);
 
 /// Reads or writes, before others get their turn.
 pub(super) const TURNS: usize = 16;
@@ -69,11 +72,12 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         Ok(true)
     }
 
-    /// Reads what there is for `session`. Whether it could go on, and leaves the turn to others; or, once, that it has
+    /// Reads what there is for `session`, which hears it by `hear`. Whether it could go on, and leaves the turn to others; or, once, that it has
     /// ended, and by which error.
     pub(super) fn poll_read(
         &mut self,
         session: &mut Session,
+        hear: Hear<'_>,
         cx: &mut Context<'_>,
     ) -> ControlFlow<Option<io::Error>, bool> {
         for _ in 0..TURNS {
@@ -90,7 +94,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
                 Poll::Ready(Ok(count)) => {
                     self.framer.filled(count);
                     while let Some(frame) = self.framer.next() {
-                        session.received(frame);
+                        hear(session, frame);
                     }
                 }
                 Poll::Ready(Err(error)) => {

@@ -14,7 +14,7 @@ use scope_core::rt::Handle;
 
 use super::Stream;
 use super::clock::Clock;
-use super::lines::Lines;
+use super::lines::{Hear, Lines};
 use super::stream::{Reader, Writer};
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
@@ -51,9 +51,9 @@ impl StreamLink {
         }
     }
 
-    pub(super) fn poll(&mut self, session: &mut Session, cx: &mut Context<'_>) -> Poll<Gone> {
+    pub(super) fn poll(&mut self, session: &mut Session, hear: Hear<'_>, cx: &mut Context<'_>) -> Poll<Gone> {
         let mut more = self.poll_write(session, cx);
-        match self.lines.poll_read(session, cx) {
+        match self.lines.poll_read(session, hear, cx) {
             ControlFlow::Continue(again) => more |= again,
             ControlFlow::Break(error) => {
                 self.seen(error.map_or(HowGone::HungUp, HowGone::Broken));

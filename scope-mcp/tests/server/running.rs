@@ -9,7 +9,7 @@ use scope_mcp::transport::memory;
 use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server, State, schemars};
 use serde_json::json;
 
-use crate::wire::{Peer, on_every_runtime};
+use crate::wire::{Peer, modern_meta, on_every_runtime};
 
 /// Counts handlers that were dropped.
 #[derive(Clone, Default)]
@@ -138,6 +138,55 @@ on_every_runtime! {
                     }
                 }
             }
+        }
+    }
+}
+
+/// Calls of `moody` as lines that are read without a look at each member, once it has been quick.
+fn line(id: u64, meta: &str, mood: &str) -> String {
+    let params = format!(r#"{{{meta}"name":"moody","arguments":{{"mood":"{mood}"}}}}"#);
+    format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\",\"params\":{params}}}\n")
+}
+
+on_every_runtime! {
+    async fn one_that_was_begun_where_it_was_read_and_waits_is_one_like_others(n) {
+        let drops = Arc::default();
+        let (mut peer, _handle) = Peer::of(n, &moody(&drops), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        for round in 1..=3 {
+            for id in 0..3 {
+                peer.say_raw(line(id, "", "quick")).await;
+                assert_eq!(peer.hear().await["result"]["content"][0]["text"], "quick");
+            }
+            peer.say_raw(line(7, "", "panic")).await;
+            assert_eq!(peer.hear().await["error"]["code"], -32603);
+            peer.say_raw(line(8, "", "nest")).await;
+            assert_eq!(peer.hear().await["result"]["content"][0]["text"], "nest");
+            peer.say_raw(line(7, "", "quick")).await;
+            assert_eq!(peer.hear().await["id"], 7, "an id can be used again");
+            peer.say_raw(line(7, "", "wait") + &line(7, "", "quick") + &line(8, "", "quick")).await;
+            let refused = peer.hear().await;
+            assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!(7), &json!(-32600)), "{refused}");
+            assert_eq!(peer.hear().await["id"], 8);
+            peer.notify("notifications/cancelled", json!({ "requestId": 7 })).await;
+            while drops.load(Ordering::SeqCst) < round {
+                assert_eq!(peer.call("ping", json!({})).await["result"], json!({}));
+            }
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn in_the_modern_era_the_answer_says_what_it_is_wherever_it_was_begun(n) {
+        let (mut peer, _handle) = Peer::of(n, &moody(&Arc::default()), ServeOptions::default());
+        let meta = format!("\"_meta\":{},", modern_meta(json!({})));
+        for id in 0..6 {
+            // An argument that is missing, in the end.
+            let call = line(id, &meta, "quick");
+            peer.say_raw(if id < 5 { call } else { call.replace("\"mood\"", "\"food\"") }).await;
+            let answer = peer.hear().await;
+            assert_eq!((&answer["id"], &answer["result"]["resultType"]), (&json!(id), &json!("complete")), "{answer}");
+            assert_eq!(answer["result"]["isError"].as_bool().unwrap_or_default(), id == 5, "{answer}");
         }
     }
 }

@@ -8,9 +8,20 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::CallToolResult;
+use crate::jsonrpc::TextResult;
 use crate::model::text::Text;
 
 const COMPLETE: &str = "complete";
+
+impl From<TextResult<String>> for CallToolResult {
+    fn from(said: TextResult<String>) -> Self {
+        CallToolResult {
+            result_type: said.is_complete.then_some(Cow::Borrowed(COMPLETE)),
+            error_flag: said.is_no_error.then_some(false),
+            ..CallToolResult::text(said.text)
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for CallToolResult {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -58,5 +69,24 @@ impl<'de> Deserialize<'de> for CallToolResult {
         }
 
         deserializer.deserialize_map(Reading)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_read_as_any_other_result_is() {
+        for json in [
+            r#"{"content":[{"type":"text","text":""}]}"#,
+            r#"{"content":[{"type":"text","text":"é }"}],"isError":false}"#,
+            r#"{"resultType":"complete","content":[{"type":"text","text":"a"}]}"#,
+            r#"{"resultType":"complete","content":[{"type":"text","text":"a"}],"isError":false}"#,
+        ] {
+            let at_a_glance = CallToolResult::from(TextResult::read(json).unwrap().to_owned());
+            assert_eq!(at_a_glance, serde_json::from_str(json).unwrap());
+            assert_eq!(serde_json::to_string(&at_a_glance).unwrap(), json);
+        }
     }
 }

@@ -1,0 +1,70 @@
+//! The short way of a request: calls of tools that have turned out to be quick are begun where their lines are read, and
+//! those that end at once are in no book but the outbox.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use scope_core::rt::Handle;
+use scope_core::{Failure, Spawner, Spawns};
+
+use super::desk::{Ask, Desk};
+use super::pace::{AtOnce, Clock};
+use super::request::{self, Cancel};
+use super::{Respond, take_over};
+use crate::codec::Frame;
+use crate::jsonrpc::{self, Rejection};
+use crate::session::Session;
+
+/// Hears what is read in one poll.
+pub(super) struct Quick<'a, R> {
+    pub(super) desk: &'a Arc<Desk>,
+    pub(super) asks: &'a mut Vec<Ask>,
+    pub(super) running: &'a mut BTreeMap<u64, Arc<Cancel>>,
+    pub(super) method: &'a Arc<str>,
+    pub(super) rt: &'a Handle,
+    pub(super) children: &'a Spawner<Failure>,
+    pub(super) respond: &'a mut R,
+    /// The desk is attended to.
+    pub(super) has_begun: bool,
+}
+
+impl<R: Respond> Quick<'_, R> {
+    pub(super) fn hear(&mut self, session: &mut Session, frame: Frame<'_>) {
+        match frame {
+            Frame::Line(line) if self.call(session, line).is_some() => {}
+            other => session.received(other),
+        }
+    }
+
+    /// `None` if the line is to go the long way.
+    fn call(&mut self, session: &mut Session, line: &[u8]) -> Option<()> {
+        let call = session.call_at_once(line)?;
+        let (work, pace) = self.respond.begin_call(&call)?;
+        if !self.has_begun {
+            self.has_begun = true;
+            self.desk.attend();
+        }
+        let key = session.begin_at_once(line);
+        let clock = Clock { pace, rt: self.rt.clone() };
+        let (desk, method) = (Arc::clone(self.desk), Arc::clone(self.method));
+        let child = request::run_at_once(desk, key, call.id.clone(), method, work, clock);
+        let mut ended = false;
+        if let Err(error) = self.children.place().run(AtOnce { ended: &mut ended }, child) {
+            let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
+            session.ended_at_once(Some(jsonrpc::rejection_answer(Some(call.id.as_json()), &rejection)));
+            return Some(());
+        }
+        if !ended {
+            session.goes_on(key, call.id, call.members.len());
+        }
+        self.desk.take_meanwhile(self.asks);
+        let mut now = None;
+        for ask in self.asks.drain(..) {
+            match ask {
+                Ask::Over { key: over, line } if ended && over == key => session.ended_at_once(line),
+                ask => take_over(ask, session, self.running, self.rt, &mut now),
+            }
+        }
+        Some(())
+    }
+}
