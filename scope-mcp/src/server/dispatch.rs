@@ -96,8 +96,11 @@ impl Head<'_> {
         if self.is_of_later_round() || self.task.is_some() {
             return None;
         }
-        // A name with escapes in it is none of a tool, and is read otherwise.
         let name = self.name?.get().strip_prefix('"')?.strip_suffix('"')?;
+        if name.contains('\\') {
+            // With escapes it spells another one.
+            return None;
+        }
         let tool = registry.tool(name).filter(|tool| tool.task_support() == TaskSupport::Forbidden)?;
         let arguments = self.arguments.map(|arguments| place(arguments, params));
         Some(Simple { tool, arguments })

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use scope_mcp::ServeOptions;
+use scope_mcp::model::Tool;
+use scope_mcp::{Context, ServeOptions, Server, ServerTool};
 use serde_json::{Value, json};
 
 use crate::bad_peers::{assert_unharmed, begin, server};
@@ -21,6 +22,30 @@ on_every_runtime! {
             assert!(line.starts_with(&format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{{\"content\":")), "{line}");
         }
         assert_unharmed(peer, handle).await;
+    }
+}
+
+on_every_runtime! {
+    async fn a_name_with_escapes_is_the_name_that_it_spells(n) {
+        let schema = json!({ "type": "object" });
+        let tool = |name: &str, says: &'static str| {
+            let tool = Tool::new(name, schema.as_object().cloned().unwrap());
+            ServerTool::raw(tool, move |_, _: Context| async move { says })
+        };
+        let server = Server::builder("s", "1").add_tool(tool("ab", "spelt")).add_tool(tool(r"a\u0062", "written"));
+        let (mut peer, handle) = Peer::of(n, &server.build().unwrap(), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        for id in 0..4 {
+            for (name, says) in [("ab", "spelt"), (r"a\u0062", "spelt"), (r"a\\u0062", "written")] {
+                let params = format!("{{\"name\":\"{name}\",\"arguments\":{{}}}}");
+                let head = format!("\"jsonrpc\":\"2.0\",\"id\":{id},\"method\":\"tools/call\"");
+                peer.say_raw(format!("{{{head},\"params\":{params}}}\n")).await;
+                let answer = peer.hear().await;
+                assert_eq!(answer["result"]["content"][0]["text"], says, "{name}: {answer}");
+            }
+        }
+        peer.end_input().await;
+        handle.close().await?;
     }
 }
 
