@@ -197,6 +197,8 @@ where
                     // Made in that poll, or by a cancel, which wakes us.
                     let Some(scope) = lazy.get() else { return Poll::Pending };
                     scope.register_host(cx.waker());
+                    // Who has left something in it before that found nobody to wake.
+                    this.closing.poll_foundlings(scope, cx);
                     if !scope.is_cancelled_itself() || this.shields.holds_back(cx.waker()) {
                         return Poll::Pending;
                     }

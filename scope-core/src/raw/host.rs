@@ -557,6 +557,10 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'_, F, B, E, K, M> {
                 && !std::mem::replace(&mut registered, true)
             {
                 scope.register_host(cx.waker());
+                // Who has left something in it before that found nobody to wake.
+                if scope.has_mail() {
+                    self.going().closing.poll_foundlings(scope, cx);
+                }
             }
             self.poll_deadline(cx);
             if self.stage == Stage::Body {

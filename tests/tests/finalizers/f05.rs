@@ -1,10 +1,14 @@
 //! f05: a scope whose future is dropped half-way is adopted by the nearest living ancestor.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use futures_lite::future::{or, pending};
-use futures_util::future::{abortable, select};
-use scope_core::{Exit, Failure, Spawns, fail_after, nursery, rt};
+use futures_util::future::{FutureExt as _, abortable, select};
+use scope_core::{Exit, Failure, ScopeError, Spawns, fail_after, nursery, rt};
 use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 use crate::adoption::{Told, fill, filled, open};
@@ -339,4 +343,56 @@ pub(crate) async fn f05_without_a_runtime_the_ancestor_does_it<R: Rt>() {
         j
     });
     journal.join().expect("no panic").assert_is(&["dropped", "second", "first"]);
+}
+
+/// Looks at a nursery once, with a waker of nobody's, and drops it; then waits for its finalizer. Where no runtime is known it
+/// is for the scope that this runs in to run that.
+async fn waits_for_what_it_has_dropped() -> Result<(), Failure> {
+    let cleaned = Gate::new();
+    let looked = nursery(async |n| -> Result<(), Failure> {
+        let cleaned = cleaned.clone();
+        n.finalizer("sweep", async move |_| {
+            cleaned.open();
+            Ok(())
+        });
+        pending().await
+    })
+    .now_or_never();
+    assert!(looked.is_none());
+    cleaned.passed().await;
+    Ok(())
+}
+
+/// Fails if: what a body or a child drops in its first poll, before which nobody could have woken the one that polls it, is
+/// cleaned up by its scope only when something else wakes that.
+pub(crate) async fn f05_without_a_runtime_what_was_dropped_in_a_first_poll_too<R: Rt>() {
+    let ended = std::thread::spawn(|| {
+        while_it_is_woken(nursery(async |_| waits_for_what_it_has_dropped().await));
+        while_it_is_woken(nursery(async |n| {
+            n.spawn_local_with_handle(waits_for_what_it_has_dropped()).await?;
+            Ok(())
+        }));
+    });
+    ended.join().expect("no panic");
+}
+
+/// Polls for as long as somebody asks for it, until it has ended.
+fn while_it_is_woken(around: impl Future<Output = Result<(), ScopeError>>) {
+    let mut around = pin!(around);
+    let woken = Arc::new(Woken(AtomicBool::new(true)));
+    let waker = Waker::from(woken.clone());
+    while woken.0.swap(false, Ordering::Relaxed) {
+        if let Poll::Ready(ended) = around.as_mut().poll(&mut Context::from_waker(&waker)) {
+            return ended.expect("nothing fails");
+        }
+    }
+    panic!("it waits, and nobody will wake it");
+}
+
+struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -71,6 +71,7 @@ scope_tests::on_every_runtime! {
         f05_what_is_left_learns_that_the_future_was_dropped
         f05_a_block_that_is_dropped_hands_on_what_it_had_adopted
         f05_without_a_runtime_the_ancestor_does_it
+        f05_without_a_runtime_what_was_dropped_in_a_first_poll_too
     }
     f05_broken {
         f05_a_destructor_that_panics_in_a_dropped_block
