@@ -22,7 +22,9 @@ pub(crate) use json::{Json, Written, member};
 pub(crate) use members::Members;
 pub use rejection::Rejection;
 pub(crate) use text_result::TextResult;
-pub(crate) use write::{notification, rejection_answer, request, request_with_meta, result_answer};
+pub(crate) use write::{
+    Answer, notification, rejection_answer, request, request_with_meta, result_answer, text_answer,
+};
 
 /// The line is not JSON.
 pub(crate) const PARSE_ERROR: i64 = -32700;

@@ -86,6 +86,7 @@ pub mod redact;
 pub mod schema;
 mod server;
 mod session;
+mod spread;
 mod state;
 pub mod transport;
 pub mod visible;

@@ -20,7 +20,7 @@ use scope_core::rt::Handle;
 use scope_core::{Failure, Spawner, Spawns};
 
 use crate::error::Gone;
-use crate::jsonrpc::{Json, Rejection, ToolCall};
+use crate::jsonrpc::{Answer, Json, Rejection, ToolCall};
 use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
 pub(crate) use caught::Caught;
@@ -44,7 +44,10 @@ pub(crate) enum Work {
 /// What is done for the requests of the peer.
 pub(crate) trait Respond {
     /// The work of a call that is begun at once.
-    type Call: Future<Output = Outcome> + Send + Unpin + 'static;
+    type Call: Future<Output = Result<Self::Answer, Rejection>> + Send + Unpin + 'static;
+
+    /// What it comes to.
+    type Answer: Answer + Send + Sync + 'static;
 
     /// What is to be done for a request, in the order in which they came. Its parameters may be taken out of it.
     fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work;
@@ -56,6 +59,7 @@ pub(crate) trait Respond {
 /// Where nothing is quick.
 impl<F: FnMut(&mut Session, &mut Arrived) -> Work> Respond for F {
     type Call = Ready<Outcome>;
+    type Answer = Json;
 
     fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work {
         self(session, arrived)
@@ -79,16 +83,13 @@ pub(crate) struct Peer {
     unsent: Option<usize>,
     /// Empty; kept for its memory.
     asks: Vec<Ask>,
-    /// Of what is begun at once.
-    quick_method: Arc<str>,
     /// In the order in which they came, which is that in which they are cancelled.
     running: BTreeMap<u64, Arc<Cancel>>,
 }
 
 impl Peer {
     pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
-        let quick_method = "tools/call".into();
-        Peer { session, desk, abandoned, unsent: None, asks: Vec::new(), quick_method, running: BTreeMap::new() }
+        Peer { session, desk, abandoned, unsent: None, asks: Vec::new(), running: BTreeMap::new() }
     }
 
     /// Moves whatever there is to move. Ready when the peer is gone.
@@ -101,10 +102,10 @@ impl Peer {
         cx: &mut Context<'_>,
     ) -> Poll<Gone> {
         self.take(rt, cx);
-        let Peer { session, desk, asks, running, quick_method: method, .. } = self;
-        let mut quick = Quick { desk, asks, running, method, rt, children, respond, has_begun: false };
+        let Peer { session, desk, asks, running, .. } = self;
+        let mut quick = Quick { desk, asks, running, rt, children, respond, begun: 0 };
         let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
-        let any_begun = quick.has_begun;
+        let at_once = quick.begun;
         let mut begun = 0;
         while begun < BURST
             && let Some(arrived) = self.session.next_request()
@@ -116,7 +117,7 @@ impl Peer {
             begun += 1;
             self.begin(arrived, rt, children, respond);
         }
-        let any_begun = any_begun || begun > 0;
+        let any_begun = at_once + begun > 0;
         if any_begun {
             // What was answered at once, or left by others meanwhile.
             self.unsent = None;
@@ -168,16 +169,15 @@ impl Peer {
             }
             Work::Later(work, pace) => (work, pace),
         };
-        let quick = pace.as_ref().is_some_and(Pace::is_quick);
-        let clock = pace.map(|pace| Clock { pace, rt: rt.clone() });
         let desk = Arc::clone(&self.desk);
-        let launched = match clock {
-            Some(clock) if quick => {
+        let launched = match pace {
+            Some(pace) if pace.is_quick() => {
                 let Arrived { key, id, method, .. } = arrived;
-                let child = request::run_at_once(desk, key, id, method, work, clock);
-                children.place().run(AtOnce { ended: &mut false }, child)
+                let child = request::run_at_once(desk, key, id, method, work);
+                children.place().run(AtOnce { pace: &pace, ended: &mut false }, child)
             }
-            clock => {
+            pace => {
+                let clock = pace.map(|pace| Clock { pace, rt: rt.clone() });
                 let cancel = Arc::<Cancel>::default();
                 let child = request::run(desk, arrived, Arc::clone(&cancel), work, clock);
                 self.running.insert(key, cancel);

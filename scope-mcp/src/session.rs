@@ -23,8 +23,7 @@ mod outbox;
 mod reply;
 mod served;
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,6 +38,7 @@ use crate::wire::{Direction, Wire, WireLine};
 
 use deadlines::Deadlines;
 pub(crate) use noise::Noise;
+use numbered::Numbered;
 use outbox::{Answers, Outbox};
 pub(crate) use reply::{Abandoned, Answer, Given, Pending, Reply, pair};
 use served::Served;
@@ -144,27 +144,6 @@ impl Call {
     }
 }
 
-/// Ids of ours are counted up, and nobody else chooses by which of them something is kept: any spreading will do.
-#[derive(Default)]
-struct ById(u64);
-
-impl Hasher for ById {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // The golden ratio: neighbours end up far from each other, in the upper bits as in the lower.
-        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32);
-    }
-}
-
 /// See the [module](self).
 pub(crate) struct Session {
     side: Side,
@@ -177,7 +156,7 @@ pub(crate) struct Session {
     subscribers: Arc<Subscribers>,
     /// Once it has been agreed upon.
     revision: Option<Revision>,
-    calls: HashMap<u64, Call, BuildHasherDefault<ById>>,
+    calls: Numbered<Call>,
     waiting: VecDeque<u64>,
     waiting_count: usize,
     waiting_bytes: usize,
@@ -214,7 +193,7 @@ impl Session {
             wire: settings.wire,
             subscribers: Arc::clone(subscribers),
             revision: None,
-            calls: HashMap::default(),
+            calls: Numbered::default(),
             waiting: VecDeque::new(),
             waiting_count: 0,
             waiting_bytes: 0,

@@ -250,7 +250,7 @@ impl Connection {
             for id in shared.abandoned.poll_take(cx) {
                 session.abandon(id);
             }
-            if let Poll::Ready(gone) = link.poll(session, &mut Session::received, cx) {
+            if let Poll::Ready(gone) = link.poll(session, &mut Session::hear, cx) {
                 session.interrupted(&gone);
             }
             opening.poll(session, cx)

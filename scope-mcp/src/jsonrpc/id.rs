@@ -52,7 +52,8 @@ impl Id {
         }
     }
 
-    fn as_bytes(&self) -> &[u8] {
+    /// The same, without a look whether it is text: it was.
+    pub(super) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Text::Short { len, bytes } => &bytes[..usize::from(*len)],
             Text::Long(text) => text.as_bytes(),

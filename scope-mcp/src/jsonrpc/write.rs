@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Id, Rejection};
+use super::{Id, Json, Rejection};
 
 /// A request of ours. Our ids are whole numbers.
 pub(crate) fn request(id: u64, method: &str, params: Option<&[u8]>) -> Vec<u8> {
@@ -43,6 +43,47 @@ pub(crate) fn result_answer(id: &Id, result: &str) -> Vec<u8> {
     line.extend_from_slice(b",\"result\":");
     raw(&mut line, result.as_bytes());
     end(line)
+}
+
+/// What a request of the peer can be answered with.
+pub(crate) trait Answer {
+    /// The answer to the request `id`.
+    fn line(&self, id: &Id) -> Vec<u8>;
+}
+
+impl Answer for Json {
+    fn line(&self, id: &Id) -> Vec<u8> {
+        result_answer(id, self.get())
+    }
+}
+
+/// The answer to a call of a tool that gave one text.
+pub(crate) fn text_answer(id: &Id, text: &str) -> Vec<u8> {
+    let mut line = begin(id.as_bytes().len() + text.len());
+    line.extend_from_slice(b",\"id\":");
+    line.extend_from_slice(id.as_bytes());
+    line.extend_from_slice(b",\"result\":{\"content\":[{\"type\":\"text\",\"text\":");
+    string(&mut line, text);
+    line.extend_from_slice(b"}]}");
+    end(line)
+}
+
+/// A string as JSON: most have nothing in them that would have to be written otherwise.
+fn string(line: &mut Vec<u8>, text: &str) {
+    if text.as_bytes().chunks(PIECE).all(stand_for_themselves) {
+        line.push(b'"');
+        line.extend_from_slice(text.as_bytes());
+        line.push(b'"');
+    } else {
+        json(line, text);
+    }
+}
+
+/// So much is looked at without a branch for each byte.
+const PIECE: usize = 1024;
+
+fn stand_for_themselves(piece: &[u8]) -> bool {
+    piece.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
 }
 
 /// The refusal of a request of the peer. `id` is JSON; there is none for a line of which none is known.
@@ -125,6 +166,10 @@ mod tests {
             text(rejection_answer(Some(id.as_json()), &Rejection::new(-32601, "no\n"))),
             "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"error\":{\"code\":-32601,\"message\":\"no\\n\"}}\n"
         );
+        for said in ["", "a", "\u{7f}é", "a\"b", "\\", "\n", &"x".repeat(3000), &("x".repeat(3000) + "\u{1}")] {
+            let result = serde_json::json!({ "content": [{ "type": "text", "text": said }] });
+            assert_eq!(text_answer(&id, said), result_answer(&id, &result.to_string()));
+        }
         assert_eq!(
             text(rejection_answer(None, &Rejection::new(-32700, "no"))),
             "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"no\"}}\n"

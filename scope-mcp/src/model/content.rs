@@ -171,6 +171,14 @@ impl ContentBlock {
         }
     }
 
+    /// Takes out its text, if it is that and nothing else.
+    pub(crate) fn take_text(&mut self) -> Option<String> {
+        match &mut self.0 {
+            Block::Text(text, _) => Some(std::mem::take(text)),
+            Block::Any(_) => None,
+        }
+    }
+
     /// All of it, by value.
     pub fn into_object(self) -> Object {
         match self.0 {

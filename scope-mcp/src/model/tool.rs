@@ -172,6 +172,19 @@ impl CallToolResult {
         CallToolResult { content: content.into_iter().collect(), ..CallToolResult::default() }
     }
 
+    /// Takes out the text that it is, if it is one and nothing else.
+    pub(crate) fn take_text(&mut self) -> Option<String> {
+        let alone = self.result_type.is_none()
+            && self.structured_content.is_none()
+            && self.error_flag.is_none()
+            && self.meta.is_none()
+            && self.extra.is_empty();
+        match &mut self.content[..] {
+            [block] if alone => block.take_text(),
+            _ => None,
+        }
+    }
+
     /// A text.
     pub fn text(text: impl Into<String>) -> Self {
         CallToolResult::new([ContentBlock::text(text)])

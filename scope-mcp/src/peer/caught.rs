@@ -1,26 +1,26 @@
 //! A handler that panics has failed, and nothing else has.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::pace::Clock;
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
-pub(crate) struct Caught<W> {
-    method: Arc<str>,
+pub(crate) struct Caught<'a, W> {
+    method: Cow<'a, str>,
     work: Option<W>,
     /// Until it has been polled.
     clock: Option<Clock>,
 }
 
-impl<W> Caught<W> {
-    pub(crate) fn new(method: impl Into<Arc<str>>, work: W, clock: Option<Clock>) -> Self {
+impl<'a, W> Caught<'a, W> {
+    pub(crate) fn new(method: impl Into<Cow<'a, str>>, work: W, clock: Option<Clock>) -> Self {
         Caught { method: method.into(), work: Some(work), clock }
     }
 
@@ -41,7 +41,7 @@ impl<W> Caught<W> {
     }
 }
 
-impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<W> {
+impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<'_, W> {
     type Output = Result<T, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -64,13 +64,13 @@ impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<W> {
     }
 }
 
-impl<W> Drop for Caught<W> {
+impl<W> Drop for Caught<'_, W> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl<W> fmt::Debug for Caught<W> {
+impl<W> fmt::Debug for Caught<'_, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caught").field("method", &self.method).finish_non_exhaustive()
     }

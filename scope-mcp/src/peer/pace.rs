@@ -53,6 +53,7 @@ impl Clock {
 
 /// Begins a child where it is launched, and gives it to the runtime if it has to wait.
 pub(super) struct AtOnce<'a> {
+    pub(super) pace: &'a Pace,
     pub(super) ended: &'a mut bool,
 }
 
@@ -62,8 +63,10 @@ impl Launch for AtOnce<'_> {
         F: Future<Output = ()> + Send + 'static,
     {
         let mut task = Box::pin(task);
+        let start = runtime.now();
         // The runtime polls it again, first thing: whatever happens until then is seen there.
         *self.ended = task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+        self.pace.saw(*self.ended, runtime.now().saturating_duration_since(start));
         if *self.ended { Ok(()) } else { Ok(runtime.spawn(task)?) }
     }
 }

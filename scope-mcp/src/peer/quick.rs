@@ -8,9 +8,9 @@ use scope_core::rt::Handle;
 use scope_core::{Failure, Spawner, Spawns};
 
 use super::desk::{Ask, Desk};
-use super::pace::{AtOnce, Clock};
+use super::pace::AtOnce;
 use super::request::{self, Cancel};
-use super::{Respond, take_over};
+use super::{BURST, Respond, take_over};
 use crate::codec::Frame;
 use crate::jsonrpc::{self, Rejection};
 use crate::session::Session;
@@ -20,19 +20,18 @@ pub(super) struct Quick<'a, R> {
     pub(super) desk: &'a Arc<Desk>,
     pub(super) asks: &'a mut Vec<Ask>,
     pub(super) running: &'a mut BTreeMap<u64, Arc<Cancel>>,
-    pub(super) method: &'a Arc<str>,
     pub(super) rt: &'a Handle,
     pub(super) children: &'a Spawner<Failure>,
     pub(super) respond: &'a mut R,
-    /// The desk is attended to.
-    pub(super) has_begun: bool,
+    /// How many were begun. From the first on, the desk is attended to.
+    pub(super) begun: usize,
 }
 
 impl<R: Respond> Quick<'_, R> {
-    pub(super) fn hear(&mut self, session: &mut Session, frame: Frame<'_>) {
+    pub(super) fn hear(&mut self, session: &mut Session, frame: Frame<'_>) -> bool {
         match frame {
-            Frame::Line(line) if self.call(session, line).is_some() => {}
-            other => session.received(other),
+            Frame::Line(line) if self.call(session, line).is_some() => self.begun < BURST,
+            other => session.hear(other),
         }
     }
 
@@ -40,16 +39,14 @@ impl<R: Respond> Quick<'_, R> {
     fn call(&mut self, session: &mut Session, line: &[u8]) -> Option<()> {
         let call = session.call_at_once(line)?;
         let (work, pace) = self.respond.begin_call(&call)?;
-        if !self.has_begun {
-            self.has_begun = true;
+        if self.begun == 0 {
             self.desk.attend();
         }
+        self.begun += 1;
         let key = session.begin_at_once(line);
-        let clock = Clock { pace, rt: self.rt.clone() };
-        let (desk, method) = (Arc::clone(self.desk), Arc::clone(self.method));
-        let child = request::run_at_once(desk, key, call.id.clone(), method, work, clock);
+        let child = request::run_at_once(Arc::clone(self.desk), key, call.id.clone(), "tools/call", work);
         let mut ended = false;
-        if let Err(error) = self.children.place().run(AtOnce { ended: &mut ended }, child) {
+        if let Err(error) = self.children.place().run(AtOnce { pace: &pace, ended: &mut ended }, child) {
             let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
             session.ended_at_once(Some(jsonrpc::rejection_answer(Some(call.id.as_json()), &rejection)));
             return Some(());

@@ -11,7 +11,7 @@ use super::Outcome;
 use super::caught::Caught;
 use super::desk::{Ask, Desk};
 use super::pace::Clock;
-use crate::jsonrpc::{self, Id, Rejection};
+use crate::jsonrpc::{self, Answer, Id, Rejection};
 use crate::session::Arrived;
 
 /// How a request is cancelled, also before it has begun.
@@ -67,9 +67,9 @@ struct Slot {
 }
 
 impl Slot {
-    async fn answer(&mut self, id: &Id, outcome: &Outcome) {
+    async fn answer(&mut self, id: &Id, outcome: &Result<impl Answer, Rejection>) {
         let line = match outcome {
-            Ok(result) => jsonrpc::result_answer(id, result.get()),
+            Ok(answer) => answer.line(id),
             Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
         };
         // `Err` says that the connection has ended.
@@ -112,24 +112,25 @@ pub(super) fn run(
 
 /// As [`run`], begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
 /// is, and if it never does no scope is ever made.
-pub(super) fn run_at_once<W>(
+pub(super) fn run_at_once<W, T>(
     desk: Arc<Desk>,
     key: u64,
     id: Id,
-    method: Arc<str>,
+    method: impl AsRef<str> + Send + Sync + 'static,
     work: W,
-    clock: Clock,
-) -> impl Future<Output = ()> + Send + use<W>
+) -> impl Future<Output = ()> + Send
 where
-    W: Future<Output = Outcome> + Send + Unpin + 'static,
+    W: Future<Output = Result<T, Rejection>> + Send + Unpin + 'static,
+    T: Answer + Send + Sync + 'static,
 {
     let mut slot = Slot { key, desk, answered: false };
     async move {
         let (mut outcome, mut cancel) = (None, None);
+        let method = method.as_ref();
         let ended = {
-            let (slot, method, outcome, cancel) = (&slot, Arc::clone(&method), &mut outcome, &mut cancel);
+            let (slot, outcome, cancel) = (&slot, &mut outcome, &mut cancel);
             nursery(async move |n| {
-                let mut work = Caught::new(method, work, Some(clock));
+                let mut work = Caught::new(method, work, None);
                 let polled = poll_fn(|cx| {
                     let polled = Pin::new(&mut work).poll(cx);
                     if polled.is_pending() && cancel.is_none() {
@@ -146,7 +147,7 @@ where
         if let Err(error) = ended.await
             && !cancel.is_some_and(|cancel| cancel.is_cancelled())
         {
-            tracing::error!(method = &*method, %error, "the handler of a request left its scope with an error");
+            tracing::error!(method, %error, "the handler of a request left its scope with an error");
             outcome.get_or_insert_with(|| Err(failed_to_end()));
         }
         if let Some(outcome) = outcome {
@@ -166,7 +167,7 @@ pub(crate) async fn outcome(
     let ended = scope
         .run_with(|scope| {
             cancel.begin(scope);
-            Caught::new(Arc::clone(&method), work, clock)
+            Caught::new(&*method, work, clock)
         })
         .await;
     match ended {

@@ -4,6 +4,8 @@
 //! What is found here to follow a schema does. What is not may do so all the same (`1.0` is an integer), and why it does not
 //! is for the full check to say.
 
+mod text;
+
 use std::fmt;
 
 use serde::Deserializer;
@@ -54,6 +56,19 @@ pub(super) struct Plain {
     others: Others,
 }
 
+/// What everything follows.
+static ANY: Plain = ANYTHING;
+const ANYTHING: Plain = Plain {
+    types: ALL,
+    texts: None,
+    least: i128::MIN,
+    most: i128::MAX,
+    items: None,
+    properties: Vec::new(),
+    required: 0,
+    others: Others::Any,
+};
+
 #[derive(Debug)]
 struct Property {
     name: String,
@@ -82,26 +97,13 @@ impl Plain {
         self.deserialize(value).is_ok()
     }
 
-    fn any() -> Plain {
-        Plain {
-            types: ALL,
-            texts: None,
-            least: i128::MIN,
-            most: i128::MAX,
-            items: None,
-            properties: Vec::new(),
-            required: 0,
-            others: Others::Any,
-        }
-    }
-
     fn inner(schema: &Value) -> Option<Plain> {
         let keywords = match schema {
-            Value::Bool(true) => return Some(Plain::any()),
+            Value::Bool(true) => return Some(ANYTHING),
             Value::Object(keywords) => keywords,
             _ => return None,
         };
-        let mut plain = Plain::any();
+        let mut plain = ANYTHING;
         for (key, value) in keywords {
             match key.as_str() {
                 "type" => plain.types = types(value)?,
@@ -234,15 +236,13 @@ impl<'de> Visitor<'de> for &Plain {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         self.only(ARRAY)?;
-        let any = Plain::any();
-        let each = self.items.as_deref().unwrap_or(&any);
+        let each = self.items.as_deref().unwrap_or(&ANY);
         while seq.next_element_seed(each)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         self.only(OBJECT)?;
-        let any = Plain::any();
         let mut missing = self.required;
         while let Some(named) = map.next_key_seed(Name(self))? {
             let value = match named {
@@ -251,7 +251,7 @@ impl<'de> Visitor<'de> for &Plain {
                     &self.properties[at].plain
                 }
                 Named::Other => match &self.others {
-                    Others::Any => &any,
+                    Others::Any => &ANY,
                     Others::None => return Err(undecided()),
                     Others::Like(plain) => plain,
                 },

@@ -1,54 +1,79 @@
 //! The call of a tool that is begun at once: nothing of it is checked or looked up any more.
 
 use std::future::Future;
-use std::ops::Range;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use super::Context;
 use super::dispatch::finish;
-use super::registry::answered;
+use super::state::Binding;
 use super::tool::{CheckedTool, Fault, Reads, Running};
+use super::typed::{read_json, written};
 use crate::era::Era;
+use crate::jsonrpc::{self, Answer, Id, Json, Rejection};
 use crate::model::CallToolResult;
-use crate::peer::Outcome;
 
 /// See the [module](self).
 pub(super) struct Calling {
     tool: Arc<CheckedTool>,
     reads: Arc<Reads>,
-    params: Box<str>,
-    arguments: Range<usize>,
+    /// Of the parameters, an object: what is between its braces. The arguments end it.
+    members: Box<str>,
+    arguments: usize,
     cx: Context,
     /// Once it has been begun.
     running: Option<Running<CallToolResult, Fault>>,
 }
 
+/// What it is answered with.
+#[derive(Debug)]
+pub(super) enum Called {
+    /// One text, and nothing else.
+    Text(String),
+    Other(Json),
+}
+
 impl Calling {
-    /// `reads` is the function that `tool` is, and takes the `arguments`, a part of the `params`.
+    /// `reads` is the function that `tool` is, and takes the last `arguments` bytes of `members`.
     pub(super) fn new(
         tool: Arc<CheckedTool>,
         reads: Arc<Reads>,
-        params: Box<str>,
-        arguments: Range<usize>,
+        members: Box<str>,
+        arguments: usize,
         cx: Context,
     ) -> Calling {
-        Calling { tool, reads, params, arguments, cx, running: None }
+        Calling { tool, reads, members, arguments, cx, running: None }
     }
 }
 
 impl Future for Calling {
-    type Output = Outcome;
+    type Output = Result<Called, Rejection>;
 
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Outcome> {
-        let Calling { tool, reads, params, arguments, cx, running } = self.get_mut();
-        let arguments = params.get(arguments.clone()).unwrap_or("{}");
-        let running = running.get_or_insert_with(|| reads(arguments, cx.clone()));
-        let outcome = answered(tool.came_to(ready!(running.as_mut().poll(task)), cx.revision()));
+    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
+        let Calling { tool, reads, members, arguments, cx, running } = self.get_mut();
+        let running = running.get_or_insert_with(|| reads(&members[members.len() - *arguments..], cx.clone()));
+        let result = tool
+            .came_to(ready!(running.as_mut().poll(task)), cx.revision())
+            .or_else(|error| error.for_tool().map(CallToolResult::failure));
         Poll::Ready(match cx.revision().era() {
-            Era::Legacy => outcome,
-            Era::Modern => finish("tools/call", Some(params), cx, outcome),
+            Era::Legacy => result.and_then(|mut result| match result.take_text() {
+                Some(text) => Ok(Called::Text(text)),
+                None => written(&result).map(Called::Other),
+            }),
+            Era::Modern => {
+                let binding = || Ok(Binding::of("tools/call", &read_json(&format!("{{{members}}}"))?));
+                finish("tools/call", binding, cx, result.and_then(|result| written(&result))).map(Called::Other)
+            }
         })
+    }
+}
+
+impl Answer for Called {
+    fn line(&self, id: &Id) -> Vec<u8> {
+        match self {
+            Called::Text(text) => jsonrpc::text_answer(id, text),
+            Called::Other(json) => json.line(id),
+        }
     }
 }

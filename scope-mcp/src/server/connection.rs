@@ -53,18 +53,10 @@ enum Over {
 
 impl Connection {
     pub(super) fn new(server: Server, stream: Stream, options: ServeOptions) -> Connection {
-        let changes = server.registry().watch();
-        let shared = Arc::new(Shared::new(options, changes));
+        let shared = Arc::new(Shared::new(server, options));
         let session = Session::new(&shared.client, shared.options.settings(), &shared.subscribers);
         let peer = Peer::new(session, Arc::clone(&shared.desk), Arc::clone(&shared.abandoned));
-        Connection {
-            dispatch: Dispatch::new(server, shared),
-            stream: Some(stream),
-            peer,
-            link: None,
-            ending: None,
-            cut: 0,
-        }
+        Connection { dispatch: Dispatch::new(shared), stream: Some(stream), peer, link: None, ending: None, cut: 0 }
     }
 
     pub(super) fn course(&self) -> Arc<Course> {

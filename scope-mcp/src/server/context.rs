@@ -1,7 +1,7 @@
 //! What a handler knows of the request it answers, and what it can say meanwhile.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -40,23 +40,16 @@ struct Inner {
     id: Id,
     caller: Arc<Caller>,
     meta: Arc<Object>,
-    server: Server,
     shared: Arc<Shared>,
-    questions: Questions,
+    /// Made when one is asked, mostly never.
+    questions: OnceLock<Questions>,
     /// What this call has become, if that is a task.
     task: Option<Arc<Job>>,
 }
 
 impl Context {
-    pub(super) fn new(
-        id: Id,
-        caller: Arc<Caller>,
-        meta: Arc<Object>,
-        server: Server,
-        shared: Arc<Shared>,
-        questions: Questions,
-    ) -> Context {
-        Context(Arc::new(Inner { id, caller, meta, server, shared, questions, task: None }))
+    pub(super) fn new(id: Id, caller: Arc<Caller>, meta: Arc<Object>, shared: Arc<Shared>) -> Context {
+        Context(Arc::new(Inner { id, caller, meta, shared, questions: OnceLock::new(), task: None }))
     }
 
     /// That of a round of the task that this call has become.
@@ -70,14 +63,13 @@ impl Context {
     }
 
     fn with(&self, questions: Questions, task: Option<Arc<Job>>) -> Context {
-        let Inner { id, caller, meta, server, shared, .. } = &*self.0;
+        let Inner { id, caller, meta, shared, .. } = &*self.0;
         Context(Arc::new(Inner {
             id: id.clone(),
             caller: Arc::clone(caller),
             meta: Arc::clone(meta),
-            server: server.clone(),
             shared: Arc::clone(shared),
-            questions,
+            questions: OnceLock::from(questions),
             task,
         }))
     }
@@ -109,7 +101,7 @@ impl Context {
 
     /// The server: to change what it offers, and to tell of a resource that has changed.
     pub fn server(&self) -> &Server {
-        &self.0.server
+        &self.0.shared.server
     }
 
     /// Tells the client how far this is, if it wants to know: `progress` of `total`, in units of one's own; it should grow
@@ -140,7 +132,7 @@ impl Context {
     /// # Cancel safety
     /// Dropped before it is ready, nothing is said.
     pub async fn log(&self, level: LoggingLevel, logger: Option<&str>, data: impl Serialize + Send) {
-        if !self.0.server.registry().logs() || !self.0.caller.log.wants(level) {
+        if !self.server().registry().logs() || !self.0.caller.log.wants(level) {
             return;
         }
         // What cannot be written as JSON says so in its own place.
@@ -205,7 +197,7 @@ impl Context {
 
     /// What this call asked, and what is to be remembered until that is answered.
     pub(super) fn take_questions(&self) -> (InputRequests, Answers) {
-        self.0.questions.take()
+        self.questions().take()
     }
 
     /// Sends a notification that belongs to this request.
@@ -240,7 +232,7 @@ impl Context {
         params: Option<Box<RawValue>>,
     ) -> Result<T, AskError> {
         let answer = match self.era() {
-            Era::Modern => self.0.questions.answer(key, method, params)?.to_string(),
+            Era::Modern => self.questions().answer(key, method, params)?.to_string(),
             Era::Legacy => {
                 self.request(method, params).await.map_err(|error| AskError::call(method, error))?.get().into()
             }
@@ -270,6 +262,10 @@ impl Context {
         };
         drop(waits);
         answer
+    }
+
+    fn questions(&self) -> &Questions {
+        self.0.questions.get_or_init(Questions::default)
     }
 
     fn era(&self) -> Era {

@@ -10,12 +10,11 @@ use std::time::SystemTime;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
-use super::Server;
 use super::answer::{complete, input_required};
 use super::arguments::{Params, UnreadArguments, place};
 use super::ask::{Answers, Questions};
 use super::caller::{Caller, LogFilter};
-use super::calling::Calling;
+use super::calling::{Called, Calling};
 use super::changes::NotWatched;
 use super::context::Context;
 use super::listen::listen;
@@ -24,7 +23,7 @@ use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
 use super::tool::CheckedTool;
-use super::typed::{read, read_json, written};
+use super::typed::{read, written};
 use crate::era::{CAPABILITIES, VERSION};
 use crate::jsonrpc::{BUSY, INVALID_REQUEST, Id, Rejection, ToolCall};
 use crate::model::{
@@ -43,7 +42,6 @@ const MAX_KEPT: usize = 4096;
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Dispatch {
-    server: Server,
     pub(super) shared: Arc<Shared>,
     /// The last one of the modern era: the next is mostly the same, to the letter.
     said: Option<Said>,
@@ -109,6 +107,7 @@ impl Head<'_> {
 
 impl Respond for Dispatch {
     type Call = Calling;
+    type Answer = Called;
 
     fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work {
         self.work(session, arrived).unwrap_or_else(|rejection| Work::Now(Err(rejection)))
@@ -126,7 +125,7 @@ impl Respond for Dispatch {
             }
         };
         let (name, arguments) = ToolCall::parts(members)?;
-        let tool = self.server.registry().tool(name)?;
+        let tool = self.shared.server.registry().tool(name)?;
         if !tool.pace().is_quick() || tool.task_support() != TaskSupport::Forbidden {
             return None;
         }
@@ -136,16 +135,14 @@ impl Respond for Dispatch {
             None => (self.shared.legacy.get()?, &self.no_meta),
         };
         let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
-        let params = ["{", call.members, "}"].concat().into_boxed_str();
-        let end = params.len() - 1;
-        let (pace, at) = (tool.pace().clone(), end - arguments.len()..end);
-        Some((Calling::new(tool, reads, params, at, cx), pace))
+        let pace = tool.pace().clone();
+        Some((Calling::new(tool, reads, call.members.into(), arguments.len(), cx), pace))
     }
 }
 
 impl Dispatch {
-    pub(super) fn new(server: Server, shared: Arc<Shared>) -> Dispatch {
-        Dispatch { server, shared, said: None, no_meta: Arc::default(), closing: false }
+    pub(super) fn new(shared: Arc<Shared>) -> Dispatch {
+        Dispatch { shared, said: None, no_meta: Arc::default(), closing: false }
     }
 
     pub(super) fn refuse_more(&mut self) {
@@ -163,7 +160,7 @@ impl Dispatch {
         }
         let head: Head<'_> = read(params)?;
         let simple = match params {
-            Some(params) if &*arrived.method == "tools/call" => head.simple(self.server.registry(), params),
+            Some(params) if &*arrived.method == "tools/call" => head.simple(self.shared.server.registry(), params),
             _ => None,
         };
         let later_round = head.is_of_later_round();
@@ -217,14 +214,14 @@ impl Dispatch {
         let Simple { tool, arguments } = simple;
         let (pace, era) = (tool.pace().clone(), caller.revision.era());
         let cx = self.context(arrived.id.clone(), caller, meta);
-        let (registry, params) = (Arc::clone(self.server.registry()), Params::new(arrived.params.take()));
+        let (registry, params) = (Arc::clone(self.shared.server.registry()), Params::new(arrived.params.take()));
         let arguments = UnreadArguments::new(params.clone(), arguments);
         let work = async move {
             match era {
                 Era::Legacy => registry.call(&tool, arguments, cx).await,
                 Era::Modern => {
                     let outcome = registry.call(&tool, arguments, cx.clone()).await;
-                    finish("tools/call", params.raw().map(RawValue::get), &cx, outcome)
+                    finish("tools/call", || binding("tools/call", params.raw()), &cx, outcome)
                 }
             }
         };
@@ -235,7 +232,7 @@ impl Dispatch {
         let params: InitializeParams = read(params)?;
         let asked = Revision::from_name(&params.protocol_version).filter(|it| it.era() == Era::Legacy);
         let revision = asked.unwrap_or(Revision::LATEST_LEGACY);
-        let registry = self.server.registry();
+        let registry = self.shared.server.registry();
         let mut info = json!(registry.info());
         if revision < Revision::V2025_06_18 {
             // What later revisions say of a program, the schemas of these would take for anything.
@@ -261,7 +258,7 @@ impl Dispatch {
     }
 
     fn legacy(&self, caller: Arc<Caller>, arrived: &mut Arrived, meta: Arc<Object>) -> Result<Work, Rejection> {
-        let registry = self.server.registry();
+        let registry = self.shared.server.registry();
         let params = arrived.params.as_deref();
         if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
             return tasks::answer(&self.shared, &caller, registry.page_size(), about, params);
@@ -293,21 +290,23 @@ impl Dispatch {
     }
 
     fn about_tasks(&self, revision: Revision, method: &str) -> Option<About> {
-        tasks::form(revision).and_then(|form| About::of(form, method)).filter(|_| self.server.registry().has_tasks())
+        tasks::form(revision)
+            .and_then(|form| About::of(form, method))
+            .filter(|_| self.shared.server.registry().has_tasks())
     }
 
     fn becomes_task(&self, caller: &Caller, arrived: &Arrived) -> Result<Option<NewTask>, Rejection> {
         if &*arrived.method != "tools/call" {
             return Ok(None);
         }
-        tasks::wanted(self.server.registry(), caller, arrived.params.as_deref())
+        tasks::wanted(self.shared.server.registry(), caller, arrived.params.as_deref())
     }
 
     /// Refuses what is not offered to those who speak `revision`, of the modern era.
     fn offered(&self, arrived: &Arrived, revision: Revision) -> Result<(), Rejection> {
         let method = &*arrived.method;
         if matches!(method, "server/discover" | "subscriptions/listen")
-            || self.server.registry().method(method).is_some()
+            || self.shared.server.registry().method(method).is_some()
             || self.about_tasks(revision, method).is_some()
         {
             return Ok(());
@@ -322,7 +321,7 @@ impl Dispatch {
         meta: Arc<Object>,
         later_round: bool,
     ) -> Result<Work, Rejection> {
-        let registry = self.server.registry();
+        let registry = self.shared.server.registry();
         let info = registry.info_json();
         if &*arrived.method == "server/discover" {
             let result = written(&self.discovered());
@@ -330,7 +329,8 @@ impl Dispatch {
         }
         if &*arrived.method == "subscriptions/listen" {
             let params: ListenParams = read(arrived.params.as_deref())?;
-            let listening = listen(self.server.clone(), Arc::clone(&self.shared), caller, arrived.id.clone(), params);
+            let listening =
+                listen(self.shared.server.clone(), Arc::clone(&self.shared), caller, arrived.id.clone(), params);
             let registry = Arc::clone(registry);
             let work = async move { complete("subscriptions/listen", &listening.await?, registry.info_json()) };
             return Ok(Work::Later(Box::pin(work), None));
@@ -357,13 +357,13 @@ impl Dispatch {
         let work = async move {
             let cx = if later_round { cx.answered(earlier(&registry, &name, params.raw())?) } else { cx };
             let outcome = registry.answer(method, &params, cx.clone()).await;
-            finish(&name, params.raw().map(RawValue::get), &cx, outcome)
+            finish(&name, || binding(&name, params.raw()), &cx, outcome)
         };
         Ok(Work::Later(Box::pin(work), None))
     }
 
     fn discovered(&self) -> Value {
-        let registry = self.server.registry();
+        let registry = self.shared.server.registry();
         let supported: Vec<&str> = Revision::of(Era::Modern).map(Revision::as_str).collect();
         let mut result =
             json!({ "supportedVersions": supported, "capabilities": registry.capabilities(Revision::LATEST) });
@@ -374,7 +374,7 @@ impl Dispatch {
     }
 
     fn context(&self, id: Id, caller: Arc<Caller>, meta: Arc<Object>) -> Context {
-        Context::new(id, caller, meta, self.server.clone(), Arc::clone(&self.shared), Questions::default())
+        Context::new(id, caller, meta, Arc::clone(&self.shared))
     }
 
     fn subscribe(&self, params: Option<&RawValue>) -> Outcome {
@@ -391,7 +391,12 @@ impl Dispatch {
 }
 
 /// What a request of the modern era is answered with, which may be a question.
-pub(super) fn finish(method: &str, params: Option<&str>, cx: &Context, outcome: Outcome) -> Outcome {
+pub(super) fn finish(
+    method: &str,
+    binding: impl FnOnce() -> Result<Binding, Rejection>,
+    cx: &Context,
+    outcome: Outcome,
+) -> Outcome {
     let registry = cx.server().registry();
     let info = registry.info_json();
     match outcome {
@@ -400,7 +405,7 @@ pub(super) fn finish(method: &str, params: Option<&str>, cx: &Context, outcome: 
             let (asked, answers) = cx.take_questions();
             let state = registry
                 .state_key()
-                .seal(binding(method, params)?, &answers, SystemTime::now())
+                .seal(binding()?, &answers, SystemTime::now())
                 .map_err(|error| Rejection::internal(error.to_string()))?;
             input_required(&asked, &state, info)
         }
@@ -414,7 +419,7 @@ fn earlier(registry: &Registry, name: &str, params: Option<&RawValue>) -> Result
     let earlier: Answers = match &round.request_state {
         Some(state) => registry
             .state_key()
-            .open(binding(name, params.map(RawValue::get))?, state, SystemTime::now())
+            .open(binding(name, params)?, state, SystemTime::now())
             .map_err(|error| Rejection::invalid_params(error.to_string()))?,
         None => Answers::new(),
     };
@@ -422,8 +427,8 @@ fn earlier(registry: &Registry, name: &str, params: Option<&RawValue>) -> Result
 }
 
 /// What the state of a call is bound to.
-fn binding(method: &str, params: Option<&str>) -> Result<Binding, Rejection> {
-    let params: Object = read_json(params.unwrap_or("{}"))?;
+fn binding(method: &str, params: Option<&RawValue>) -> Result<Binding, Rejection> {
+    let params: Object = read(params)?;
     Ok(Binding::of(method, &params))
 }
 

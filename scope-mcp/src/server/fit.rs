@@ -6,6 +6,9 @@ use std::borrow::Cow;
 use crate::Revision;
 use crate::model::{ContentBlock, ContentKind, CreateMessageParams, GetPromptResult, SamplingMessage};
 
+/// The first revision that has all kinds there are.
+pub(super) const ALL_CONTENT: Revision = Revision::V2025_06_18;
+
 /// `block`, as `revision` can say it.
 pub(super) fn content(block: ContentBlock, revision: Revision) -> ContentBlock {
     let text = match block.kind() {
@@ -59,6 +62,7 @@ mod tests {
         let audio = || ContentBlock::audio("AA==", "audio/wav");
         let link = || ContentBlock::resource_link(Resource::new("file:///a", "a"));
         for revision in Revision::ALL {
+            assert_eq!(content(link(), revision) == link(), revision >= ALL_CONTENT);
             for block in [ContentBlock::text("a"), ContentBlock::image("AA==", "image/png")] {
                 assert_eq!(content(block.clone(), revision), block);
             }

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::jsonrpc::Rejection;
+use crate::spread::BySpread;
 
 /// Things by name, in the order in which they were added.
 #[derive(Debug)]
@@ -17,7 +18,8 @@ pub(super) struct Listed<T> {
     /// Which list, so that a cursor of another one is not taken for ours.
     kind: u8,
     entries: BTreeMap<u64, Arc<T>>,
-    numbers: HashMap<Box<str>, u64>,
+    /// Who asks for a name that is none adds nothing here.
+    by_name: HashMap<Box<str>, (u64, Arc<T>), BySpread>,
     next: u64,
 }
 
@@ -43,7 +45,7 @@ pub(super) struct Page<T> {
 
 impl<T> Listed<T> {
     pub(super) fn new(kind: u8) -> Self {
-        Listed { kind, entries: BTreeMap::new(), numbers: HashMap::new(), next: 0 }
+        Listed { kind, entries: BTreeMap::new(), by_name: HashMap::default(), next: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -59,22 +61,23 @@ impl<T> Listed<T> {
     }
 
     pub(super) fn get(&self, name: &str) -> Option<Arc<T>> {
-        self.entries.get(self.numbers.get(name)?).cloned()
+        self.by_name.get(name).map(|(_, entry)| Arc::clone(entry))
     }
 
     /// What is added is the caller's too, so that it is dropped where the caller holds no lock.
     pub(super) fn add(&mut self, name: &str, entry: &Arc<T>) -> Result<(), Taken> {
-        if self.numbers.contains_key(name) {
+        if self.by_name.contains_key(name) {
             return Err(Taken);
         }
-        self.numbers.insert(name.into(), self.next);
+        self.by_name.insert(name.into(), (self.next, Arc::clone(entry)));
         self.entries.insert(self.next, Arc::clone(entry));
         self.next += 1;
         Ok(())
     }
 
     pub(super) fn remove(&mut self, name: &str) -> Option<Arc<T>> {
-        self.entries.remove(&self.numbers.remove(name)?)
+        let (number, _) = self.by_name.remove(name)?;
+        self.entries.remove(&number)
     }
 
     /// At most `size` entries, and at least one if there are any.

@@ -22,10 +22,10 @@ use super::state::StateKey;
 use super::tool::CheckedTool;
 use super::typed::{part, read, written};
 use super::uri_template::MAX_URI;
-use super::{BuildError, Context, HandlerError};
+use super::{BuildError, Context};
 use crate::era::{Era, Revision};
 use crate::error::Quoted;
-use crate::jsonrpc::{INVALID_PARAMS, Json, Rejection};
+use crate::jsonrpc::{INVALID_PARAMS, Rejection};
 use crate::model::{
     CallToolResult, CompleteParams, CompletionReference, GetPromptParams, Implementation, InputResponses, ListParams,
     ResourceParams, ServerCapabilities, TASKS_EXTENSION, TaskForm, TaskMetadata, TaskSupport,
@@ -315,7 +315,11 @@ impl Registry {
 
     /// Calls a tool.
     pub(super) async fn call(&self, tool: &CheckedTool, arguments: UnreadArguments, cx: Context) -> Outcome {
-        answered(tool.call(arguments, cx).await)
+        match tool.call(arguments, cx).await {
+            Ok(result) => Ok(result),
+            // A failure of the tool's is a result, too.
+            Err(error) => written(&CallToolResult::failure(error.for_tool()?)),
+        }
     }
 
     async fn read_resource(&self, params: ResourceParams, cx: Context) -> Outcome {
@@ -394,14 +398,6 @@ impl Registry {
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Lists> {
         self.lists.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// What a call of a tool is answered with: a failure of the tool's is a result, too.
-pub(super) fn answered(result: Result<Json, HandlerError>) -> Outcome {
-    match result {
-        Ok(result) => Ok(result),
-        Err(error) => written(&CallToolResult::failure(error.for_tool()?)),
     }
 }
 

@@ -7,10 +7,10 @@ use std::time::Duration;
 use event_listener::Event;
 use scope_core::{Failure, Spawner, rt};
 
-use super::ServeOptions;
 use super::caller::Caller;
 use super::changes::Changes;
 use super::tasks::Tasks;
+use super::{ServeOptions, Server};
 use crate::client::Subscribers;
 use crate::peer::Desk;
 use crate::session::Abandoned;
@@ -21,6 +21,7 @@ use crate::state::Course;
 pub(crate) struct Shared {
     /// How the client is called in messages.
     pub(crate) client: Arc<str>,
+    pub(crate) server: Server,
     pub(crate) options: ServeOptions,
     pub(crate) desk: Arc<Desk>,
     pub(crate) abandoned: Arc<Abandoned>,
@@ -51,17 +52,18 @@ pub(crate) struct Closing {
 pub(crate) struct Subscription(Arc<Shared>);
 
 impl Shared {
-    pub(crate) fn new(options: ServeOptions, changes: Changes) -> Shared {
+    pub(crate) fn new(server: Server, options: ServeOptions) -> Shared {
         let tasks = Tasks::new(options.task_bounds());
         Shared {
             client: options.client_name.as_str().into(),
             options,
+            changes: server.registry().watch(),
+            server,
             desk: Desk::new(),
             abandoned: Arc::default(),
             course: Course::new(),
             subscribers: Arc::default(),
             legacy: OnceLock::new(),
-            changes,
             rt: OnceLock::new(),
             children: OnceLock::new(),
             tasks,

@@ -278,7 +278,7 @@ impl CheckedTool {
         }
         let running = reads(arguments.get(), cx);
         drop(arguments);
-        self.came_to(running.await, revision)
+        Ok(written(&self.came_to(running.await, revision)?)?)
     }
 
     /// The function that it is, if it surely takes these arguments: JSON in which nothing is missing or wrong.
@@ -294,7 +294,7 @@ impl CheckedTool {
         &self,
         result: Result<CallToolResult, Fault>,
         revision: Revision,
-    ) -> Result<Json, HandlerError> {
+    ) -> Result<CallToolResult, HandlerError> {
         match result {
             Ok(result) => self.fit(result, revision),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
@@ -303,7 +303,7 @@ impl CheckedTool {
     }
 
     /// Since 2025-11-25 that is for the model to read, so that it tries again; before, an error of the protocol.
-    fn bad_arguments(&self, why: &dyn fmt::Display, revision: Revision) -> Result<Json, HandlerError> {
+    fn bad_arguments<T>(&self, why: &dyn fmt::Display, revision: Revision) -> Result<T, HandlerError> {
         let message = HandlerError::new(format_args!("the arguments of {:?} do not fit: {why}", self.tool.name));
         if revision >= Revision::V2025_11_25 {
             return Err(message);
@@ -311,7 +311,7 @@ impl CheckedTool {
         Err(Rejection::invalid_params(message.to_string()).into())
     }
 
-    fn fit(&self, mut result: CallToolResult, revision: Revision) -> Result<Json, HandlerError> {
+    fn fit(&self, mut result: CallToolResult, revision: Revision) -> Result<CallToolResult, HandlerError> {
         if let Some(schema) = &self.output
             && !result.is_error()
         {
@@ -330,8 +330,10 @@ impl CheckedTool {
         {
             result.structured_content = None;
         }
-        result.content = result.content.into_iter().map(|block| fit::content(block, revision)).collect();
-        Ok(written(&result)?)
+        if revision < fit::ALL_CONTENT {
+            result.content = result.content.into_iter().map(|block| fit::content(block, revision)).collect();
+        }
+        Ok(result)
     }
 }
 

@@ -53,6 +53,12 @@ impl Session {
         self.admit();
     }
 
+    /// The same, for one who reads on and on.
+    pub(crate) fn hear(&mut self, frame: Frame<'_>) -> bool {
+        self.received(frame);
+        true
+    }
+
     /// Takes what was left when the stream ended. Half a message counts for nothing: whoever waits for it learns that
     /// the server is gone.
     pub(crate) fn received_last(&mut self, frame: Frame<'_>) {

@@ -13,7 +13,7 @@ use scope_process::{Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
 
 use super::Ended;
 use super::clock::Clock;
-use super::lines::{Hear, Lines, TURNS};
+use super::lines::{Hear, Heard, Lines, TURNS};
 use super::wakes::Wakes;
 use crate::client::ServerSpec;
 use crate::error::{Gone, HowGone};
@@ -80,12 +80,23 @@ impl ChildLink {
         let woken = self.wakes.take(cx);
         let mut more = self.poll_write(session);
         if woken.has(READING) {
-            match self.lines.poll_read(session, hear, &mut Context::from_waker(self.wakes.of(READING))) {
-                ControlFlow::Continue(false) => {}
-                ControlFlow::Continue(true) => self.wakes.of(READING).wake_by_ref(),
-                ControlFlow::Break(error) => {
-                    self.seen(error.map_or(HowGone::ClosedOutput, HowGone::Broken), GRACE_EXIT);
+            let (reading, mut ended) = (self.wakes.of(READING), None);
+            for turn in 1..=TURNS {
+                match self.lines.poll_read(session, hear, &mut Context::from_waker(reading)) {
+                    ControlFlow::Continue(Heard::All) => break,
+                    ControlFlow::Continue(Heard::Some) if turn < TURNS => {}
+                    ControlFlow::Continue(_) => {
+                        reading.wake_by_ref();
+                        break;
+                    }
+                    ControlFlow::Break(error) => {
+                        ended = Some(error.map_or(HowGone::ClosedOutput, HowGone::Broken));
+                        break;
+                    }
                 }
+            }
+            if let Some(how) = ended {
+                self.seen(how, GRACE_EXIT);
             }
             self.clock.renew(session);
         }

@@ -10,8 +10,19 @@ use futures_io::{AsyncRead, AsyncWrite};
 use crate::codec::{Frame, Framer};
 use crate::session::Session;
 
-/// Who is told what was read.
-pub(crate) type Hear<'a> = &'a mut dyn FnMut(&mut Session, Frame<'_>);
+/// Who is told what was read. `false` when that was enough for now.
+pub(crate) type Hear<'a> = &'a mut dyn FnMut(&mut Session, Frame<'_>) -> bool;
+
+/// What came of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// All there was. It is woken when there is more.
+    All,
+    /// There may be more.
+    Some,
+    /// There may be more, and it was enough for now.
+    Enough,
+}
 
 /// Reads or writes, before others get their turn.
 pub(super) const TURNS: usize = 16;
@@ -72,18 +83,19 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         Ok(true)
     }
 
-    /// Reads what there is for `session`, which hears it by `hear`. Whether it could go on, and leaves the turn to others; or, once, that it has
-    /// ended, and by which error.
+    /// Reads once what there is for `session`, which hears it by `hear`; or says, once, that it has ended, and by which error.
     pub(super) fn poll_read(
         &mut self,
         session: &mut Session,
         hear: Hear<'_>,
         cx: &mut Context<'_>,
-    ) -> ControlFlow<Option<io::Error>, bool> {
-        for _ in 0..TURNS {
-            let Some(source) = &mut self.source else { return ControlFlow::Continue(false) };
+    ) -> ControlFlow<Option<io::Error>, Heard> {
+        let Some(source) = &mut self.source else { return ControlFlow::Continue(Heard::All) };
+        // Where it was enough before.
+        let mut heard = tell(&mut self.framer, session, hear);
+        if heard == Heard::Some {
             match Pin::new(source).poll_read(cx, self.framer.room()) {
-                Poll::Pending => return ControlFlow::Continue(false),
+                Poll::Pending => heard = Heard::All,
                 Poll::Ready(Ok(0)) => {
                     if let Some(frame) = self.framer.finish() {
                         session.received_last(frame);
@@ -93,9 +105,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
                 }
                 Poll::Ready(Ok(count)) => {
                     self.framer.filled(count);
-                    while let Some(frame) = self.framer.next() {
-                        hear(session, frame);
-                    }
+                    heard = tell(&mut self.framer, session, hear);
                 }
                 Poll::Ready(Err(error)) => {
                     self.source = None;
@@ -103,7 +113,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
                 }
             }
         }
-        ControlFlow::Continue(true)
+        ControlFlow::Continue(heard)
     }
 
     /// Whether nothing more will be read.
@@ -114,5 +124,47 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
     /// Both ends, for ending the connection.
     pub(super) fn ends(&mut self) -> (&mut Option<R>, &mut Option<W>) {
         (&mut self.source, &mut self.sink)
+    }
+}
+
+/// Tells what is there as a whole.
+fn tell(framer: &mut Framer, session: &mut Session, hear: Hear<'_>) -> Heard {
+    while let Some(frame) = framer.next() {
+        if !hear(session, frame) {
+            return Heard::Enough;
+        }
+    }
+    Heard::Some
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::Waker;
+
+    use futures_util::io::{Cursor, sink};
+
+    use super::*;
+    use crate::client::ClientOptions;
+
+    #[test]
+    fn who_has_heard_enough_hears_the_rest_later_and_in_order() {
+        let mut session = Session::new(&"s".into(), ClientOptions::default().settings(), &Arc::default());
+        let text: String = (0..10).map(|n| format!("{n}\n")).collect();
+        let mut lines = Lines::new(Some(Cursor::new(text + "10")), Some(sink()), 100);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut heard = Vec::new();
+        let mut hear = |_: &mut Session, frame: Frame<'_>| {
+            let Frame::Line(line) = frame else { panic!("none is long") };
+            heard.push(String::from_utf8(line.to_owned()).unwrap());
+            !heard.len().is_multiple_of(4)
+        };
+        let mut came = Vec::new();
+        while let ControlFlow::Continue(of_it) = lines.poll_read(&mut session, &mut hear, &mut cx) {
+            came.push(of_it);
+        }
+        assert_eq!(came, [Heard::Enough; 2], "then the end");
+        assert_eq!(heard.join(""), "0123456789");
+        assert_eq!(session.noise().count(), 1, "what was left at the end is no message");
     }
 }

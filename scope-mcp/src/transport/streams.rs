@@ -14,7 +14,7 @@ use scope_core::rt::Handle;
 
 use super::Stream;
 use super::clock::Clock;
-use super::lines::{Hear, Lines};
+use super::lines::{Hear, Heard, Lines, TURNS};
 use super::stream::{Reader, Writer};
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
@@ -53,12 +53,23 @@ impl StreamLink {
 
     pub(super) fn poll(&mut self, session: &mut Session, hear: Hear<'_>, cx: &mut Context<'_>) -> Poll<Gone> {
         let mut more = self.poll_write(session, cx);
-        match self.lines.poll_read(session, hear, cx) {
-            ControlFlow::Continue(again) => more |= again,
-            ControlFlow::Break(error) => {
-                self.seen(error.map_or(HowGone::HungUp, HowGone::Broken));
-                if !self.lingers {
-                    self.clock.rest(Duration::ZERO);
+        for turn in 1..=TURNS {
+            match self.lines.poll_read(session, hear, cx) {
+                ControlFlow::Continue(Heard::All) => break,
+                ControlFlow::Continue(heard) => {
+                    // Answers to what was read: the peer goes on while the rest is read.
+                    more |= self.poll_write(session, cx);
+                    if heard == Heard::Enough || turn == TURNS {
+                        more = true;
+                        break;
+                    }
+                }
+                ControlFlow::Break(error) => {
+                    self.seen(error.map_or(HowGone::HungUp, HowGone::Broken));
+                    if !self.lingers {
+                        self.clock.rest(Duration::ZERO);
+                    }
+                    break;
                 }
             }
         }
@@ -69,7 +80,7 @@ impl StreamLink {
             let gone = if self.lingers { Gone::of_client(peer, how) } else { Gone::new(peer, how, None, None) };
             return Poll::Ready(gone);
         }
-        // Answers to what was read, and what there is to say about time-outs.
+        // What there is to say about time-outs, too.
         more |= self.poll_write(session, cx);
         if more {
             cx.waker().wake_by_ref();

@@ -6,7 +6,6 @@ use serde_json::Value;
 use super::*;
 use crate::jsonrpc::Id;
 use crate::model::{ClientCapabilities, Object, Prompt, PromptArgument, Resource, ResourceTemplate, Tool};
-use crate::server::ask::Questions;
 use crate::server::caller::{Caller, LogFilter};
 use crate::server::shared::Shared;
 use crate::server::{
@@ -71,9 +70,9 @@ const MODERN: Revision = Revision::V2026_07_28;
 fn cx(server: &Server, revision: Revision) -> Context {
     let caller =
         Caller { revision, capabilities: ClientCapabilities::default(), info: None, log: LogFilter::new(None) };
-    let shared = Shared::new(ServeOptions::default(), server.registry.watch());
+    let shared = Shared::new(server.clone(), ServeOptions::default());
     let id = Id::from_json(b"1").unwrap();
-    Context::new(id, Arc::new(caller), Arc::default(), server.clone(), Arc::new(shared), Questions::default())
+    Context::new(id, Arc::new(caller), Arc::default(), Arc::new(shared))
 }
 
 /// What these handlers do is done at once.
