@@ -357,3 +357,39 @@ fn not_send_children_stay_at_home() {
         }
     });
 }
+
+/// In the first poll of three nurseries, the scopes around are only borrowed: several threads ask for them at once, and find
+/// the same ones; what they cancel there is seen further in.
+#[test]
+fn threads_ask_for_the_scopes_around_in_a_first_poll() {
+    for cancelled in [false, true] {
+        for _ in 0..EACH {
+            let out = block_on(nursery(async |outer| {
+                nursery(async |middle| {
+                    nursery(async |inner| {
+                        let scopes = thread::scope(|threads| {
+                            let ask = || {
+                                let of_inner = inner.scope().id();
+                                if cancelled {
+                                    outer.cancel("by a thread");
+                                }
+                                (of_inner, middle.scope().id(), outer.scope().id())
+                            };
+                            let asking: Vec<_> = (0..THREADS).map(|_| threads.spawn(ask)).collect();
+                            asking.into_iter().map(|asking| asking.join().unwrap()).collect::<Vec<_>>()
+                        });
+                        assert!(scopes.windows(2).all(|two| two[0] == two[1]), "{scopes:?}");
+                        assert_eq!((inner.is_cancelled(), middle.is_cancelled()), (cancelled, cancelled));
+                        turn().await;
+                        Ok(())
+                    })
+                    .await?;
+                    Ok(())
+                })
+                .await?;
+                Ok(())
+            }));
+            assert_eq!(out.is_err_and(|error| error.is_cancelled()), cancelled);
+        }
+    }
+}
