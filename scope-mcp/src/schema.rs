@@ -125,6 +125,11 @@ impl Schema {
     }
 }
 
+/// Whether `text` surely is JSON, a single value and nothing else: found out in less time than it takes to read it.
+pub(crate) fn is_json(text: &str) -> bool {
+    plain::ANY.fits_text(text)
+}
+
 fn validator(schema: &Value) -> Result<Validator, SchemaError> {
     jsonschema::options()
         .offline()

@@ -3,6 +3,8 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::write::text_result;
+
 /// Bytes that most parameters do not need more of.
 const USUAL: usize = 128;
 
@@ -15,6 +17,14 @@ impl Json {
     /// Takes over what was made of JSON, as JSON.
     pub(crate) fn trusted(text: String) -> Json {
         Json(text)
+    }
+
+    /// The result of a call of a tool that gave this text and nothing else.
+    pub(crate) fn of_text(text: &str) -> Json {
+        let mut json = Vec::with_capacity(text.len() + USUAL);
+        text_result(&mut json, text);
+        // All of it is text.
+        Json(String::from_utf8(json).unwrap_or_default())
     }
 
     pub(crate) fn get(&self) -> &str {

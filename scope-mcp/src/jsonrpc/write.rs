@@ -62,10 +62,16 @@ pub(crate) fn text_answer(id: &Id, text: &str) -> Vec<u8> {
     let mut line = begin(id.as_bytes().len() + text.len());
     line.extend_from_slice(b",\"id\":");
     line.extend_from_slice(id.as_bytes());
-    line.extend_from_slice(b",\"result\":{\"content\":[{\"type\":\"text\",\"text\":");
-    string(&mut line, text);
-    line.extend_from_slice(b"}]}");
+    line.extend_from_slice(b",\"result\":");
+    text_result(&mut line, text);
     end(line)
+}
+
+/// The result of a call of a tool that gave one text.
+pub(super) fn text_result(json: &mut Vec<u8>, text: &str) {
+    json.extend_from_slice(b"{\"content\":[{\"type\":\"text\",\"text\":");
+    string(json, text);
+    json.extend_from_slice(b"}]}");
 }
 
 /// A string as JSON: most have nothing in them that would have to be written otherwise.

@@ -57,7 +57,7 @@ pub(super) struct Plain {
 }
 
 /// What everything follows.
-static ANY: Plain = ANYTHING;
+pub(super) static ANY: Plain = ANYTHING;
 const ANYTHING: Plain = Plain {
     types: ALL,
     texts: None,

@@ -30,6 +30,7 @@ use crate::model::{
     InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams, TaskSupport,
 };
 use crate::peer::{Outcome, Pace, Respond, Work};
+use crate::schema::is_json;
 use crate::session::{Arrived, Session};
 use crate::{Era, Revision};
 
@@ -117,32 +118,43 @@ impl Respond for Dispatch {
         if self.closing {
             return None;
         }
-        let (members, said) = match call.members.strip_prefix("\"_meta\":") {
-            None => (call.members, None),
-            Some(rest) => {
-                let said = self.said.as_ref()?;
-                (rest.strip_prefix(&*said.text)?.strip_prefix(',')?, Some(said))
-            }
-        };
-        let (name, arguments) = ToolCall::parts(members)?;
-        let tool = self.shared.server.registry().tool(name)?;
-        if !tool.pace().is_quick() || tool.task_support() != TaskSupport::Forbidden {
+        let Usual { tool, arguments, caller, meta } = self.usual(call.members)?;
+        if !tool.pace().is_quick() {
             return None;
         }
         let reads = Arc::clone(tool.taking(arguments)?);
-        let (caller, meta) = match said {
-            Some(said) => (&said.caller, &said.meta),
-            None => (self.shared.legacy.get()?, &self.no_meta),
-        };
-        let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
         let pace = tool.pace().clone();
+        let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
         Some((Calling::new(tool, reads, call.members.into(), arguments.len(), cx), pace))
     }
+}
+
+/// A [`Simple`] call in the form that nearly all have.
+struct Usual<'a> {
+    tool: Arc<CheckedTool>,
+    /// If they are JSON: nobody has looked.
+    arguments: &'a str,
+    caller: &'a Arc<Caller>,
+    meta: &'a Arc<Object>,
 }
 
 impl Dispatch {
     pub(super) fn new(shared: Arc<Shared>) -> Dispatch {
         Dispatch { shared, said: None, no_meta: Arc::default(), closing: false }
+    }
+
+    /// The call whose parameters have these members, if it is of that form.
+    fn usual<'a>(&'a self, members: &'a str) -> Option<Usual<'a>> {
+        let (members, caller, meta) = match members.strip_prefix("\"_meta\":") {
+            None => (members, self.shared.legacy.get()?, &self.no_meta),
+            Some(rest) => {
+                let said = self.said.as_ref()?;
+                (rest.strip_prefix(&*said.text)?.strip_prefix(',')?, &said.caller, &said.meta)
+            }
+        };
+        let (name, arguments) = ToolCall::parts(members)?;
+        let tool = self.shared.server.registry().tool(name)?;
+        (tool.task_support() == TaskSupport::Forbidden).then_some(Usual { tool, arguments, caller, meta })
     }
 
     pub(super) fn refuse_more(&mut self) {
@@ -157,6 +169,17 @@ impl Dispatch {
         if params.is_some_and(|params| !params.get().starts_with('{')) {
             // The fields of a list could be read one by one, and nobody would mean that.
             return Err(Rejection::invalid_params("the parameters of a request must be an object"));
+        }
+        if &*arrived.method == "tools/call"
+            && let Some(params) = params.map(RawValue::get)
+            && let Some(members) = params.strip_prefix('{').and_then(|it| it.strip_suffix('}'))
+            && let Some(Usual { tool, arguments, caller, meta }) = self.usual(members)
+            && is_json(arguments)
+        {
+            let end = params.len() - 1;
+            let simple = Simple { tool, arguments: Some(end - arguments.len()..end) };
+            let (caller, meta) = (Arc::clone(caller), Arc::clone(meta));
+            return Ok(self.call(simple, arrived, caller, meta));
         }
         let head: Head<'_> = read(params)?;
         let simple = match params {

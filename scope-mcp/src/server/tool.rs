@@ -278,7 +278,11 @@ impl CheckedTool {
         }
         let running = reads(arguments.get(), cx);
         drop(arguments);
-        Ok(written(&self.came_to(running.await, revision)?)?)
+        let mut result = self.came_to(running.await, revision)?;
+        Ok(match result.take_text() {
+            Some(text) => Json::of_text(&text),
+            None => written(&result)?,
+        })
     }
 
     /// The function that it is, if it surely takes these arguments: JSON in which nothing is missing or wrong.
