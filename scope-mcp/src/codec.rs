@@ -154,6 +154,9 @@ impl Framer {
     /// no part of a line.
     #[expect(clippy::should_implement_trait, reason = "what it gives borrows from it, and more may come after `None`")]
     pub fn next(&mut self) -> Option<Frame<'_>> {
+        if self.start == self.end {
+            return None;
+        }
         loop {
             let Some(at) = memchr(b'\n', &self.buffer[self.searched..self.end]) else {
                 self.searched = self.end;

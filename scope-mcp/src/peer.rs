@@ -121,7 +121,7 @@ impl Peer {
         if any_begun {
             // What was answered at once, or left by others meanwhile.
             self.unsent = None;
-            self.take(rt, cx);
+            self.take_asks(rt, cx);
         }
         for key in self.session.cancelled_requests() {
             if let Some(cancel) = self.running.get(&key) {
@@ -148,6 +148,10 @@ impl Peer {
         for id in self.abandoned.poll_take(cx) {
             self.session.abandon(id);
         }
+        self.take_asks(rt, cx);
+    }
+
+    fn take_asks(&mut self, rt: &Handle, cx: &Context<'_>) {
         let mut asks = std::mem::take(&mut self.asks);
         self.desk.take(&mut asks, cx);
         if !asks.is_empty() {
