@@ -190,7 +190,7 @@ impl Client {
     /// Safe: when the future is dropped the server is told to stop (`notifications/cancelled`), and its answer, should
     /// it come, is ignored.
     pub async fn request_raw(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Box<RawValue>, CallError> {
-        self.request_raw_with(method, params, &CallOptions::default()).await
+        self.request_raw_with(method, params, CallOptions::usual()).await
     }
 
     /// As [`request_raw`](Client::request_raw), with other options.
@@ -211,7 +211,7 @@ impl Client {
         }
         let params = params.map(Written::from);
         if options.one_round {
-            let given = self.request(&name, params.as_ref(), options.terms(&self.shared.options)).await?;
+            let given = self.request(&name, params.map(Cow::Owned), options.terms(&self.shared.options)).await?;
             return Ok(given.into_raw());
         }
         Ok(self.converse(&name, params, options).await?.into_raw())
@@ -260,7 +260,7 @@ impl Client {
         self.handle.is_closed()
     }
 
-    async fn request(&self, name: &CallName<'_>, params: Option<&Written>, terms: Terms<'_>) -> Answer {
+    async fn request(&self, name: &CallName<'_>, params: Option<Cow<'_, Written>>, terms: Terms<'_>) -> Answer {
         match self.begin(self.shared.next_id(), name.clone(), params, terms).await?.await {
             Err(error) if error.is_closed() => {
                 // What ended the connection may be what ends the caller too, who is to hear of that and not of this.
@@ -277,7 +277,7 @@ impl Client {
         &self,
         id: u64,
         name: CallName<'n>,
-        params: Option<&Written>,
+        params: Option<Cow<'_, Written>>,
         terms: Terms<'_>,
     ) -> Result<Pending<'n>, CallError> {
         let Terms { timeout, max_timeout, progress, meta } = terms;

@@ -158,6 +158,9 @@ impl Framer {
             return None;
         }
         loop {
+            if self.start == self.end {
+                return None;
+            }
             let Some(at) = memchr(b'\n', &self.buffer[self.searched..self.end]) else {
                 self.searched = self.end;
                 self.skip_if_too_long();

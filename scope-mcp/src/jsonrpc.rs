@@ -23,7 +23,7 @@ pub(crate) use members::Members;
 pub use rejection::Rejection;
 pub(crate) use text_result::TextResult;
 pub(crate) use write::{
-    Answer, notification, rejection_answer, request, request_with_meta, result_answer, text_answer,
+    Answer, notification, rejection_answer, request, request_around, request_with_meta, result_answer, text_answer,
 };
 
 /// The line is not JSON.

@@ -8,6 +8,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use super::connection::Spoken;
 use super::input::Outcome;
 use super::{CallOptions, Client, ServerInfo};
+use crate::Era;
 use crate::decode::decode;
 use crate::error::{CallError, CallName};
 use crate::jsonrpc::Written;
@@ -30,10 +31,14 @@ impl Client {
         let timeout = options.timeout.unwrap_or(limits.call_timeout);
         // One that became a task is seen to go on.
         let longest = options.max_timeout.unwrap_or(limits.max_call_timeout).max(timeout);
-        let start = self.allow(longest);
+        // Only one of the modern era becomes one.
+        let legacy = self.shared.spoken.get().is_some_and(|spoken| spoken.revision.era() == Era::Legacy);
+        let start = if legacy { None } else { Some(self.allow(longest)) };
         match self.converse(name, params, options).await? {
             Outcome::Result(result) => Ok(result),
-            Outcome::Task(task) => self.follow(name, &task, start).await.map(Given::Raw),
+            Outcome::Task(task) => {
+                self.follow(name, &task, start.unwrap_or_else(|| self.allow(longest))).await.map(Given::Raw)
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 //! The owner of a connection: the task that starts the server, speaks with it and ends it.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -174,7 +175,8 @@ impl Shared {
         let params = Written::of(&params).ok()?;
         let id = self.next_id();
         // There is something to be cleaned up only where the server is open.
-        let line = self.spoken.get()?.stamp.request(id, method, Some(&params), false, &Object::new()).ok()?;
+        let line =
+            self.spoken.get()?.stamp.request(id, method, Some(Cow::Owned(params)), false, &Object::new()).ok()?;
         Some(NewCall::new(id, method, line, self.options.call_timeout, Reply::to_nobody()))
     }
 }

@@ -121,7 +121,7 @@ impl Client {
         let mut terms = options.terms(&self.shared.options);
         let revision = self.spoken(name).await?.revision;
         if revision.era() == Era::Legacy {
-            return self.request(name, params.as_ref(), terms).await.map(Outcome::Result);
+            return self.request(name, params.map(Cow::Owned), terms).await.map(Outcome::Result);
         }
         let Terms { timeout, max_timeout, .. } = terms;
         // Progress gives each round its time anew, within the limit for all.
@@ -133,7 +133,7 @@ impl Client {
         for round in 1..=max_rounds {
             let left = if round == 1 { limit } else { self.left(allowance) };
             (terms.timeout, terms.max_timeout) = (timeout.min(left), left);
-            let answer = self.request(name, next.as_ref().or(params.as_ref()), terms.again()).await;
+            let answer = self.request(name, next.as_ref().or(params.as_ref()).map(Cow::Borrowed), terms.again()).await;
             let result = if round == 1 { answer? } else { answer.map_err(|error| error.in_a_later_round(limit))? };
             let result = match result {
                 // Complete, by its form.

@@ -1,5 +1,6 @@
 //! How a connection begins: which era the server belongs to, and what it says of itself.
 
+use std::borrow::Cow;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -222,7 +223,7 @@ impl Connection {
     ) -> Result<Pending<'static>, OpenKind> {
         let params = Written::of(params).map_err(|error| OpenKind::Other(error.to_string()))?;
         let id = self.shared.next_id();
-        let line = stamp.request(id, method, Some(&params), false, &Object::new());
+        let line = stamp.request(id, method, Some(Cow::Owned(params)), false, &Object::new());
         let line = line.map_err(|why| OpenKind::Other(why.to_owned()))?;
         let name = CallName { server: Arc::clone(&self.shared.server), method: method.into(), subject: None };
         let (reply, pending) = pair(id, name, &self.shared.abandoned);

@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -321,6 +321,12 @@ impl CallOptions {
     /// As the client's options say.
     pub fn new() -> Self {
         CallOptions::default()
+    }
+
+    /// As [`new`](CallOptions::new), made once.
+    pub(super) fn usual() -> &'static CallOptions {
+        static USUAL: LazyLock<CallOptions> = LazyLock::new(CallOptions::new);
+        &USUAL
     }
 
     /// Sets [`timeout`](CallOptions::timeout).

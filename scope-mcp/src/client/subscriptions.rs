@@ -1,5 +1,6 @@
 //! Changes that a server tells of on request: `subscriptions/listen` in the modern era, and what came before it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -154,7 +155,7 @@ impl Client {
             meta: &options.meta,
         };
         let begun = async {
-            let pending = self.begin(id, name.to_owned(), Some(&params), without_end).await?;
+            let pending = self.begin(id, name.to_owned(), Some(Cow::Owned(params)), without_end).await?;
             // The beginning first: what has ended already may have begun before, and brought something.
             match select(poll_fn(|cx| queue.poll_beginning(cx)), pending).await {
                 Either::Left((Some(acknowledged), pending)) => Ok((acknowledged, pending)),

@@ -1,6 +1,7 @@
 //! Tools that go on after the call has been answered: tasks, in the form of 2025-11-25 and in that of the extension from
 //! 2026-07-28 on.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
 use std::pin::pin;
@@ -126,7 +127,8 @@ impl Client {
             };
         }
         let params = call_params(&name, tool, arguments, Some(task))?;
-        let begun = self.request(&name, Some(&params), options.terms(&self.shared.options)).await?.into_raw();
+        let begun =
+            self.request(&name, Some(Cow::Owned(params)), options.terms(&self.shared.options)).await?.into_raw();
         self.take_up(info, &name, &begun)
     }
 
@@ -335,7 +337,7 @@ impl ToolTask {
                     let left = self.client.left(allowance);
                     let options = CallOptions::default().round(left, left, None);
                     let terms = options.terms(&self.client.shared.options);
-                    self.result = Some(self.client.request(&name, Some(&params), terms).await?.into_raw());
+                    self.result = Some(self.client.request(&name, Some(Cow::Owned(params)), terms).await?.into_raw());
                     return Ok(());
                 }
                 TaskStatus::Completed => {

@@ -119,7 +119,7 @@ impl Client {
     where
         A: Serialize + Sync + ?Sized,
     {
-        self.call_tool_with(tool, arguments, &CallOptions::default()).await
+        self.call_tool_with(tool, arguments, CallOptions::usual()).await
     }
 
     /// As [`call_tool`](Client::call_tool), with other options.

@@ -1,14 +1,16 @@
 //! Adds members to a JSON object without touching the spelling of the rest.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use memchr::memmem::{self, Finder};
 use serde_json::value::RawValue;
 
 /// A member: its key, and its value as JSON.
 pub(crate) type Member<'a> = (&'a str, &'a str);
 
 /// The key of what is about the message itself, as it is looked for.
-pub(super) const META: &str = "\"_meta\"";
+const META: &str = "\"_meta\"";
 
 /// Why nothing could be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +22,7 @@ pub(crate) fn splice(object: &str, members: &[Member<'_>], meta: &[Member<'_>]) 
     let more: usize = members.iter().chain(meta).map(|(key, value)| key.len() + value.len() + 4).sum();
     let mut text = String::with_capacity(object.len() + more + 16);
     text.push('{');
-    if !may_have(object.as_bytes(), META)
+    if !may_have_meta(object.as_bytes())
         && !members.iter().any(|(key, _)| may_have(object.as_bytes(), &format!("\"{key}\"")))
     {
         if !meta.is_empty() {
@@ -60,10 +62,17 @@ pub(crate) fn splice(object: &str, members: &[Member<'_>], meta: &[Member<'_>]) 
     RawValue::from_string(text).map_err(|_| NoObject("it is not proper JSON"))
 }
 
+/// Whether `object` may have a `_meta`, as [`may_have`] says it.
+pub(super) fn may_have_meta(object: &[u8]) -> bool {
+    /// Made once: nearly every request is searched.
+    static META_FINDER: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(META));
+    META_FINDER.find(object).is_some()
+}
+
 /// Whether `object` may have the member whose key, in quotes, is `quoted`. A key that is written with an escape is there
 /// without being found. Then it stands there twice: who writes so, and what we add, is its own doing.
-pub(super) fn may_have(object: &[u8], quoted: &str) -> bool {
-    memchr::memmem::find(object, quoted.as_bytes()).is_some()
+fn may_have(object: &[u8], quoted: &str) -> bool {
+    memmem::find(object, quoted.as_bytes()).is_some()
 }
 
 fn open_meta(text: &mut String, meta: &[Member<'_>]) {

@@ -1,8 +1,10 @@
 //! What stands in the `_meta` of every request of ours.
 
+use std::borrow::Cow;
+
 use serde_json::value::RawValue;
 
-use super::splice::{META, Member, NoObject, may_have, member, splice};
+use super::splice::{Member, NoObject, may_have_meta, member, splice};
 use crate::Revision;
 use crate::jsonrpc::{self, Written};
 use crate::model::Object;
@@ -50,23 +52,26 @@ impl Stamp {
         &self,
         id: u64,
         method: &str,
-        params: Option<&Written>,
+        params: Option<Cow<'_, Written>>,
         progress: bool,
         more: &Object,
     ) -> Result<Vec<u8>, &'static str> {
         if !self.text.is_empty() && !progress && more.is_empty() {
             // As nearly all are: nothing has to be read.
-            let params = params.map_or(b"{}".as_slice(), Written::as_bytes);
+            let params = params.as_deref().map_or(b"{}".as_slice(), Written::as_bytes);
             if let Some(rest) = params.trim_ascii_start().strip_prefix(b"{")
-                && !may_have(params, META)
+                && !may_have_meta(params)
             {
                 return Ok(jsonrpc::request_with_meta(id, method, &self.text, rest));
             }
         }
         if self.members.is_empty() && !progress && more.is_empty() {
-            return Ok(jsonrpc::request(id, method, params.map(Written::as_bytes)));
+            return Ok(match params {
+                Some(Cow::Owned(params)) => jsonrpc::request_around(id, method, params),
+                params => jsonrpc::request(id, method, params.as_deref().map(Written::as_bytes)),
+            });
         }
-        let params = params.map(|params| params.as_raw().ok_or("it is not proper JSON")).transpose()?;
+        let params = params.as_deref().map(|params| params.as_raw().ok_or("it is not proper JSON")).transpose()?;
         let stamped = self.on(params, progress.then_some(id), more)?;
         Ok(jsonrpc::request(id, method, stamped.as_deref().or(params).map(|raw| raw.get().as_bytes())))
     }

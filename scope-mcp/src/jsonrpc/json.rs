@@ -5,8 +5,8 @@ use serde_json::value::RawValue;
 
 use super::write::text_result;
 
-/// Bytes that most parameters do not need more of.
-const USUAL: usize = 128;
+/// Bytes that most parameters do not need more of, nor the request that is made of them.
+const USUAL: usize = 192;
 
 /// Text that is known to be JSON, for it was read or written as such: a [`RawValue`] that parts can be added to without
 /// all of it being read again.
@@ -65,6 +65,10 @@ impl Written {
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
     }
 
     /// The same, to be looked into.

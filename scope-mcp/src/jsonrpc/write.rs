@@ -1,15 +1,34 @@
 //! Messages as we write them: one line each, with its newline.
 
-use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Id, Json, Rejection};
+use super::{Id, Json, Rejection, Written};
+
+const BEGIN: &[u8] = b"{\"jsonrpc\":\"2.0\"";
+const PARAMS: &[u8] = b",\"params\":";
+
+/// Bytes around what is in a message.
+const AROUND: usize = 96;
 
 /// A request of ours. Our ids are whole numbers.
 pub(crate) fn request(id: u64, method: &str, params: Option<&[u8]>) -> Vec<u8> {
     let mut line = begin(method.len() + params.map_or(0, <[u8]>::len));
     id_and_method(&mut line, id, method);
     params_member(&mut line, params);
+    end(line)
+}
+
+/// The same, made of its parameters, which need not be kept.
+pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Vec<u8> {
+    let mut line = params.into_bytes();
+    to_one_line(&mut line);
+    let params = line.len();
+    line.reserve(method.len() + AROUND);
+    line.extend_from_slice(BEGIN);
+    id_and_method(&mut line, id, method);
+    line.extend_from_slice(PARAMS);
+    let head = line.len() - params;
+    line.rotate_right(head);
     end(line)
 }
 
@@ -107,21 +126,40 @@ pub(crate) fn rejection_answer(id: Option<&str>, rejection: &Rejection) -> Vec<u
 
 /// Room for `more` bytes, and for what stands around them.
 fn begin(more: usize) -> Vec<u8> {
-    let mut line = Vec::with_capacity(more + 96);
-    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\"");
+    let mut line = Vec::with_capacity(more + AROUND);
+    line.extend_from_slice(BEGIN);
     line
 }
 
 fn id_and_method(line: &mut Vec<u8>, id: u64, method: &str) {
     line.extend_from_slice(b",\"id\":");
-    json(line, &id);
+    number(line, id);
     line.extend_from_slice(b",\"method\":");
-    json(line, method);
+    if method.bytes().fold(true, |all, byte| all & (byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')) {
+        line.push(b'"');
+        line.extend_from_slice(method.as_bytes());
+        line.push(b'"');
+    } else {
+        json(line, method);
+    }
+}
+
+fn number(line: &mut Vec<u8>, mut number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return line.extend_from_slice(&digits[at..]);
+        }
+    }
 }
 
 fn params_member(line: &mut Vec<u8>, params: Option<&[u8]>) {
     if let Some(params) = params {
-        line.extend_from_slice(b",\"params\":");
+        line.extend_from_slice(PARAMS);
         raw(line, params);
     }
 }
@@ -131,18 +169,22 @@ fn end(mut line: Vec<u8>) -> Vec<u8> {
     line
 }
 
-/// A number or a string.
-fn json<T: Serialize + ?Sized>(line: &mut Vec<u8>, value: &T) {
+/// Any string.
+fn json(line: &mut Vec<u8>, value: &str) {
     let written = serde_json::to_writer(line, value);
-    debug_assert!(written.is_ok(), "neither can fail to be written into memory");
+    debug_assert!(written.is_ok(), "it cannot fail to be written into memory");
 }
 
 /// Copies JSON text. A line break in it can only be white space between tokens, and would end our line too early.
 fn raw(line: &mut Vec<u8>, json: &[u8]) {
     let from = line.len();
     line.extend_from_slice(json);
+    to_one_line(&mut line[from..]);
+}
+
+fn to_one_line(json: &mut [u8]) {
     if memchr::memchr2(b'\n', b'\r', json).is_some() {
-        for byte in &mut line[from..] {
+        for byte in json {
             if matches!(byte, b'\n' | b'\r') {
                 *byte = b' ';
             }
@@ -165,6 +207,15 @@ mod tests {
             text(request(3, "tools/call", Some(params.get().as_bytes()))),
             "{\"jsonrpc\":\"2.0\",\"id\":3,\"method\":\"tools/call\",\"params\":{\"a\":  [1,   2]}}\n"
         );
+        for id in [0, 7, 10, u64::MAX] {
+            for method in ["tools/call", "a\"b", "a\\", "a b", "é"] {
+                let params: Box<RawValue> = serde_json::from_str("{\"a\":\n 1}").unwrap();
+                let line = request(id, method, Some(params.get().as_bytes()));
+                assert_eq!(line, request_around(id, method, params.into()));
+                let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
+                assert_eq!((&read["id"], &read["method"]), (&id.into(), &method.into()));
+            }
+        }
         assert_eq!(text(notification("a\"b", None)), "{\"jsonrpc\":\"2.0\",\"method\":\"a\\\"b\"}\n");
         let id = Id::from_json(b"\"x\\n\"").unwrap();
         assert_eq!(text(result_answer(&id, "{}")), "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"result\":{}}\n");

@@ -55,13 +55,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
             let Some(sink) = &mut self.sink else { return Ok(false) };
             let moved = if session.has_output() {
                 self.unflushed = true;
-                let mut pieces = [IoSlice::new(&[]); LINES];
-                let mut count = 0;
-                for (place, piece) in pieces.iter_mut().zip(session.output()) {
-                    *place = piece;
-                    count += 1;
-                }
-                Pin::new(sink).poll_write_vectored(cx, &pieces[..count]).map(|written| match written {
+                write(Pin::new(sink), session, cx).map(|written| match written {
                     Ok(0) => Err(io::ErrorKind::WriteZero.into()),
                     written => written,
                 })
@@ -135,6 +129,27 @@ fn tell(framer: &mut Framer, session: &mut Session, hear: Hear<'_>) -> Heard {
         }
     }
     Heard::Some
+}
+
+/// Writes what it can of what `session` has to say.
+fn write<W: AsyncWrite>(sink: Pin<&mut W>, session: &Session, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut output = session.output();
+    match (output.next(), output.next()) {
+        (Some(only), None) => sink.poll_write(cx, &only),
+        _ => write_lines(sink, session, cx),
+    }
+}
+
+/// By itself: the room for so many is made ready each time.
+#[inline(never)]
+fn write_lines<W: AsyncWrite>(sink: Pin<&mut W>, session: &Session, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut pieces = [IoSlice::new(&[]); LINES];
+    let mut count = 0;
+    for (place, piece) in pieces.iter_mut().zip(session.output()) {
+        *place = piece;
+        count += 1;
+    }
+    sink.poll_write_vectored(cx, &pieces[..count])
 }
 
 #[cfg(test)]
