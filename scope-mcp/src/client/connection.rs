@@ -158,8 +158,9 @@ impl Shared {
     /// # Errors
     /// The call, where it is to be left at the desk.
     pub(super) fn call(&self, call: NewCall) -> Result<(), NewCall> {
-        // Who watches the wire is called in the connection's task only.
-        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return Err(call) };
+        // Who watches the wire is called in the connection's task only; and calls that were left before come first.
+        let may = self.options.wire.is_none() && self.desk.is_empty();
+        let Some(clock) = self.clock.get().filter(|_| may) else { return Err(call) };
         if self.hatch.call(clock.now(), call)? {
             self.desk.wake();
         }

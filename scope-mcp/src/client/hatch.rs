@@ -48,17 +48,13 @@ struct State {
     held: Option<Box<Held>>,
     /// The connection's task, where it found nothing.
     wanted: Option<Waker>,
-    /// Calls were left at the desk since it took them last: later ones go there too, to keep their order.
-    passed: bool,
     closed: bool,
 }
 
 impl Hatch {
     /// For a caller.
     fn try_take(&self) -> Option<Taken<'_>> {
-        let mut state = self.state();
-        let held = if state.passed { None } else { state.held.take() };
-        state.passed |= held.is_none();
+        let held = self.state().held.take();
         held.map(|held| Taken { hatch: self, held: Some(held) })
     }
 
@@ -79,7 +75,6 @@ impl Hatch {
         loop {
             let mut state = self.state();
             if let Some(held) = state.held.take() {
-                state.passed = false;
                 return Poll::Ready(Taken { hatch: self, held: Some(held) });
             }
             // Neither cloned nor dropped under the lock.
@@ -198,7 +193,6 @@ mod tests {
         assert_eq!(wakes.count(), 0);
         drop(taken);
         assert_eq!(wakes.count(), 1);
-        assert!(hatch.try_take().is_none(), "one that was left at the desk comes first");
         assert!(hatch.poll_take(&cx).is_ready());
         assert!(hatch.try_take().is_some());
         assert_eq!(wakes.count(), 1, "it is not waited for any more");

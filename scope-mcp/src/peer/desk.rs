@@ -128,6 +128,11 @@ impl Desk {
         self.waker.wake();
     }
 
+    /// Whether nothing waits here.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state().asks.is_empty()
+    }
+
     /// Wakes the one who takes, for what was not left here.
     pub(crate) fn wake(&self) {
         self.waker.wake();
