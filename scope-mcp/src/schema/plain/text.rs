@@ -7,9 +7,6 @@ use super::{ANY, ARRAY, BOOLEAN, INTEGER, NO_MEMBER, NULL, NUMBER, OBJECT, Other
 /// What is nested deeper is left to others.
 const MAX_DEPTH: u32 = 100;
 
-/// In so many bytes an end is found sooner one by one.
-const SHORT: usize = 32;
-
 /// So many digits are a whole number that needs no care.
 const MAX_DIGITS: usize = 18;
 
@@ -118,13 +115,6 @@ impl<'a> Rest<'a> {
     fn string(&mut self) -> Option<Option<&'a str>> {
         let text = self.0.strip_prefix('"')?;
         let bytes = text.as_bytes();
-        let ends = |byte: &u8| matches!(byte, b'"' | b'\\') || *byte < b' ';
-        if let Some(stop) = bytes.iter().take(SHORT).position(ends)
-            && bytes[stop] == b'"'
-        {
-            self.0 = &text[stop + 1..];
-            return Some(Some(&text[..stop]));
-        }
         let (mut at, mut escaped) = (0, false);
         loop {
             let stop = at + memchr2(b'"', b'\\', &bytes[at..])?;
