@@ -10,10 +10,13 @@ use scope_core::{Failure, Spawner, Spawns};
 use super::desk::{Ask, Desk};
 use super::pace::AtOnce;
 use super::request::{self, Cancel};
-use super::{BURST, Respond, take_over};
+use super::{Respond, take_over};
 use crate::codec::Frame;
 use crate::jsonrpc::{self, Rejection};
 use crate::session::Session;
+
+/// So many are answered before the wire gets its turn: the peer goes on with those while the next are looked at.
+const ANSWERS: usize = 32;
 
 /// Hears what is read in one poll.
 pub(super) struct Quick<'a, R> {
@@ -30,7 +33,7 @@ pub(super) struct Quick<'a, R> {
 impl<R: Respond> Quick<'_, R> {
     pub(super) fn hear(&mut self, session: &mut Session, frame: Frame<'_>) -> bool {
         match frame {
-            Frame::Line(line) if self.call(session, line).is_some() => self.begun < BURST,
+            Frame::Line(line) if self.call(session, line).is_some() => !self.begun.is_multiple_of(ANSWERS),
             other => session.hear(other),
         }
     }

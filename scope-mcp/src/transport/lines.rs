@@ -10,7 +10,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use crate::codec::{Frame, Framer};
 use crate::session::Session;
 
-/// Who is told what was read. `false` when that was enough for now.
+/// Who is told what was read. `false` when that was enough before something is written.
 pub(crate) type Hear<'a> = &'a mut dyn FnMut(&mut Session, Frame<'_>) -> bool;
 
 /// What came of reading.
@@ -20,7 +20,7 @@ pub(super) enum Heard {
     All,
     /// There may be more.
     Some,
-    /// There may be more, and it was enough for now.
+    /// There may be more, and whoever hears has something to say first.
     Enough,
 }
 

@@ -56,14 +56,8 @@ impl StreamLink {
         for turn in 1..=TURNS {
             match self.lines.poll_read(session, hear, cx) {
                 ControlFlow::Continue(Heard::All) => break,
-                ControlFlow::Continue(heard) => {
-                    // Answers to what was read: the peer goes on while the rest is read.
-                    more |= self.poll_write(session, cx);
-                    if heard == Heard::Enough || turn == TURNS {
-                        more = true;
-                        break;
-                    }
-                }
+                // That was enough, or all that was read at once: the peer goes on with the answers while more is heard.
+                ControlFlow::Continue(_) => more |= self.poll_write(session, cx) || turn == TURNS,
                 ControlFlow::Break(error) => {
                     self.seen(error.map_or(HowGone::HungUp, HowGone::Broken));
                     if !self.lingers {
