@@ -1,6 +1,11 @@
 use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake};
+use std::thread::{self, Thread};
 use std::time::Duration;
 
+use scope_core::blocking;
 use scope_mcp::model::ContentKind;
 use scope_mcp::{CallOptions, Client};
 use serde_json::json;
@@ -45,6 +50,37 @@ on_every_runtime! {
         assert!(error.is_invalid_params() && error.is_not_sent(), "{error}");
         let result = client.call_tool("in-pieces", &json!({})).await?;
         assert_eq!(text(&result), "é in pieces 🦀");
+    }
+}
+
+on_every_runtime! {
+    async fn a_thread_of_no_runtime_calls_as_well(n, TEST) {
+        struct Unpark(Thread);
+        impl Wake for Unpark {
+            fn wake(self: Arc<Self>) {
+                self.0.unpark();
+            }
+        }
+        fn wait_for<T>(future: impl Future<Output = T>) -> T {
+            let mut future = pin!(future);
+            let waker = Arc::new(Unpark(thread::current())).into();
+            loop {
+                if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                    return output;
+                }
+                thread::park();
+            }
+        }
+        let client = open(n, TEST.peer("good")).await?;
+        let texts = blocking(move |_| {
+            let calling = thread::spawn(move || {
+                let call = |at: usize| wait_for(client.call_tool("echo", &json!({ "message": at.to_string() })));
+                (0..20).map(|at| call(at).map(|result| text(&result).to_owned())).collect::<Result<Vec<_>, _>>()
+            });
+            calling.join().expect("it does not panic")
+        });
+        let expected: Vec<String> = (0..20).map(|at| at.to_string()).collect();
+        assert_eq!(texts.await??, expected);
     }
 }
 

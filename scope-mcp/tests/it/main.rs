@@ -57,6 +57,7 @@ fn main() {
         calls {
             tools_are_listed_over_all_pages_and_nothing_of_them_is_lost
             a_tool_succeeds_fails_or_is_not_there
+            a_thread_of_no_runtime_calls_as_well
             raw_requests_go_and_come_as_they_are
             many_tasks_call_at_once_and_each_gets_its_own_answer
             a_large_answer_and_a_large_question_pass
