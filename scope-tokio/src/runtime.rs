@@ -14,6 +14,7 @@ use tokio::runtime::{EnterGuard, Handle, TryCurrentError};
 use tokio::time::Sleep;
 
 use crate::launch;
+use crate::recent::Recent;
 use crate::timer::Timer;
 
 /// A tokio runtime, as scope-core sees it.
@@ -28,6 +29,7 @@ use crate::timer::Timer;
 pub struct TokioRuntime {
     handle: Handle,
     missing: Arc<Missing>,
+    recent: Arc<Recent>,
 }
 
 /// Drivers that were asked for in vain, so that tokio is asked only once.
@@ -40,7 +42,8 @@ struct Missing {
 impl TokioRuntime {
     /// The runtime behind `handle`.
     pub fn new(handle: Handle) -> Self {
-        TokioRuntime { handle, missing: Arc::default() }
+        let recent = Arc::new(Recent::of(&handle));
+        TokioRuntime { handle, missing: Arc::default(), recent }
     }
 
     /// The runtime this thread is in.
@@ -65,6 +68,10 @@ impl TokioRuntime {
         F: Future<Output = ()> + Send + 'static,
     {
         launch::task(&self.handle, future)
+    }
+
+    pub(crate) fn recent(&self) -> &Recent {
+        &self.recent
     }
 
     /// `None` in the destructors of a thread's locals, where tokio has no context any more and `enter` panics.

@@ -82,7 +82,7 @@ impl Launch for OnTokio {
     {
         let runtime: &TokioRuntime = runtime.downcast_ref().ok_or(LaunchError::OtherRuntime)?;
         // After shutdown tokio drops the task in here, which it notices itself.
-        drop(runtime.handle().spawn(task));
+        runtime.recent().keep(runtime.handle().spawn(task), size_of::<F>());
         Ok(())
     }
 }
