@@ -12,6 +12,7 @@ use pin_project_lite::pin_project;
 use crate::deposit::{Deposit, End};
 use crate::name::Name;
 use crate::raw::child::Child;
+use crate::raw::counted::Counted;
 use crate::raw::frame::Here;
 use crate::reason::CancelReason;
 use crate::scope::{Part, Scope};
@@ -57,10 +58,10 @@ impl<F: Future> Future for Entered<F> {
         let mut this = self.project();
         let error = |why| EnterError { task: this.task.clone(), scope: this.scope.id().clone(), why };
         if let Some(body) = this.start.take() {
-            if this.scope.admit(Part::Child).is_err() {
+            let Ok(counted) = Counted::admit(this.scope, Part::Child) else {
                 return Poll::Ready(Err(error(Why::Closed)));
-            }
-            let child = Child::new(this.task.clone(), this.scope.clone(), Back(this.slot.clone()), body);
+            };
+            let child = Child::new(this.task.clone(), counted, Back(this.slot.clone()), body);
             this.child.set(Some(child));
         }
         let Some(child) = this.child.as_mut().as_pin_mut() else {

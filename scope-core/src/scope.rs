@@ -5,10 +5,10 @@
 //! does.
 //!
 //! Invariants
-//! 1. `flags` only gains bits, but for [`SHIELDED`], [`MAIL`] and [`BODY`]. [`SELF`] or [`ABOVE`] is set, and [`SHIELDED`]
+//! 1. `flags` only gains bits, but for [`SHIELDED`] and [`MAIL`]. [`SELF`] or [`ABOVE`] is set, and [`SHIELDED`]
 //!    taken away, while the lock of `state` is held; the first together with `reason`.
 //! 2. `live` counts children, services and adopted scopes that have not ended. Once [`CLOSED`] is set in it, which happens
-//!    only at zero, nothing is added.
+//!    only at zero, nothing is added. While it counts, the scope stays in memory: see `raw/counted`.
 //! 3. A child that ends removes itself from `parked`, records its failure, and only then counts itself out.
 //! 4. Whatever is added under the lock looks at `flags` (a child that parks, a scope that is attached) or at `live` (a
 //!    finalizer, a service) under that same lock: so `cancel` and `close`, which set them before they take the lock, miss
@@ -36,7 +36,7 @@ use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::closing::Closing;
-use crate::error::{PanicPayload, Path, Segment, SpawnError};
+use crate::error::{PanicPayload, Path, Segment};
 use crate::event::{self, EventKind};
 use crate::failure::Failure;
 use crate::finalizer::{Exit, Finalizer};
@@ -91,17 +91,16 @@ const NESTS: u32 = 1 << 10;
 /// Those who ask were told to come to an end.
 const SHUTDOWN: u32 = 1 << 11;
 
-/// Its body runs.
-const BODY: u32 = 1 << 12;
-
 /// One child, in `live`.
 const CHILD: u64 = 1;
 /// One service, in `live`.
 const SERVICE: u64 = 1 << 32;
 const CHILDREN: u64 = SERVICE - 1;
-const SERVICES: u64 = CLOSED - SERVICE;
+const SERVICES: u64 = BODY - SERVICE;
+/// Its body runs, which nobody waits for here.
+pub(crate) const BODY: u64 = 1 << 62;
 /// Nothing is added any more.
-const CLOSED: u64 = 1 << 63;
+pub(crate) const CLOSED: u64 = 1 << 63;
 
 /// What counts in `live`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +112,18 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    fn unit(self) -> u64 {
+    pub(crate) fn unit(self) -> u64 {
         match self {
             Part::Child => CHILD,
             Part::Service => SERVICE,
+        }
+    }
+
+    /// Where they are counted.
+    pub(crate) fn all(self) -> u64 {
+        match self {
+            Part::Child => CHILDREN,
+            Part::Service => SERVICES,
         }
     }
 }
@@ -143,7 +150,7 @@ pub(crate) struct Scope {
     place: u64,
     policy: AtomicU8,
     flags: AtomicU32,
-    live: AtomicU64,
+    pub(crate) live: AtomicU64,
     /// Whoever polls this scope.
     host: AtomicWaker,
     /// Whoever adopted it, who may have to wait beside a host that does not know yet.

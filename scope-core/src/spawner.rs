@@ -17,7 +17,8 @@ use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer, NotAdded};
 use crate::handle::{self, TaskHandle};
 use crate::name::Name;
-use crate::raw::child::{self, Child};
+use crate::raw::child;
+use crate::raw::counted::Counted;
 use crate::raw::frame::{self, Here};
 use crate::results::{BoundedResults, Results};
 use crate::rt::{self, Refused};
@@ -472,28 +473,28 @@ where
     F: Future + Send + 'static,
     D: Deposit<F::Output> + Send + 'static,
 {
-    if let Err(error) = scope.admit(D::PART) {
-        frame::enter(&task, Here::Made(scope), || {
-            drop(future);
-            deposit.deposit(Here::Made(scope), &task, End::Refused);
-        });
-        return Err(error.of_task(task));
-    }
-    let named = task.clone();
+    let counted = match Counted::admit(scope, D::PART) {
+        Ok(counted) => counted,
+        Err(error) => {
+            frame::enter(&task, Here::Made(scope), || {
+                drop(future);
+                deposit.deposit(Here::Made(scope), &task, End::Refused);
+            });
+            return Err(error.of_task(task));
+        }
+    };
     if event::observed() {
         event::tell(EventKind::Spawned, scope, Some(task.clone()), task.location());
     }
-    let child = Child::new(task, scope.clone(), deposit, future);
-    let runtime = scope.runtime();
-    let launched = child::launch(&named, child, launch, runtime);
+    let launched = child::launch(scope, counted, &task, launch, deposit, future);
     if let Ok(true) = launched {
         return Ok(());
     }
-    let scope = scope.id().clone();
-    let error = match (runtime, launched) {
-        (None, _) => SpawnError::no_runtime(scope),
-        (Some(runtime), Err(LaunchError::OtherRuntime)) => SpawnError::other_runtime(scope, runtime.name()),
-        _ => SpawnError::refused(scope),
+    let id = scope.id().clone();
+    let error = match (scope.runtime(), launched) {
+        (None, _) => SpawnError::no_runtime(id),
+        (Some(runtime), Err(LaunchError::OtherRuntime)) => SpawnError::other_runtime(id, runtime.name()),
+        _ => SpawnError::refused(id),
     };
-    Err(error.of_task(named))
+    Err(error.of_task(task))
 }

@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::raw::place::Place;
 use crate::sync::atomic;
 
 /// A checkpoint of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u32)]
 pub(crate) enum At {
     /// Something we know nothing of.
     Foreign,
@@ -76,30 +76,32 @@ impl fmt::Display for At {
 }
 
 /// Written by whoever is polled, read by the tree. The two parts are not of one instant.
+///
+/// Without gaps: what is in a child is moved a few times before it lies still, and a gap would be copied by itself.
 pub(crate) struct Waits {
-    at: AtomicU8,
+    at: AtomicU32,
     /// Of the list of parallel children, which finds room for it here; not used by others.
-    pub(crate) mark: atomic::AtomicU8,
+    pub(crate) mark: atomic::AtomicU32,
     location: Place,
 }
 
 impl Waits {
     pub(crate) fn new() -> Self {
-        Waits { at: AtomicU8::new(0), mark: atomic::AtomicU8::new(0), location: Place::new() }
+        Waits { at: AtomicU32::new(0), mark: atomic::AtomicU32::new(0), location: Place::new() }
     }
 
     pub(crate) fn note(&self, at: At, location: Option<&'static Location<'static>>) {
         self.location.set(location);
-        self.at.store(at as u8, Ordering::Release);
+        self.at.store(at as u32, Ordering::Release);
     }
 
     /// A poll begins: whatever it waits at next is foreign until something of ours says otherwise.
     pub(crate) fn begin(&self) {
-        self.at.store(At::Foreign as u8, Ordering::Relaxed);
+        self.at.store(At::Foreign as u32, Ordering::Relaxed);
     }
 
     pub(crate) fn show(&self) -> Waiting {
-        let at = ALL.get(usize::from(self.at.load(Ordering::Acquire))).copied().unwrap_or(At::Foreign);
+        let at = ALL.get(self.at.load(Ordering::Acquire) as usize).copied().unwrap_or(At::Foreign);
         Waiting { at, location: if at == At::Foreign { None } else { self.location.get() } }
     }
 }

@@ -8,17 +8,16 @@ use std::task::Poll;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{Drops, cancel, check, check_up_to, come_again, open, scope, task};
+use super::{Drops, cancel, check, check_up_to, come_again, counted, open, scope, task};
 use crate::deposit::Runs;
 use crate::origin::Kind;
 use crate::raw::child::Child;
-use crate::scope::{Part, Scope};
+use crate::scope::Scope;
 use crate::shield;
 use crate::sync::block_on;
 
 fn child(scope: &Arc<Scope>, future: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send {
-    assert!(scope.admit(Part::Child).is_ok());
-    Child::new(task(), scope.clone(), Runs, future)
+    Child::new(task(), counted(scope), Runs, future)
 }
 
 /// (The look at `flags` in `with_parked` taken out of the lock fails here.)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use loom::thread;
 
-use super::{Drops, check, check_up_to, come_again, open, poll_once, scope, task};
+use super::{Drops, check, check_up_to, come_again, counted, open, poll_once, scope, task};
 use crate::adopt;
 use crate::closing::Closing;
 use crate::deposit::Runs;
@@ -30,8 +30,7 @@ fn close(scope: &Arc<Scope>) {
 
 /// A child on a thread of its own, as a runtime would run it. `trace` is written by its last act.
 fn run(scope: &Arc<Scope>, future: impl Future<Output = ()> + Send + 'static) -> thread::JoinHandle<()> {
-    assert!(scope.admit(Part::Child).is_ok());
-    let child = Child::new(task(), scope.clone(), Runs, future);
+    let child = Child::new(task(), counted(scope), Runs, future);
     thread::spawn(move || block_on(child))
 }
 
@@ -56,9 +55,8 @@ fn a_join_waits_for_the_last_child_and_sees_what_it_did() {
 fn a_join_finds_the_failure_of_the_last_child() {
     check(|| {
         let scope = scope();
-        assert!(scope.admit(Part::Child).is_ok());
         let deposit = crate::deposit::Fails::<Failure>::new();
-        let child = Child::new(task(), scope.clone(), deposit, async { Err::<(), _>(Failure::from("torn")) });
+        let child = Child::new(task(), counted(&scope), deposit, async { Err::<(), _>(Failure::from("torn")) });
         thread::spawn(move || block_on(child));
         close(&scope);
         assert_eq!(scope.take_records().len(), 1);
@@ -79,6 +77,40 @@ fn a_nursery_returns_after_its_child() {
             });
         }));
         assert_eq!(drops.count(), 1);
+    });
+}
+
+/// Nobody else holds the scope any more: it is there as long as one of its children, and gone with the last.
+#[test]
+fn children_keep_their_scope_in_memory_and_let_it_go() {
+    check(|| {
+        let scope = scope();
+        let weak = Arc::downgrade(&scope);
+        let children = [run(&scope, async {}), run(&scope, come_again())];
+        drop(scope);
+        for child in children {
+            assert!(child.join().is_ok());
+        }
+        assert_eq!(weak.strong_count(), 0);
+    });
+}
+
+/// The first comes in while the last leaves, again and again. (A count that is given, or taken, by another than these is
+/// one too many at the end, or too few.)
+#[test]
+fn the_first_and_the_last_meet() {
+    check(|| {
+        let scope = scope();
+        let other = scope.clone();
+        let comes_and_goes = |scope: &Arc<Scope>| {
+            for _ in 0..2 {
+                counted(scope).leave(Part::Child);
+            }
+        };
+        let thread = thread::spawn(move || comes_and_goes(&other));
+        comes_and_goes(&scope);
+        assert!(thread.join().is_ok());
+        assert_eq!((Arc::strong_count(&scope), scope.live()), (1, (0, 0)));
     });
 }
 

@@ -27,8 +27,9 @@ use std::task::{Context, Poll, Waker};
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
 use crate::raw::around::Around;
+use crate::raw::counted;
 use crate::reason::CancelCause;
-use crate::scope::Scope;
+use crate::scope::{Part, Scope};
 use crate::task::TaskRef;
 
 /// Runs `model` in every order.
@@ -71,6 +72,11 @@ fn open(kind: Kind, parent: Option<&Arc<Scope>>, shielded: bool) -> Arc<Scope> {
 
 fn task() -> TaskRef {
     TaskRef::fresh(None, Location::caller())
+}
+
+/// Counts a child in.
+fn counted(scope: &Arc<Scope>) -> counted::Counted {
+    counted::Counted::admit(scope, Part::Child).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn cancel(scope: &Arc<Scope>) -> bool {

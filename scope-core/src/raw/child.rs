@@ -6,6 +6,8 @@
 //! 2. `end` runs once, when the user's future has been destroyed. It gives the outcome away and counts the child out, in
 //!    this order; after that nothing of the scope's is touched.
 //! 3. `future` is polled and dropped in place, and never moved once it has been polled.
+//! 4. What is in a child has been taken out or destroyed when `end` returns. So to drop one that has ended is to look at its
+//!    mark, which runtimes have in the middle of what they do for every task.
 
 use std::any::Any;
 use std::cell::Cell;
@@ -20,9 +22,9 @@ use std::thread;
 
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
+use crate::raw::counted::Counted;
 use crate::raw::frame::{self, Frame, Here};
 use crate::raw::list::Entry;
-use crate::rt;
 use crate::scope::{Part, Scope};
 use crate::shield::ShieldCell;
 use crate::spawner::{Launch, LaunchError};
@@ -31,13 +33,14 @@ use crate::task::TaskRef;
 use crate::task_local::Snapshot;
 use crate::task_mail::MailCell;
 
+/// In this order: see [`Entry`].
+#[repr(C)]
 pub(crate) struct Child<F: Future, D: Deposit<F::Output>> {
     entry: Entry,
-    scope: Arc<Scope>,
-    shields: ShieldCell,
-    locals: Snapshot,
-    mail: MailCell,
-    /// Taken by `end`.
+    scope: ManuallyDrop<Counted>,
+    shields: ManuallyDrop<ShieldCell>,
+    locals: ManuallyDrop<Snapshot>,
+    mail: ManuallyDrop<MailCell>,
     deposit: ManuallyDrop<D>,
     future: ManuallyDrop<F>,
 }
@@ -48,16 +51,19 @@ thread_local! {
     static LAUNCHING: Cell<(*const TaskRef, bool)> = const { Cell::new((ptr::null(), false)) };
 }
 
-/// Gives `child`, whose task is `task`, to `runtime`, if there is one. False if it was dropped unpolled by then.
+/// Gives a child of `scope`, counted in as `counted`, to the scope's runtime, if there is one. False if it was dropped unpolled
+/// by then. `task` is the child's.
 ///
 /// # Errors
 /// What `launch` said.
 #[inline]
 pub(crate) fn launch<F, D>(
+    scope: &Arc<Scope>,
+    counted: Counted,
     task: &TaskRef,
-    child: Child<F, D>,
     launch: impl Launch,
-    runtime: Option<&rt::Handle>,
+    deposit: D,
+    future: F,
 ) -> Result<bool, LaunchError>
 where
     F: Future + Send + 'static,
@@ -70,9 +76,10 @@ where
         }
     }
     let _restore = Restore(LAUNCHING.replace((ptr::from_ref(task), false)));
-    match runtime {
-        Some(runtime) => launch.launch(runtime, child)?,
-        None => drop(child),
+    // Made where it is passed on: every other place would be a copy.
+    match scope.runtime() {
+        Some(runtime) => launch.launch(runtime, Child::new(task.clone(), counted, deposit, future))?,
+        None => drop(Child::new(task.clone(), counted, deposit, future)),
     }
     Ok(!LAUNCHING.get().1)
 }
@@ -86,14 +93,15 @@ pub(crate) fn launched() -> Option<TaskRef> {
 }
 
 impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
-    /// A child that `scope` has counted in already, as the deposit's [`Deposit::PART`].
-    pub(crate) fn new(task: TaskRef, scope: Arc<Scope>, deposit: D, future: F) -> Self {
+    /// A child that `scope` has counted in, as the deposit's [`Deposit::PART`].
+    #[inline]
+    pub(crate) fn new(task: TaskRef, scope: Counted, deposit: D, future: F) -> Self {
         Child {
             entry: Entry::new(task),
-            scope,
-            shields: ShieldCell::new(),
-            locals: frame::snapshot(),
-            mail: MailCell::new(),
+            scope: ManuallyDrop::new(scope),
+            shields: ManuallyDrop::new(ShieldCell::new()),
+            locals: ManuallyDrop::new(frame::snapshot()),
+            mail: ManuallyDrop::new(MailCell::new()),
             deposit: ManuallyDrop::new(deposit),
             future: ManuallyDrop::new(future),
         }
@@ -185,18 +193,43 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         unsafe { self.end(end, dropped) };
     }
 
+    /// The end of one that is dropped before it.
+    ///
+    /// # Safety
+    /// As for `cut`.
+    #[cold]
+    #[inline(never)]
+    unsafe fn dropped(&mut self) {
+        let refused = self.entry.is_fresh() && launched().as_ref() == Some(self.entry.task());
+        if refused {
+            LAUNCHING.set((LAUNCHING.get().0, true));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.cut(if refused { End::Refused } else { End::Aborted }) };
+    }
+
     /// The end of a child whose future has been dropped.
     ///
     /// # Safety
     /// Called once, after [`begin_end`](Self::begin_end).
     unsafe fn end(&mut self, end: End<F::Output>, dropped: thread::Result<()>) {
-        // SAFETY: it has not been taken before, since this is called once.
-        let deposit = unsafe { ManuallyDrop::take(&mut self.deposit) };
-        let (scope, task) = (&self.scope, self.entry.task());
-        self.shields.forget_waker();
-        if self.mail.is_made() {
+        // SAFETY: none of them has been taken before, since this is called once; and none is looked at after it, for the mark
+        // says that the child has ended.
+        let (scope, task, shields, locals, mail, deposit) = unsafe {
+            (
+                ManuallyDrop::take(&mut self.scope),
+                self.entry.take_task(),
+                ManuallyDrop::take(&mut self.shields),
+                ManuallyDrop::take(&mut self.locals),
+                ManuallyDrop::take(&mut self.mail),
+                ManuallyDrop::take(&mut self.deposit),
+            )
+        };
+        let task = &task;
+        shields.forget_waker();
+        if mail.is_made() {
             // Not this task's any more: its heirs wait for it all the same.
-            for task in self.mail.close() {
+            for task in mail.close() {
                 match scope.runtime() {
                     Some(runtime) => drop(runtime.spawn(task)),
                     None => scope.post(task),
@@ -204,25 +237,24 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
             }
         }
         if dropped.is_err() || scope.owns() || !D::is_nothing(&end) {
-            Frame::of(task, Here::Made(scope)).locals(&self.locals).outermost().enter(|| {
+            Frame::of(task, Here::Made(&scope)).locals(&locals).outermost().enter(|| {
                 // It may panic too: it converts and prints errors of the user's.
-                let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(Here::Made(scope), task, end)));
+                let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(Here::Made(&scope), task, end)));
                 for payload in [deposited, dropped].into_iter().filter_map(Result::err) {
-                    record_panic(Here::Made(scope), task, payload);
+                    record_panic(Here::Made(&scope), task, payload);
                 }
                 // Guards that went elsewhere.
                 scope.end_owned_of(task);
             });
         }
-        if self.locals.is_set() {
+        if locals.is_set() {
             // Values may have destructors.
-            let locals = std::mem::take(&mut self.locals);
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
-                record_panic(Here::Made(scope), task, payload);
+                record_panic(Here::Made(&scope), task, payload);
             }
         }
         if event::observed() {
-            event::tell(EventKind::Ended, scope, Some(task.clone()), task.location());
+            event::tell(EventKind::Ended, &scope, Some(task.clone()), task.location());
         }
         scope.leave(D::PART);
     }
@@ -303,15 +335,11 @@ impl<F: Future, D: Deposit<F::Output>> Future for Child<F, D> {
 }
 
 impl<F: Future, D: Deposit<F::Output>> Drop for Child<F, D> {
+    #[inline]
     fn drop(&mut self) {
-        if self.entry.is_ended() {
-            return;
+        if !self.entry.is_ended() {
+            // SAFETY: a value that was pinned stays in place until its drop has returned; it has not ended.
+            unsafe { self.dropped() };
         }
-        let refused = self.entry.is_fresh() && launched().as_ref() == Some(self.entry.task());
-        if refused {
-            LAUNCHING.set((LAUNCHING.get().0, true));
-        }
-        // SAFETY: a value that was pinned stays in place until its drop has returned; it has not ended.
-        unsafe { self.cut(if refused { End::Refused } else { End::Aborted }) };
     }
 }

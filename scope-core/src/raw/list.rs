@@ -18,7 +18,7 @@
 
 use std::cell::UnsafeCell;
 use std::marker::PhantomPinned;
-use std::mem::{ManuallyDrop, MaybeUninit};
+use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr;
 use std::task::{RawWakerVTable, Waker};
@@ -30,14 +30,14 @@ use crate::waits::{Waiting, Waits};
 /// How far a child has come, and where it is listed.
 mod mark {
     /// Never polled.
-    pub(super) const FRESH: u8 = 0;
+    pub(super) const FRESH: u32 = 0;
     /// It has been polled, and is not listed.
-    pub(super) const LOOSE: u8 = 1;
+    pub(super) const LOOSE: u32 = 1;
     /// Parked, and not told of a cancellation.
-    pub(super) const WAITING: u8 = 2;
+    pub(super) const WAITING: u32 = 2;
     /// Parked, and told.
-    pub(super) const TOLD: u8 = 3;
-    pub(super) const ENDED: u8 = 4;
+    pub(super) const TOLD: u32 = 3;
+    pub(super) const ENDED: u32 = 4;
 }
 
 struct Links {
@@ -45,12 +45,15 @@ struct Links {
     next: *const Entry,
 }
 
+/// In this order: what is touched of each child when all are told lies together, as far in front as may be.
+#[repr(C)]
 pub(crate) struct Entry {
-    task: TaskRef,
     waits: Waits,
     waker: Kept,
-    /// Set when it is listed.
-    links: UnsafeCell<MaybeUninit<Links>>,
+    /// Of use while it is listed. (Set all the same: what is not set is copied piece by piece when a child moves.)
+    links: UnsafeCell<Links>,
+    /// Taken by its child, at the end.
+    task: ManuallyDrop<TaskRef>,
     _pinned: PhantomPinned,
 }
 
@@ -62,7 +65,8 @@ unsafe impl Sync for Entry {}
 
 impl Entry {
     pub(crate) fn new(task: TaskRef) -> Self {
-        let links = UnsafeCell::new(MaybeUninit::uninit());
+        let links = UnsafeCell::new(Links { prev: ptr::null(), next: ptr::null() });
+        let task = ManuallyDrop::new(task);
         Entry { task, waits: Waits::new(), waker: Kept::new(), links, _pinned: PhantomPinned }
     }
 
@@ -70,9 +74,15 @@ impl Entry {
         &self.task
     }
 
-    /// Initialized while it is listed.
+    /// # Safety
+    /// The child has ended, and nobody asks for its task any more.
+    pub(crate) unsafe fn take_task(&mut self) -> TaskRef {
+        // SAFETY: the caller's promise.
+        unsafe { ManuallyDrop::take(&mut self.task) }
+    }
+
     fn links(&self) -> *mut Links {
-        self.links.get().cast()
+        self.links.get()
     }
 
     pub(crate) fn waits(&self) -> &Waits {
@@ -106,11 +116,11 @@ impl Entry {
     }
 
     #[inline]
-    fn mark(&self) -> u8 {
+    fn mark(&self) -> u32 {
         self.waits.mark.load(Ordering::Acquire)
     }
 
-    fn set_mark(&self, mark: u8) {
+    fn set_mark(&self, mark: u32) {
         self.waits.mark.store(mark, Ordering::Release);
     }
 
@@ -121,7 +131,8 @@ impl Entry {
     }
 }
 
-/// A waker, or none, in its parts, so that it can be compared without the lock.
+/// A waker, or none, in its parts, so that it can be compared without the lock. None where the entry is not listed: there is
+/// nothing to drop.
 struct Kept {
     data: AtomicPtr<()>,
     /// Null: none.
@@ -157,13 +168,6 @@ impl Kept {
     }
 }
 
-impl Drop for Kept {
-    fn drop(&mut self) {
-        // SAFETY: nobody else refers to it.
-        drop(unsafe { self.replace(None) });
-    }
-}
-
 struct Ends {
     first: *const Entry,
     last: *const Entry,
@@ -190,7 +194,7 @@ impl Parked {
         Parked { waiting: Ends::EMPTY, told: Ends::EMPTY }
     }
 
-    fn ends(&mut self, mark: u8) -> &mut Ends {
+    fn ends(&mut self, mark: u32) -> &mut Ends {
         if mark == mark::WAITING { &mut self.waiting } else { &mut self.told }
     }
 
@@ -259,15 +263,26 @@ impl Parked {
 
     /// Takes out up to [`BATCH`] waiting entries and hands out their wakers. False when none is left.
     pub(crate) fn tell(&mut self, wakers: &mut Vec<Waker>) -> bool {
+        let mut at = self.waiting.first;
         for _ in 0..BATCH {
-            let first = self.waiting.first;
-            if first.is_null() {
-                return false;
+            // SAFETY: null, or listed and so valid (invariant 1); the lock is held, since `self` is borrowed (invariant 2).
+            let Some(entry) = (unsafe { at.as_ref() }) else { break };
+            // SAFETY: as above.
+            unsafe {
+                at = (*entry.links()).next;
+                wakers.extend(entry.waker.replace(None));
             }
-            // SAFETY: listed, so valid (invariant 1); the lock is held, since `self` is borrowed (invariant 2).
-            wakers.extend(unsafe { self.unlink(first) });
+            // The last: from here on its memory may end at any time.
+            entry.set_mark(mark::LOOSE);
         }
-        !self.waiting.first.is_null()
+        self.waiting.first = at;
+        if at.is_null() {
+            self.waiting.last = at;
+            return false;
+        }
+        // SAFETY: it is still listed.
+        unsafe { (*(*at).links()).prev = ptr::null() };
+        true
     }
 
     /// The tasks that are parked, and what they wait at.
@@ -277,7 +292,7 @@ impl Parked {
             while !at.is_null() {
                 // SAFETY: listed, so valid (invariant 1); the lock is held (invariant 2).
                 unsafe {
-                    tasks.push(((*at).task.clone(), (*at).waits.show()));
+                    tasks.push(((*at).task().clone(), (*at).waits.show()));
                     at = (*(*at).links()).next;
                 }
             }

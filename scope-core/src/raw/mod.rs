@@ -3,6 +3,7 @@
 
 pub(crate) mod around;
 pub(crate) mod child;
+pub(crate) mod counted;
 pub(crate) mod frame;
 pub(crate) mod future;
 pub(crate) mod host;

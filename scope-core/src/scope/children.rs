@@ -1,18 +1,8 @@
-//! Children: counted in and out, and what failed.
+//! Children: who is told of their end, and what failed. (They are counted in `raw/counted`.)
 
 use super::*;
 
 impl Scope {
-    /// Counts something in.
-    pub(crate) fn admit(&self, part: Part) -> Result<(), SpawnError> {
-        let before = self.live.fetch_add(part.unit(), Ordering::AcqRel);
-        if before & CLOSED != 0 {
-            self.live.fetch_sub(part.unit(), Ordering::AcqRel);
-            return Err(SpawnError::closed(self.id.clone()));
-        }
-        Ok(())
-    }
-
     /// Notes that a child was dropped at an await point for a cancellation.
     pub(crate) fn note_cut(&self) {
         if !self.cut_a_child() {
@@ -24,24 +14,15 @@ impl Scope {
         self.flags.load(Ordering::Acquire) & CUT != 0
     }
 
-    /// Counts it out. After this the caller touches nothing of the scope's.
-    pub(crate) fn leave(&self, part: Part) {
-        let before = self.live.fetch_sub(part.unit(), Ordering::AcqRel);
-        let last = match part {
-            Part::Child => before & CHILDREN == CHILD,
-            Part::Service => before & SERVICES == SERVICE,
-        };
-        if last {
-            self.wake_joiners();
-        }
-    }
-
     pub(crate) fn wake_host(&self) {
         self.host.wake();
     }
 
-    pub(super) fn wake_joiners(&self) {
-        self.host.wake();
+    /// Whether the `body_runs`: then the host need not hear of it. When the body has ended it looks by itself.
+    pub(crate) fn wake_joiners(&self, body_runs: bool) {
+        if !body_runs {
+            self.host.wake();
+        }
         // Registered before it looks at what is left, and read after that was changed. Not taken where none is.
         self.adopter.wake();
     }

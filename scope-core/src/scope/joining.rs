@@ -20,8 +20,8 @@ impl Scope {
             if self.live.load(Ordering::Acquire) & (CHILDREN | SERVICES) == 0 {
                 self.take_in_strays();
             }
-            match self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Poll::Ready(()),
+            match self.close() {
+                Ok(()) => return Poll::Ready(()),
                 Err(live) if live & CLOSED != 0 => return Poll::Ready(()),
                 Err(live) if live & CHILDREN != 0 => return Poll::Pending,
                 Err(_) => {
@@ -37,13 +37,23 @@ impl Scope {
         }
     }
 
+    /// Closes the scope if nothing lives in it.
+    ///
+    /// # Errors
+    /// What does, or that it has been closed.
+    fn close(&self) -> Result<(), u64> {
+        // The body of one that is adopted may have been forgotten: then it runs for ever.
+        let close = |live: u64| (live & !BODY == 0).then_some(live | CLOSED);
+        self.live.fetch_update(Ordering::AcqRel, Ordering::Acquire, close).map(drop)
+    }
+
     /// Closes the scope if there is nothing to join and nothing to run. Otherwise it may be closed after this too, and is to
     /// be joined all the same.
     pub(crate) fn close_if_idle(self: &Arc<Self>) -> bool {
-        if self.live.load(Ordering::Acquire) == 0 {
+        if self.live.load(Ordering::Acquire) & !BODY == 0 {
             self.take_in_strays();
         }
-        if self.live.compare_exchange(0, CLOSED, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if self.close().is_err() {
             return false;
         }
         let state = self.lock();

@@ -117,7 +117,7 @@ impl Scope {
     pub(crate) fn post(&self, adopted: Task) {
         self.lock().mail.push(adopted);
         self.flags.fetch_or(MAIL, Ordering::AcqRel);
-        self.wake_joiners();
+        self.wake_joiners(false);
     }
 
     #[inline]

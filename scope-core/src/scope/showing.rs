@@ -26,16 +26,17 @@ impl Scope {
         self.policy.store(policy.bits(), Ordering::Relaxed);
     }
 
+    /// To be called with `false` before the host joins: children that end while the body runs do not wake it.
     pub(crate) fn note_body(&self, runs: bool) {
         if runs {
-            self.flags.fetch_or(BODY, Ordering::AcqRel);
+            self.live.fetch_or(BODY, Ordering::AcqRel);
         } else {
-            self.flags.fetch_and(!BODY, Ordering::AcqRel);
+            self.live.fetch_and(!BODY, Ordering::AcqRel);
         }
     }
 
     pub(crate) fn body_runs(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & BODY != 0
+        self.live.load(Ordering::Acquire) & BODY != 0
     }
 
     pub(crate) fn set_finalizing(&self, finalizer: Option<(Name, &'static Location<'static>)>) {
