@@ -1,11 +1,12 @@
-//! A request of the peer while it runs: a child of the connection's nursery, in a cancel scope of its own.
+//! A request of the peer while it runs: a child of the connection's nursery, in a nursery of its own. What fails when that
+//! ends is told and forgotten, not kept for the end of the connection: one that lives long would gather it.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use scope_core::{CancelScope, Canceller, nursery};
+use scope_core::{Canceller, nursery};
 
 use super::Outcome;
 use super::caught::Caught;
@@ -103,8 +104,7 @@ pub(super) fn run(
     let mut slot = Slot { key: arrived.key, desk, answered: false };
     let Arrived { id, method, .. } = arrived;
     async move {
-        let scope = CancelScope::new().named("request");
-        if let Some(outcome) = outcome(scope, method, &cancel, work, clock).await {
+        if let Some(outcome) = outcome("request", &method, &cancel, work, clock).await {
             slot.answer(&id, &outcome).await;
         }
     }
@@ -156,26 +156,30 @@ where
     }
 }
 
-/// Runs `work` in `scope`; a panic becomes an error to answer with. `None` if it was cancelled.
+/// Runs `work` in a scope of its own; a panic becomes an error to answer with. `None` if it was cancelled.
 pub(crate) async fn outcome(
-    scope: CancelScope,
-    method: Arc<str>,
+    scope: &'static str,
+    method: &str,
     cancel: &Cancel,
     work: BoxFuture<'static, Outcome>,
     clock: Option<Clock>,
 ) -> Option<Outcome> {
-    let ended = scope
-        .run_with(|scope| {
-            cancel.begin(scope);
-            Caught::new(&*method, work, clock)
+    let mut outcome = None;
+    let ended = {
+        let outcome = &mut outcome;
+        nursery(async move |n| {
+            cancel.begin(n.canceller());
+            *outcome = Some(Caught::new(method, work, clock).await);
+            Ok(())
         })
-        .await;
-    match ended {
-        Ok(outcome) => Some(outcome),
+        .named(scope)
+    };
+    match ended.await {
+        Ok(()) => outcome,
         Err(_) if cancel.is_cancelled() => None,
         Err(error) => {
-            tracing::error!(method = &*method, %error, "the handler of a request left its scope with an error");
-            Some(Err(failed_to_end()))
+            tracing::error!(method, %error, "the handler of a request left its scope with an error");
+            Some(outcome.unwrap_or_else(|| Err(failed_to_end())))
         }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use scope_core::Spawns as _;
 use scope_mcp::transport::memory;
 use scope_mcp::{Context, NoArguments, ServeEnding, ServeOptions, Server, State, schemars};
@@ -72,6 +73,15 @@ fn moody(drops: &Arc<AtomicUsize>) -> Server {
                             Ok(())
                         });
                         nested.await.expect("it is polled by one task, as it seems from within");
+                    }
+                    "leave" => {
+                        // Half-way, with clean-up that fails: the request's scope waits for it.
+                        let left = scope_core::nursery(async |n| {
+                            n.finalizer("fails", |_| async { Err(scope_core::Failure::from("not put away")) });
+                            std::future::pending().await
+                        });
+                        let done: Option<Result<(), scope_core::ScopeError>> = left.now_or_never();
+                        assert!(done.is_none());
                     }
                     "panic" => panic!("as it should"),
                     _ => {}
@@ -319,5 +329,22 @@ on_every_runtime! {
         handle.begin_close();
         peer.notify("notifications/cancelled", json!({ "requestId": running[1] })).await;
         handle.closed().await.unwrap();
+    }
+}
+
+on_every_runtime! {
+    async fn what_fails_when_a_handler_has_answered_is_not_the_connections(n) {
+        let (mut peer, handle) = Peer::of(n, &moody(&Arc::default()), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        // On the long way, at first; begun where its line is read, when the tool has turned out to be quick.
+        for mood in ["leave", "usual", "usual", "leave", "usual"] {
+            let answer = peer.call("tools/call", json!({ "name": "moody", "arguments": { "mood": mood } })).await;
+            assert_eq!(answer["result"]["content"][0]["text"], mood, "{answer}");
+        }
+        peer.end_input().await;
+        assert_eq!(peer.hear_or_end().await, None);
+        let report = handle.closed().await.expect("nothing of the connection's own has failed");
+        assert!(matches!(report.ending, ServeEnding::ClientEnded), "{report}");
+        assert_eq!(report.cut, 0);
     }
 }

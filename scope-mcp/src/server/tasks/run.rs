@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use scope_core::{CancelScope, Spawns, move_on_after};
+use scope_core::{Spawns, move_on_after};
 use serde_json::json;
 use serde_json::value::RawValue;
 
@@ -115,8 +115,7 @@ async fn run(registry: Arc<Registry>, shared: Arc<Shared>, job: Arc<Job>, params
         let job = Arc::clone(&job);
         Box::pin(async move { rounds(&registry, &job, params, &cx).await })
     };
-    let scope = CancelScope::new().named("task");
-    let ended = move_on_after(job.ttl(), outcome(scope, "tools/call".into(), job.canceller(), work, None)).await;
+    let ended = move_on_after(job.ttl(), outcome("task", "tools/call", job.canceller(), work, None)).await;
     let clock = SystemTime::now();
     let news = match ended {
         Ok(Some(Some(outcome))) => {
