@@ -57,7 +57,7 @@
 //! # What holds
 //! * Every call ends: with its answer, or with a [`CallError`] that says whether the peer can have acted on it. One that
 //!   times out or is dropped tells the peer so, and a late answer is ignored. None is made twice by itself.
-//! * Every request of the peer is a child of the connection's nursery, in a cancel scope of its own: it ends when it is
+//! * Every request of the peer is a child of the connection's nursery, in a nursery of its own: it ends when it is
 //!   cancelled, and with the connection. A handler that panics is an error answer.
 //! * Progress and lines of a log come in order, and before the answer they belong to.
 //! * A peer that does not read blocks what is sent to it and nothing else: reading, time-outs and closing go on.

@@ -48,6 +48,11 @@ impl PipeReader {
         })
     }
 
+    /// Reads what is there, whether or not the runtime has been told of it by now. `WouldBlock` where there is nothing.
+    pub(crate) fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| rustix::io::read(self.io.fd(), &mut *buf))
+    }
+
     /// Waits until there is something to read, and reads it; 0 is the end.
     ///
     /// # Errors

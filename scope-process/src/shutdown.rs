@@ -1,6 +1,7 @@
 //! Ending a process step by step: [`Process::close`].
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::process::ExitStatus;
 use std::sync::Arc;
@@ -21,8 +22,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Ends it and reaps it, last. How it ended, if nobody else has reaped it.
 pub(crate) async fn run(process: &mut Process, budgets: Budgets) -> Option<ExitStatus> {
     end(process, budgets).await;
-    // What it said last.
-    poll_fn(|cx| Poll::Ready(hear(process, cx))).await;
+    hear_last(process);
     let group = Arc::clone(&process.group);
     if let Some(status) = group.reaped() {
         return status;
@@ -140,14 +140,28 @@ async fn wait(process: &mut Process, ends: &mut [Exited], deadline: Instant) -> 
 /// Reads what it says. Whether there may be more at once.
 fn hear(process: &mut Process, cx: &mut Context<'_>) -> bool {
     let Process { stdout, stderr, tail, .. } = process;
-    read(stdout, None, cx) | read(stderr, tail.as_ref(), cx)
+    read(stdout, None, |reader, buf| reader.poll_read(cx, buf))
+        | read(stderr, tail.as_ref(), |reader, buf| reader.poll_read(cx, buf))
 }
 
-fn read(pipe: &mut Option<PipeReader>, tail: Option<&Tail>, cx: &mut Context<'_>) -> bool {
+/// Reads what it said last, as much as a pipe holds. It is all there when it has ended, but the runtime may not have been told.
+fn hear_last(process: &mut Process) {
+    let Process { stderr, tail, .. } = process;
+    read(stderr, tail.as_ref(), |reader, buf| match reader.read_now(buf) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        read => Poll::Ready(read),
+    });
+}
+
+fn read(
+    pipe: &mut Option<PipeReader>,
+    tail: Option<&Tail>,
+    mut take: impl FnMut(&mut PipeReader, &mut [u8]) -> Poll<io::Result<usize>>,
+) -> bool {
     let mut buf = [0; 4096];
     for _ in 0..16 {
         let Some(reader) = pipe else { return false };
-        match reader.poll_read(cx, &mut buf) {
+        match take(reader, &mut buf) {
             Poll::Pending => return false,
             Poll::Ready(Ok(count)) if count > 0 => {
                 if let Some(tail) = tail {

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IoSlice};
 use futures_lite::future::{poll_once, zip};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt};
+use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use scope_process::{Budgets, Ended, Stdio, Tail};
 
 use crate::runtimes::{on_each, within};
@@ -145,6 +146,29 @@ fn the_last_words_of_one_that_has_ended_are_kept() {
         let report = process.close().await;
         assert_eq!(report.ended(), Ended::BeforeClose);
         assert_eq!(tail.lines(), ["last words"]);
+    });
+}
+
+#[test]
+fn the_last_words_are_kept_also_where_the_reactor_has_not_heard_of_them() {
+    on_each(async |rt| {
+        let script = "echo first words >&2; read -r _; echo last words >&2";
+        let mut process = sh(script).stderr(Stdio::Piped).spawn(&rt).unwrap();
+        let mut stderr = process.take_stderr().unwrap();
+        let mut words = [0; 100];
+        // Less than was asked for: from here on the pipe is taken for empty until the reactor says otherwise.
+        let count = within(&rt, "its first words", stderr.read(&mut words)).await.unwrap();
+        let tail = Tail::new();
+        tail.push(&words[..count]);
+        process.give_back(None, None, Some(stderr));
+        process.keep_stderr(&tail);
+        drop(process.take_stdin());
+        let pid = Pid::from_raw(process.id().cast_signed()).unwrap();
+        // Blocks on purpose: the reactor has no turn.
+        waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+        let report = process.close().await;
+        assert_eq!(report.ended(), Ended::BeforeClose);
+        assert_eq!(tail.lines(), ["first words", "last words"]);
     });
 }
 
