@@ -38,7 +38,11 @@ const client = new Client(
         versionNegotiation: { mode: era === "modern" ? "auto" : "legacy" },
     },
 );
-client.setRequestHandler(elicit, async () => ({ action: "accept", content: { name: "Ada" } }));
+let asked = 0;
+client.setRequestHandler(elicit, async () => {
+    asked += 1;
+    return { action: "accept", content: { name: "Ada" } };
+});
 
 let revision;
 const transport = new StdioClientTransport({ command, args, env: process.env, stderr: "inherit" });
@@ -64,9 +68,9 @@ const told = (result) => ({
     failed: result.isError === true,
 });
 
-// The code of the error that `asked` ends with.
-const refused = (asked) =>
-    asked.then(
+// The code of the error that `answer` ends with.
+const refused = (answer) =>
+    answer.then(
         (answered) => ({ answered }),
         (error) => error.code,
     );
@@ -104,11 +108,11 @@ const updated = async () => {
 // A tool that becomes a task, and asks for the name while it is one. Version 2 has left tasks to an extension.
 const task = async () => {
     const call = { name: "greet_later", arguments: {} };
-    let asked = false;
+    // Not by the task's state: it may have been asked and answered between two looks at that.
+    const before = asked;
     for await (const message of client.experimental.tasks.callToolStream(call, undefined, { task: { ttl: 60_000 } })) {
-        if (message.type === "taskStatus" && message.task.status === "input_required") asked = true;
         if (message.type === "error") throw message.error;
-        if (message.type === "result") return { asked, text: told(message.result).text };
+        if (message.type === "result") return { asked: asked > before, text: told(message.result).text };
     }
 };
 
