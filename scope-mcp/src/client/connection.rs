@@ -159,7 +159,7 @@ impl Shared {
     /// The call, where it is to be left at the desk.
     pub(super) fn call(&self, call: NewCall) -> Result<(), NewCall> {
         // Who watches the wire is called in the connection's task only; and calls that were left before come first.
-        let may = self.options.wire.is_none() && self.desk.is_empty();
+        let may = self.options.wire.is_none() && !self.desk.is_attended();
         let Some(clock) = self.clock.get().filter(|_| may) else { return Err(call) };
         if self.hatch.call(clock.now(), call)? {
             self.desk.wake();
@@ -325,8 +325,13 @@ impl Connection {
                 peer.take(rt, &mut Context::from_waker(Waker::noop()));
                 return Poll::Ready(Some(gone));
             }
-            // Several who were answered at once will most likely call again at once.
             *alone = peer.session.traffic().received <= received + 1;
+            if !*alone {
+                // Several who were answered at once will most likely call again at once: what they leave goes out together,
+                // when they have had their turn.
+                peer.desk.attend();
+                cx.waker().wake_by_ref();
+            }
             closing.map(|_| None)
         })
         .await;

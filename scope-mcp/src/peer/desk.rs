@@ -4,6 +4,7 @@
 //! and nobody else does. Calls of a client are bounded in the session; here, only by how many come before it looks.
 
 use std::fmt;
+use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
@@ -63,7 +64,7 @@ struct State {
     bytes: usize,
     /// And those that were taken and have not been written.
     unsent: usize,
-    /// Whoever takes is about to: nobody need wake it.
+    /// Whoever takes is about to, or has been woken for what lies here: nobody need wake it.
     attended: bool,
     ended: bool,
 }
@@ -121,16 +122,16 @@ impl Desk {
                 return;
             }
             state.asks.push(ask);
-            if state.attended {
+            if mem::replace(&mut state.attended, true) {
                 return;
             }
         }
         self.waker.wake();
     }
 
-    /// Whether nothing waits here.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.state().asks.is_empty()
+    /// Whether whatever is left here is taken without anybody being woken: so also where something lies here already.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.state().attended
     }
 
     /// Wakes the one who takes, for what was not left here.
@@ -138,7 +139,8 @@ impl Desk {
         self.waker.wake();
     }
 
-    /// Promises to take what is left from here on, before the turn is over: nobody is woken for it.
+    /// Promises to take what is left from here on, in this turn or in the next, for which it has woken itself: nobody else
+    /// does.
     pub(crate) fn attend(&self) {
         self.state().attended = true;
     }
@@ -160,7 +162,7 @@ impl Desk {
             let was_full = state.asks.len() >= CALLS;
             state.attended = attended;
             state.bytes = 0;
-            std::mem::swap(&mut state.asks, asks);
+            mem::swap(&mut state.asks, asks);
             was_full
         };
         if was_full {
@@ -186,7 +188,7 @@ impl Desk {
         let asks = {
             let mut state = self.state();
             state.ended = true;
-            std::mem::take(&mut state.asks)
+            mem::take(&mut state.asks)
         };
         // A call that is dropped tells its caller.
         drop(asks);
@@ -208,7 +210,7 @@ impl Desk {
                 state.unsent += weight;
                 state.asks.push(ask);
             }
-            if state.attended {
+            if mem::replace(&mut state.attended, true) {
                 return Ok(true);
             }
         }
@@ -283,6 +285,23 @@ mod tests {
         assert_eq!((taken(&desk, &cx).len(), wakes.count()), (2, 0));
         desk.over(2);
         assert_eq!((taken(&desk, &cx).len(), wakes.count()), (1, 1));
+    }
+
+    #[test]
+    fn one_of_many_wakes_who_takes() {
+        let desk = Desk::new();
+        let wakes = Wakes::new();
+        let waker = wakes.waker();
+        let cx = Context::from_waker(&waker);
+        assert!(taken(&desk, &cx).is_empty() && !desk.is_attended());
+        for key in 0..3 {
+            desk.over(key);
+            desk.leave(line(1)).now_or_never().unwrap().unwrap();
+            assert!(desk.is_attended());
+        }
+        assert_eq!((wakes.count(), taken(&desk, &cx).len()), (1, 6));
+        desk.over(3);
+        assert_eq!((wakes.count(), taken(&desk, &cx).len()), (2, 1));
     }
 
     #[test]
