@@ -30,6 +30,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Instant;
 
 use scope_core::{CloseError, ServiceHandle};
 use serde_json::value::RawValue;
@@ -50,7 +51,7 @@ pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::jsonrpc::Written;
-use crate::session::{Answer, NewCall, Pending, pair};
+use crate::session::{Answer, NewCall, Pending, Waiting, nameless};
 use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
@@ -260,16 +261,10 @@ impl Client {
         self.handle.is_closed()
     }
 
-    async fn request(&self, name: &CallName<'_>, params: Option<Cow<'_, Written>>, terms: Terms<'_>) -> Answer {
-        match self.begin(self.shared.next_id(), name.clone(), params, terms).await?.await {
-            Err(error) if error.is_closed() => {
-                // What ended the connection may be what ends the caller too, who is to hear of that and not of this.
-                unless_cancelled().await;
-                // Turned away at the door, while the connection was ending for another reason.
-                Err(if error.is_not_sent() { self.shared.closed(name) } else { error })
-            }
-            answer => answer,
-        }
+    async fn request(&self, name: &CallName<'_>, params: Option<Cow<'_, Written>>, mut terms: Terms<'_>) -> Answer {
+        let id = self.shared.next_id();
+        let line = self.line(id, name, params, &terms).await?;
+        self.answer(name, id, line, &mut terms, self.shared.now()).await
     }
 
     /// Hands a call over, by a number that is known before, so that what is said of it can be heard.
@@ -278,28 +273,77 @@ impl Client {
         id: u64,
         name: CallName<'n>,
         params: Option<Cow<'_, Written>>,
-        terms: Terms<'_>,
+        mut terms: Terms<'_>,
     ) -> Result<Pending<'n>, CallError> {
-        let Terms { timeout, max_timeout, progress, meta } = terms;
-        let stamp = &self.spoken(&name).await?.stamp;
-        let line = stamp.request(id, &name.method, params, progress.is_some(), meta);
-        let line = line.map_err(|why| CallError::not_json(&name, why))?;
+        let line = self.line(id, &name, params, &terms).await?;
+        let waiting = self.hand_over(&name, id, line, &mut terms, self.shared.now()).await?;
+        Ok(waiting.of(name))
+    }
+
+    /// The line of a call.
+    async fn line(
+        &self,
+        id: u64,
+        name: &CallName<'_>,
+        params: Option<Cow<'_, Written>>,
+        terms: &Terms<'_>,
+    ) -> Result<Vec<u8>, CallError> {
+        let stamp = &self.spoken(name).await?.stamp;
+        let line = stamp.request(id, &name.method, params, terms.progress.is_some(), terms.meta);
+        line.map_err(|why| CallError::not_json(name, why))
+    }
+
+    /// Makes the call that `line` is, at `now`, and waits for its answer.
+    async fn answer(
+        &self,
+        name: &CallName<'_>,
+        id: u64,
+        line: Vec<u8>,
+        terms: &mut Terms<'_>,
+        now: Option<Instant>,
+    ) -> Answer {
+        match self.hand_over(name, id, line, terms, now).await?.await {
+            Ok(given) => Ok(given),
+            Err(fault) => Err(self.failed(fault.of(name), name).await),
+        }
+    }
+
+    /// The error of a call that had no result, as its caller is to hear of it.
+    async fn failed(&self, error: CallError, name: &CallName<'_>) -> CallError {
+        if !error.is_closed() {
+            return error;
+        }
+        // What ended the connection may be what ends the caller too, who is to hear of that and not of this.
+        unless_cancelled().await;
+        // Turned away at the door, while the connection was ending for another reason.
+        if error.is_not_sent() { self.shared.closed(name) } else { error }
+    }
+
+    /// Hands over the call that `line` is, made at `now`.
+    async fn hand_over(
+        &self,
+        name: &CallName<'_>,
+        id: u64,
+        line: Vec<u8>,
+        terms: &mut Terms<'_>,
+        now: Option<Instant>,
+    ) -> Result<Waiting, CallError> {
         // In a cancelled scope nothing is begun any more.
         unless_cancelled().await;
         if self.handle.is_closing() {
             return Err(match self.handle.ready().await {
-                Ok(_) => self.shared.closed(&name),
-                Err(error) => self.shared.not_sent(&name, &error),
+                Ok(_) => self.shared.closed(name),
+                Err(error) => self.shared.not_sent(name, &error),
             });
         }
-        let (reply, pending) = pair(id, name, &self.shared.abandoned);
-        let mut call = NewCall::new(id, pending.method(), line, timeout, reply);
-        (call.max_timeout, call.progress) = (max_timeout, progress);
+        let (reply, waiting) = poll_fn(|cx| Poll::Ready(nameless(id, &self.shared.abandoned, Some(cx.waker())))).await;
+        let mut call = NewCall::new(id, &name.method, line, terms.timeout, reply);
+        (call.max_timeout, call.progress) = (terms.max_timeout, terms.progress.take());
         // If it is refused, the reply has said so.
-        if let Err(call) = self.shared.call(call) {
+        if let Err(call) = self.shared.call(now, call) {
             let _ = self.shared.desk.call(call).await;
         }
-        Ok(pending)
+        Ok(waiting)
     }
 
     fn call_name<'n>(&self, method: &'n str, subject: Option<&'n str>) -> CallName<'n> {

@@ -18,12 +18,13 @@ pub(crate) use call::ToolCall;
 pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;
-pub(crate) use json::{Json, Written, member};
+pub(crate) use json::{Json, Written, member, name_and_arguments};
 pub(crate) use members::Members;
 pub use rejection::Rejection;
-pub(crate) use text_result::TextResult;
+pub(crate) use text_result::{TextAnswer, TextResult};
 pub(crate) use write::{
-    Answer, notification, rejection_answer, request, request_around, request_with_meta, result_answer, text_answer,
+    Answer, begin_tool_call, end_tool_call, notification, rejection_answer, request, request_around, request_with_meta,
+    result_answer, text_answer,
 };
 
 /// The line is not JSON.

@@ -40,7 +40,7 @@ use deadlines::Deadlines;
 pub(crate) use noise::Noise;
 use numbered::Numbered;
 use outbox::{Answers, Outbox};
-pub(crate) use reply::{Abandoned, Answer, Given, Pending, Reply, pair};
+pub(crate) use reply::{Abandoned, Answer, Given, Pending, Reply, Waiting, nameless, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
 
@@ -245,34 +245,39 @@ impl Session {
             return;
         }
         if let Some(over) = &self.over {
-            return reply.send(Err(over.fault(Delivery::NotSent)));
+            return reply.fail(over.fault(Delivery::NotSent));
         }
         if self.deaf {
-            return reply.send(Err(Fault::closed(Delivery::NotSent)));
+            return reply.fail(Fault::closed(Delivery::NotSent));
         }
         if timeout.is_zero() {
-            return reply.send(Err(Fault::timed_out(Delivery::NotSent, timeout, None)));
+            return reply.fail(Fault::timed_out(Delivery::NotSent, timeout, None));
         }
         let timeout = timeout.min(LONGEST);
         let max_timeout = max_timeout.clamp(timeout, LONGEST);
-        let call = Call {
+        let deadline = now + timeout;
+        let mut call = Call {
             matter,
-            line,
-            deadline: now + timeout,
+            line: Vec::new(),
+            deadline,
             timeout,
-            latest: now + max_timeout,
+            latest: if max_timeout == timeout { deadline } else { now + max_timeout },
             progress,
             signed: false,
             reply,
-            stage: Stage::Waiting,
+            stage: Stage::Queued,
             noise_before: self.noise.count(),
         };
-        if !self.has_room() {
+        if self.has_room() {
+            self.on_wire += 1;
+            self.outbox.push(line, Some(id));
+        } else {
+            (call.line, call.stage) = (line, Stage::Waiting);
             let weight = call.weight();
             if self.waiting_count >= self.max_waiting
                 || weight > self.max_waiting_bytes.saturating_sub(self.waiting_bytes)
             {
-                return call.reply.send(Err(Fault::busy(self.waiting_count)));
+                return call.reply.fail(Fault::busy(self.waiting_count));
             }
             if self.waiting.len() > 2 * self.waiting_count + 64 {
                 // Mostly ids of calls that have gone.
@@ -280,15 +285,11 @@ impl Session {
                 self.waiting.retain(|id| calls.get(id).is_some_and(|call| call.stage == Stage::Waiting));
             }
             self.waiting.push_back(id);
+            self.waiting_count += 1;
+            self.waiting_bytes += weight;
         }
-        self.waiting_count += 1;
-        self.waiting_bytes += call.weight();
-        let deadline = call.deadline;
         self.calls.insert(id, call);
         self.deadlines.insert(deadline, id);
-        if self.has_room() {
-            self.put_on_wire(id);
-        }
     }
 
     /// Clears away the deadlines of calls that have gone, when there are too many of them.
@@ -405,7 +406,7 @@ impl Session {
         for id in calls {
             if let Some(call) = self.take(id) {
                 let fault = Fault::closed(call.delivery());
-                call.reply.send(Err(fault));
+                call.reply.fail(fault);
             }
         }
     }
@@ -443,7 +444,7 @@ impl Session {
                 self.tell_cancelled(id, &call, &reason);
                 let noise = self.noise.last_since(call.noise_before);
                 let fault = Fault::timed_out(call.delivery(), call.timeout, noise);
-                call.reply.send(Err(fault));
+                call.reply.fail(fault);
             }
         }
         self.admit();
@@ -542,7 +543,7 @@ impl Session {
                 unanswered += 1;
             }
             let fault = over.fault(call.delivery());
-            call.reply.send(Err(fault));
+            call.reply.fail(fault);
         }
         unanswered
     }

@@ -17,10 +17,17 @@ pub(super) struct Allowance {
     told: Duration,
 }
 
+impl Allowance {
+    /// From then on; or from when there is a clock, if there was none yet.
+    pub(super) fn since(start: Option<Instant>, timeout: Duration) -> Allowance {
+        Allowance { start, timeout, told: timeout }
+    }
+}
+
 impl Client {
     /// From now on; or from when there is a clock, if there is none yet.
     pub(super) fn allow(&self, timeout: Duration) -> Allowance {
-        Allowance { start: self.shared.now(), timeout, told: timeout }
+        Allowance::since(self.shared.now(), timeout)
     }
 
     /// From now on, no longer than `timeout`, nor than is left.

@@ -1,14 +1,15 @@
 //! What all typed calls have in common: writing the parameters, asking, reading the result.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::allowance::Allowance;
 use super::connection::Spoken;
 use super::input::Outcome;
 use super::{CallOptions, Client, ServerInfo};
-use crate::Era;
 use crate::decode::decode;
 use crate::error::{CallError, CallName};
 use crate::jsonrpc::Written;
@@ -27,19 +28,41 @@ impl Client {
 
     /// As [`ask`](Client::ask).
     pub(super) async fn given(&self, name: &CallName<'_>, params: Option<Written>, options: &CallOptions) -> Answer {
+        let start = self.shared.now();
+        let outcome = self.converse(name, params, options).await?;
+        self.result(name, options, start, outcome).await
+    }
+
+    /// The result of a call of the modern era that began at `start`, given its first answer.
+    pub(super) async fn result_after(
+        &self,
+        name: &CallName<'_>,
+        params: Written,
+        options: &CallOptions,
+        start: Option<Instant>,
+        first: Given,
+    ) -> Answer {
+        let outcome = self.further(name, Some(params), options.terms(&self.shared.options), start, first).await?;
+        self.result(name, options, start, outcome).await
+    }
+
+    /// What comes of a call that began at `start` and has come to `outcome`.
+    async fn result(
+        &self,
+        name: &CallName<'_>,
+        options: &CallOptions,
+        start: Option<Instant>,
+        outcome: Outcome,
+    ) -> Answer {
+        let task = match outcome {
+            Outcome::Result(result) => return Ok(result),
+            Outcome::Task(task) => task,
+        };
         let limits = &self.shared.options;
         let timeout = options.timeout.unwrap_or(limits.call_timeout);
-        // One that became a task is seen to go on.
+        // It is seen to go on.
         let longest = options.max_timeout.unwrap_or(limits.max_call_timeout).max(timeout);
-        // Only one of the modern era becomes one.
-        let legacy = self.shared.spoken.get().is_some_and(|spoken| spoken.revision.era() == Era::Legacy);
-        let start = if legacy { None } else { Some(self.allow(longest)) };
-        match self.converse(name, params, options).await? {
-            Outcome::Result(result) => Ok(result),
-            Outcome::Task(task) => {
-                self.follow(name, &task, start.unwrap_or_else(|| self.allow(longest))).await.map(Given::Raw)
-            }
-        }
+        self.follow(name, &task, Allowance::since(start, longest)).await.map(Given::Raw)
     }
 
     /// What is known of the server, once it is open.

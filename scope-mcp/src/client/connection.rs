@@ -153,15 +153,15 @@ impl Shared {
         }
     }
 
-    /// Makes a call at once.
+    /// Makes a call at once. There is a `now` once there is a clock.
     ///
     /// # Errors
     /// The call, where it is to be left at the desk.
-    pub(super) fn call(&self, call: NewCall) -> Result<(), NewCall> {
+    pub(super) fn call(&self, now: Option<Instant>, call: NewCall) -> Result<(), NewCall> {
         // Who watches the wire is called in the connection's task only; and calls that were left before come first.
         let may = self.options.wire.is_none() && !self.desk.is_attended();
-        let Some(clock) = self.clock.get().filter(|_| may) else { return Err(call) };
-        if self.hatch.call(clock.now(), call)? {
+        let Some(now) = now.filter(|_| may) else { return Err(call) };
+        if self.hatch.call(now, call)? {
             self.desk.wake();
         }
         Ok(())

@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::allowance::Allowance;
 use super::call::written_raw;
 use super::options::Terms;
 use super::{CallOptions, Client};
@@ -119,25 +120,34 @@ impl Client {
         options: &CallOptions,
     ) -> Result<Outcome, CallError> {
         let mut terms = options.terms(&self.shared.options);
-        let revision = self.spoken(name).await?.revision;
-        if revision.era() == Era::Legacy {
+        if self.spoken(name).await?.revision.era() == Era::Legacy {
             return self.request(name, params.map(Cow::Owned), terms).await.map(Outcome::Result);
         }
-        let Terms { timeout, max_timeout, .. } = terms;
-        // Progress gives each round its time anew, within the limit for all.
-        let limit = if terms.progress.is_some() { max_timeout.max(timeout) } else { timeout };
-        let allowance = self.allow(limit);
+        let start = self.shared.now();
+        terms.max_timeout = terms.limit();
+        let first = self.request(name, params.as_ref().map(Cow::Borrowed), terms.again()).await?;
+        self.further(name, params, terms, start, first).await
+    }
+
+    /// The further rounds of a call of the modern era that began at `start`, if its first answer says that there are more.
+    pub(super) async fn further(
+        &self,
+        name: &CallName<'_>,
+        params: Option<Written>,
+        mut terms: Terms<'_>,
+        start: Option<Instant>,
+        first: Given,
+    ) -> Result<Outcome, CallError> {
+        let revision = self.spoken(name).await?.revision;
+        let (timeout, limit) = (terms.timeout, terms.limit());
+        let allowance = Allowance::since(start, limit);
         let max_rounds = self.shared.options.max_rounds.max(1);
-        let mut next = None;
+        let mut answer = first;
         let mut pauses = 0;
         for round in 1..=max_rounds {
-            let left = if round == 1 { limit } else { self.left(allowance) };
-            (terms.timeout, terms.max_timeout) = (timeout.min(left), left);
-            let answer = self.request(name, next.as_ref().or(params.as_ref()).map(Cow::Borrowed), terms.again()).await;
-            let result = if round == 1 { answer? } else { answer.map_err(|error| error.in_a_later_round(limit))? };
-            let result = match result {
+            let result = match answer {
                 // Complete, by its form.
-                Given::Text(_) => return Ok(Outcome::Result(result)),
+                Given::Text(_) => return Ok(Outcome::Result(answer)),
                 Given::Raw(raw) => raw,
             };
             let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {
@@ -161,7 +171,12 @@ impl Client {
                 self.pause(name, allowance, pause_after(pauses)).await?;
                 pauses += 1;
             }
-            next = Some(again(name, params.as_ref(), &answers, request_state)?);
+            let next = again(name, params.as_ref(), &answers, request_state)?;
+            // Progress gives each round its time anew, within the limit for all.
+            let left = self.left(allowance);
+            (terms.timeout, terms.max_timeout) = (timeout.min(left), left);
+            let next = self.request(name, Some(Cow::Owned(next)), terms.again()).await;
+            answer = next.map_err(|error| error.in_a_later_round(limit))?;
         }
         let why = format!("the server asked for input {max_rounds} times, and still was not done");
         Err(CallError::endless(name, why))

@@ -392,6 +392,11 @@ impl CallOptions {
         }
     }
 
+    /// Whether a request that is made with these says nothing more than what it is about.
+    pub(super) fn say_nothing(&self) -> bool {
+        self.meta.is_empty() && self.progress.is_none()
+    }
+
     /// For one round of a call of several, which all tell the same of their progress.
     pub(super) fn round(&self, timeout: Duration, max_timeout: Duration, progress: Option<Arc<Subscriber>>) -> Self {
         CallOptions {
@@ -412,6 +417,11 @@ pub(super) struct Terms<'a> {
 }
 
 impl Terms<'_> {
+    /// How long all rounds of a call may take together: progress gives each its time anew, up to there.
+    pub(super) fn limit(&self) -> Duration {
+        if self.progress.is_some() { self.max_timeout.max(self.timeout) } else { self.timeout }
+    }
+
     /// For one more request of the same call.
     pub(super) fn again(&self) -> Self {
         Terms { progress: self.progress.clone(), ..*self }

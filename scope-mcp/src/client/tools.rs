@@ -3,10 +3,12 @@
 use serde::Serialize;
 
 use super::call::read;
+use super::connection::Spoken;
 use super::paging::Listed;
 use super::{CallOptions, Client, Page};
+use crate::Era;
 use crate::error::{CallError, CallName};
-use crate::jsonrpc::{Written, member};
+use crate::jsonrpc::{Written, end_tool_call, member, name_and_arguments};
 use crate::model::{CallToolResult, TaskMetadata, Tool};
 use crate::session::Given;
 
@@ -17,18 +19,29 @@ pub(super) fn call_params<A: Serialize + ?Sized>(
     arguments: &A,
     task: Option<&TaskMetadata>,
 ) -> Result<Written, CallError> {
-    let not_json = |error: serde_json::Error| CallError::not_json(name, error.to_string());
     Written::object(|text| {
-        member(text, "name", tool).map_err(not_json)?;
-        let at = member(text, "arguments", arguments).map_err(not_json)?;
-        if text.get(at) != Some(&b'{') {
-            return Err(CallError::not_json(name, "the arguments of a tool must be a JSON object"));
-        }
+        text.extend_from_slice(b"\"name\":");
+        call_members(text, name, tool, arguments)?;
         if let Some(task) = task {
-            member(text, "task", task).map_err(not_json)?;
+            member(text, "task", task).map_err(|error| CallError::not_json(name, error.to_string()))?;
         }
         Ok(())
     })
+}
+
+/// Writes the members that the parameters of each call of a tool have, from the value of `name` on.
+fn call_members<A: Serialize + ?Sized>(
+    text: &mut Vec<u8>,
+    name: &CallName<'_>,
+    tool: &str,
+    arguments: &A,
+) -> Result<(), CallError> {
+    let at = name_and_arguments(text, tool, arguments).map_err(|error| CallError::not_json(name, error.to_string()))?;
+    if text.get(at) == Some(&b'{') {
+        Ok(())
+    } else {
+        Err(CallError::not_json(name, "the arguments of a tool must be a JSON object"))
+    }
 }
 
 impl Listed for Tool {
@@ -115,11 +128,15 @@ impl Client {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn call_tool<A>(&self, tool: &str, arguments: &A) -> Result<CallToolResult, CallError>
+    pub fn call_tool<A>(
+        &self,
+        tool: &str,
+        arguments: &A,
+    ) -> impl Future<Output = Result<CallToolResult, CallError>> + Send
     where
         A: Serialize + Sync + ?Sized,
     {
-        self.call_tool_with(tool, arguments, CallOptions::usual()).await
+        self.call_tool_with(tool, arguments, CallOptions::usual())
     }
 
     /// As [`call_tool`](Client::call_tool), with other options.
@@ -136,8 +153,29 @@ impl Client {
         A: Serialize + Sync + ?Sized,
     {
         let name = self.call_name("tools/call", Some(tool));
-        let params = call_params(&name, tool, arguments, None)?;
-        match self.given(&name, Some(params), options).await? {
+        let given = match self.shared.spoken.get() {
+            // As nearly all are: it is written once, where it goes, and most of them are over with their first answer.
+            Some(Spoken { revision, stamp }) if options.say_nothing() => {
+                let id = self.shared.next_id();
+                let mut line = stamp.begin_tool_call(id);
+                call_members(&mut line, &name, tool, arguments)?;
+                let (line, start) = (end_tool_call(line), self.shared.now());
+                let mut terms = options.terms(&self.shared.options);
+                let first = match self.hand_over(&name, id, line, &mut terms, start).await?.await {
+                    Ok(first) => first,
+                    Err(fault) => return Err(self.failed(fault.of(&name), &name).await),
+                };
+                match first {
+                    Given::Raw(_) if revision.era() == Era::Modern => {
+                        let params = call_params(&name, tool, arguments, None)?;
+                        self.result_after(&name, params, options, start, first).await?
+                    }
+                    first => first,
+                }
+            }
+            _ => self.given(&name, Some(call_params(&name, tool, arguments, None)?), options).await?,
+        };
+        match given {
             Given::Text(text) => Ok(text.into()),
             Given::Raw(raw) => read(&name, &raw),
         }

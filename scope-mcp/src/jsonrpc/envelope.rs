@@ -5,7 +5,7 @@ use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{TextResult, usual};
+use super::usual;
 
 /// A message, borrowed from the line it came in. An `id` is the text of any JSON value.
 #[derive(Debug)]
@@ -19,8 +19,6 @@ pub(crate) enum Message<'a> {
 #[derive(Debug)]
 pub(crate) enum Outcome<'a> {
     Result(&'a RawValue),
-    /// A result that is nothing but a text.
-    Text(TextResult<&'a str>),
     Error(&'a RawValue),
 }
 

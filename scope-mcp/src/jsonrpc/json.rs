@@ -3,7 +3,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::write::text_result;
+use super::write::{string, text_result};
 
 /// Bytes that most parameters do not need more of, nor the request that is made of them.
 const USUAL: usize = 192;
@@ -91,6 +91,22 @@ pub(crate) fn member<T: Serialize + ?Sized>(text: &mut Vec<u8>, key: &str, value
     text.extend_from_slice(b"\":");
     let at = text.len();
     serde_json::to_writer(text, value)?;
+    Ok(at)
+}
+
+/// Writes the members of a call of a tool, from the value of `name` on. Returns where the arguments begin.
+///
+/// # Errors
+/// As [`Written::of`].
+pub(crate) fn name_and_arguments<T: Serialize + ?Sized>(
+    text: &mut Vec<u8>,
+    name: &str,
+    arguments: &T,
+) -> serde_json::Result<usize> {
+    string(text, name);
+    text.extend_from_slice(b",\"arguments\":");
+    let at = text.len();
+    serde_json::to_writer(text, arguments)?;
     Ok(at)
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::value::RawValue;
 
+const ANSWER: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
+const RESULT: &[u8] = b",\"result\":";
 const COMPLETE: &str = "{\"resultType\":\"complete\",\"content\":[{\"type\":\"text\",\"text\":\"";
 const PLAIN: &str = "{\"content\":[{\"type\":\"text\",\"text\":\"";
 const END: &str = "\"}]}";
@@ -20,21 +22,48 @@ pub(crate) struct TextResult<T> {
     pub(crate) text: T,
 }
 
+/// A line that answers the call of ours that has this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TextAnswer<'a> {
+    pub(crate) id: u64,
+    pub(crate) result: TextResult<&'a str>,
+}
+
+impl<'a> TextAnswer<'a> {
+    /// `None` says nothing of `line` but that it is of another form. What is of this form is a message.
+    pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
+        let rest = line.strip_prefix(ANSWER)?;
+        let (mut id, mut digits) = (0, 0);
+        while let Some(digit) = rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            // No number of JSON's has a zero before other digits; and what has more of them is none of ours.
+            if digits == 19 || (digits > 0 && id == 0) {
+                return None;
+            }
+            id = id * 10 + u64::from(digit);
+            digits += 1;
+        }
+        let result = rest[digits..].strip_prefix(RESULT).filter(|_| digits > 0)?.strip_suffix(b"}")?;
+        Some(TextAnswer { id, result: TextResult::read(result)? })
+    }
+}
+
 impl<'a> TextResult<&'a str> {
     /// `None` says nothing of `json` but that it is of another form. What is of this form is proper JSON.
-    pub(crate) fn read(json: &'a str) -> Option<Self> {
-        let (is_complete, rest) = match json.strip_prefix(PLAIN) {
+    fn read(json: &'a [u8]) -> Option<Self> {
+        let (is_complete, rest) = match json.strip_prefix(PLAIN.as_bytes()) {
             Some(rest) => (false, rest),
-            None => (true, json.strip_prefix(COMPLETE)?),
+            None => (true, json.strip_prefix(COMPLETE.as_bytes())?),
         };
-        let (is_no_error, text) = match rest.strip_suffix(END) {
+        let (is_no_error, text) = match rest.strip_suffix(END.as_bytes()) {
             Some(text) => (false, text),
-            None => (true, rest.strip_suffix(END_NO_ERROR)?),
+            None => (true, rest.strip_suffix(END_NO_ERROR.as_bytes())?),
         };
         // All of them, without a branch for each: they are few.
         let stands_for_itself = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
-        (text.len() <= LONGEST && text.bytes().fold(true, |all, byte| all & stands_for_itself(byte)))
-            .then_some(TextResult { is_complete, is_no_error, text })
+        if text.len() > LONGEST || !text.iter().fold(true, |all, byte| all & stands_for_itself(*byte)) {
+            return None;
+        }
+        Some(TextResult { is_complete, is_no_error, text: std::str::from_utf8(text).ok()? })
     }
 
     /// To be kept.
@@ -55,6 +84,7 @@ impl TextResult<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{Message, Outcome, parse, whole_number};
     use super::*;
 
     #[test]
@@ -67,7 +97,7 @@ mod tests {
         ];
         for (begin, text, end) in usual {
             let json = [begin, text, end].concat();
-            let read = TextResult::read(&json).unwrap_or_else(|| panic!("{json}"));
+            let read = TextResult::read(json.as_bytes()).unwrap_or_else(|| panic!("{json}"));
             let value: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(value["content"][0]["text"], read.text);
             assert_eq!(value.get("resultType").is_some(), read.is_complete);
@@ -80,7 +110,7 @@ mod tests {
     fn whatever_else_there_is_in_a_result_is_left_to_others() {
         let long = "x".repeat(LONGEST + 1);
         for text in ["a\"b", "a\\n", "a\n", "\u{1}", "a\"},{\"type\":\"text\",\"text\":\"b", long.as_str()] {
-            assert_eq!(TextResult::read(&[PLAIN, text, END].concat()), None, "{text}");
+            assert_eq!(TextResult::read([PLAIN, text, END].concat().as_bytes()), None, "{text}");
         }
         for json in [
             "",
@@ -94,7 +124,39 @@ mod tests {
             r#"{"content":[{"type":"text","text":"a"}]} "#,
             r#"{"resultType":"task","content":[{"type":"text","text":"a"}]}"#,
         ] {
-            assert_eq!(TextResult::read(json), None, "{json}");
+            assert_eq!(TextResult::read(json.as_bytes()), None, "{json}");
         }
+    }
+
+    #[test]
+    fn an_answer_is_read_here_as_it_is_elsewhere() {
+        let text = [PLAIN, "\u{e9}", END].concat();
+        for (id, number) in [("0", 0), ("7", 7), ("10", 10), ("9999999999999999999", 9_999_999_999_999_999_999)] {
+            let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":{id},\"result\":{text}}}");
+            let Ok(Message::Answer { id, outcome: Outcome::Result(raw) }) = parse(line.as_bytes()) else {
+                panic!("{line}: it is an answer")
+            };
+            let answer = TextAnswer::read(line.as_bytes()).unwrap();
+            assert_eq!((answer.id, whole_number(id)), (number, Some(number)));
+            assert_eq!(answer.result.to_owned().into_raw().get(), raw.get());
+        }
+        for line in [
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":,\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":01,\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":00,\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":-1,\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1.0,\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":\"1\",\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":18446744073709551617,\"result\":{text}}}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{text}"),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{text}}} "),
+            format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{text}}}"),
+            "{\"jsonrpc\":\"2.0\",\"id\":1".to_owned(),
+        ] {
+            assert_eq!(TextAnswer::read(line.as_bytes()), None, "{line}");
+        }
+        let mut line = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{PLAIN}").into_bytes();
+        line.extend_from_slice(b"\xff\"}]}}");
+        assert_eq!(TextAnswer::read(&line), None);
     }
 }

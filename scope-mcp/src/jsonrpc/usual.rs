@@ -6,7 +6,6 @@ use std::borrow::Cow;
 use memchr::memchr;
 use serde_json::value::RawValue;
 
-use super::TextResult;
 use super::envelope::{Message, Outcome};
 
 /// `None` says nothing of the line but that it is of another form.
@@ -43,11 +42,7 @@ pub(super) fn read(line: &[u8]) -> Option<Message<'_>> {
         return asking(id, method?, Some(serde_json::from_str(params).ok()?));
     }
     let result = rest.strip_prefix("\"result\":").filter(|_| method.is_none())?;
-    let outcome = match TextResult::read(result) {
-        Some(text) => Outcome::Text(text),
-        None => Outcome::Result(serde_json::from_str(result).ok()?),
-    };
-    Some(Message::Answer { id: id?, outcome })
+    Some(Message::Answer { id: id?, outcome: Outcome::Result(serde_json::from_str(result).ok()?) })
 }
 
 fn asking<'a>(id: Option<&'a str>, method: Cow<'a, str>, params: Option<&'a RawValue>) -> Option<Message<'a>> {
@@ -114,15 +109,7 @@ mod tests {
             assert_eq!(read.is_some(), is_usual, "{line}");
             if let Some(read) = read {
                 let elsewhere = parse_any(line.as_bytes()).unwrap_or_else(|why| panic!("{line}: {why:?}"));
-                // Which is not known there.
-                let read = match read {
-                    Message::Answer { id, outcome: Outcome::Text(text) } => {
-                        let raw = text.to_owned().into_raw();
-                        format!("{:?}", Message::Answer { id, outcome: Outcome::Result(&raw) })
-                    }
-                    read => format!("{read:?}"),
-                };
-                assert_eq!(read, format!("{elsewhere:?}"));
+                assert_eq!(format!("{read:?}"), format!("{elsewhere:?}"));
             }
         }
         assert!(read(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":\"\xff\"}").is_none());

@@ -10,6 +10,9 @@ const PARAMS: &[u8] = b",\"params\":";
 /// Bytes around what is in a message.
 const AROUND: usize = 96;
 
+/// Bytes that most calls of a tool do not need more of, but for their `_meta`.
+const CALL: usize = 224;
+
 /// A request of ours. Our ids are whole numbers.
 pub(crate) fn request(id: u64, method: &str, params: Option<&[u8]>) -> Vec<u8> {
     let mut line = begin(method.len() + params.map_or(0, <[u8]>::len));
@@ -30,6 +33,28 @@ pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Vec<u8> 
     let head = line.len() - params;
     line.rotate_right(head);
     end(line)
+}
+
+/// Begins a call of a tool, up to its name. `meta` is the members of a `_meta`, if there is to be one.
+pub(crate) fn begin_tool_call(id: u64, meta: &str) -> Vec<u8> {
+    let mut line = Vec::with_capacity(CALL + meta.len());
+    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
+    number(&mut line, id);
+    if meta.is_empty() {
+        line.extend_from_slice(b",\"method\":\"tools/call\",\"params\":{\"name\":");
+    } else {
+        line.extend_from_slice(b",\"method\":\"tools/call\",\"params\":{\"_meta\":{");
+        line.extend_from_slice(meta.as_bytes());
+        line.extend_from_slice(b"},\"name\":");
+    }
+    line
+}
+
+/// Ends what was [begun](begin_tool_call), when the parameters' members are there.
+pub(crate) fn end_tool_call(mut line: Vec<u8>) -> Vec<u8> {
+    to_one_line(&mut line);
+    line.extend_from_slice(b"}}\n");
+    line
 }
 
 /// A request of ours whose parameters begin with `meta`, the members of a `_meta`. `rest` is the text of an object without
@@ -94,7 +119,7 @@ pub(super) fn text_result(json: &mut Vec<u8>, text: &str) {
 }
 
 /// A string as JSON: most have nothing in them that would have to be written otherwise.
-fn string(line: &mut Vec<u8>, text: &str) {
+pub(super) fn string(line: &mut Vec<u8>, text: &str) {
     if text.as_bytes().chunks(PIECE).all(stand_for_themselves) {
         line.push(b'"');
         line.extend_from_slice(text.as_bytes());

@@ -13,7 +13,9 @@ use super::{Matter, Session, Side, Stage};
 use crate::codec::{self, About, Frame, TooLong};
 use crate::era;
 use crate::error::{Fault, parse_error};
-use crate::jsonrpc::{self, BUSY, INVALID_REQUEST, Id, Malformed, Message, Outcome, PARSE_ERROR, Rejection};
+use crate::jsonrpc::{
+    self, BUSY, INVALID_REQUEST, Id, Malformed, Message, Outcome, PARSE_ERROR, Rejection, TextAnswer,
+};
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
 
@@ -85,6 +87,15 @@ impl Session {
 
     /// `batch` is the one that it came in.
     fn message(&mut self, line: &[u8], batch: Option<u64>) {
+        if self.side == Side::Client
+            && let Some(TextAnswer { id, result }) = TextAnswer::read(line)
+        {
+            self.traffic.received += 1;
+            return match self.take_sent(id) {
+                Some(call) => call.reply.give(Given::Text(result.to_owned())),
+                None => self.stray(),
+            };
+        }
         let malformed = match jsonrpc::parse(line) {
             Ok(message) => {
                 self.traffic.received += 1;
@@ -207,17 +218,17 @@ impl Session {
 
     fn answer(&mut self, id: &str, outcome: Outcome<'_>) {
         let call = jsonrpc::whole_number(id).and_then(|id| self.take_sent(id));
-        let Some(call) = call else {
-            // Late, or made up: nobody waits for it.
-            self.traffic.strays += 1;
-            tracing::debug!(peer = &*self.peer, "an answer that nobody waits for");
-            return;
-        };
-        call.reply.send(match outcome {
-            Outcome::Text(text) => Ok(Given::Text(text.to_owned())),
-            Outcome::Result(raw) => Ok(Given::Raw(raw.to_owned())),
-            Outcome::Error(raw) => Err(Fault::rejected(Rejection::from_raw(raw))),
-        });
+        let Some(call) = call else { return self.stray() };
+        match outcome {
+            Outcome::Result(raw) => call.reply.give(Given::Raw(raw.to_owned())),
+            Outcome::Error(raw) => call.reply.fail(Fault::rejected(Rejection::from_raw(raw))),
+        }
+    }
+
+    /// An answer came late, or was made up: nobody waits for it.
+    fn stray(&mut self) {
+        self.traffic.strays += 1;
+        tracing::debug!(peer = &*self.peer, "an answer that nobody waits for");
     }
 
     fn request(&mut self, raw: &str, method: &str, params: Option<&RawValue>, batch: Option<u64>) {
@@ -280,7 +291,7 @@ impl Session {
             && let Some(call) = self.take_sent(number)
         {
             let reason = cancelled.reason.unwrap_or_default();
-            call.reply.send(Err(Fault::ended(&reason)));
+            call.reply.fail(Fault::ended(&reason));
         }
     }
 
@@ -309,7 +320,7 @@ impl Session {
         let call = what.about.as_ref().and_then(About::answered).and_then(Id::as_u64).and_then(|id| self.take_sent(id));
         match call {
             Some(call) => {
-                call.reply.send(Err(Fault::too_long(limit, len)));
+                call.reply.fail(Fault::too_long(limit, len));
             }
             None => {
                 self.noise.heard(note.as_bytes());
@@ -328,14 +339,14 @@ impl Session {
         let about = codec::about(line);
         let Some(id) = about.as_ref().and_then(About::answered).and_then(Id::as_u64) else { return false };
         let Some(call) = self.take_sent(id) else { return false };
-        call.reply.send(Err(Fault::malformed(why())));
+        call.reply.fail(Fault::malformed(why()));
         true
     }
 
     /// Whether there was a call to fail.
     fn fail(&mut self, id: &str, fault: impl FnOnce() -> Fault) -> bool {
         let Some(call) = jsonrpc::whole_number(id).and_then(|id| self.take_sent(id)) else { return false };
-        call.reply.send(Err(fault()));
+        call.reply.fail(fault());
         true
     }
 

@@ -14,8 +14,8 @@ use crate::jsonrpc::TextResult;
 /// What a caller gets.
 pub(crate) type Answer = Result<Given, CallError>;
 
-/// The same, as a session says it.
-pub(crate) type Said = Result<Given, Fault>;
+/// The same, as a session says it: small, for it is handed on several times, and few calls fail.
+pub(crate) type Said = Result<Given, Box<Fault>>;
 
 /// The result of a call.
 #[derive(Debug)]
@@ -42,22 +42,24 @@ pub(crate) struct Reply {
     slot: Option<Arc<Slot>>,
 }
 
-/// An answer that is waited for. Dropping it abandons the call.
-pub(crate) struct Pending<'a> {
+/// An answer that is waited for, by one who knows what the call is called. Dropping it abandons the call.
+pub(crate) struct Waiting {
     id: u64,
-    name: CallName<'a>,
     slot: Arc<Slot>,
     abandoned: Arc<Abandoned>,
     done: bool,
 }
 
+/// The same, with its name.
+pub(crate) struct Pending<'a> {
+    name: CallName<'a>,
+    waiting: Waiting,
+}
+
 /// What both ends of a reply share.
-#[derive(Default)]
 struct Slot(Mutex<Stage>);
 
-#[derive(Default)]
 enum Stage {
-    #[default]
     Open,
     Waited(Waker),
     Said(Said),
@@ -81,32 +83,26 @@ impl Slot {
     }
 
     fn poll(&self, cx: &Context<'_>) -> Poll<Said> {
-        if let Some(polled) = self.look(cx) {
-            return polled;
-        }
-        // Neither cloned nor dropped under the lock: a waker may be anybody's.
-        let waker = cx.waker().clone();
-        let mut stage = self.stage();
-        if let Stage::Said(_) = *stage {
+        let mut waker = None;
+        loop {
+            let mut stage = self.stage();
+            match &*stage {
+                Stage::Said(_) => {
+                    let Stage::Said(said) = mem::replace(&mut *stage, Stage::Over) else { unreachable!("it is here") };
+                    return Poll::Ready(said);
+                }
+                Stage::Waited(waker) if waker.will_wake(cx.waker()) => return Poll::Pending,
+                _ => {}
+            }
+            if let Some(waker) = waker {
+                let before = mem::replace(&mut *stage, Stage::Waited(waker));
+                drop(stage);
+                drop(before);
+                return Poll::Pending;
+            }
             drop(stage);
-            return self.look(cx).unwrap_or(Poll::Pending);
-        }
-        let before = mem::replace(&mut *stage, Stage::Waited(waker));
-        drop(stage);
-        drop(before);
-        Poll::Pending
-    }
-
-    /// What has been said, or that the waker is here already.
-    fn look(&self, cx: &Context<'_>) -> Option<Poll<Said>> {
-        let mut stage = self.stage();
-        match &*stage {
-            Stage::Waited(waker) if waker.will_wake(cx.waker()) => Some(Poll::Pending),
-            Stage::Said(_) => match mem::replace(&mut *stage, Stage::Over) {
-                Stage::Said(said) => Some(Poll::Ready(said)),
-                _ => None,
-            },
-            _ => None,
+            // Neither cloned nor dropped under the lock: a waker may be anybody's.
+            waker = Some(cx.waker().clone());
         }
     }
 
@@ -137,9 +133,16 @@ struct List {
 
 /// Both ends of a reply.
 pub(crate) fn pair<'a>(id: u64, name: CallName<'a>, abandoned: &Arc<Abandoned>) -> (Reply, Pending<'a>) {
-    let slot = Arc::<Slot>::default();
+    let (reply, waiting) = nameless(id, abandoned, None);
+    (reply, waiting.of(name))
+}
+
+/// The same, for a caller who says the call's name where it fails, and who most likely waits with `waker`.
+pub(crate) fn nameless(id: u64, abandoned: &Arc<Abandoned>, waker: Option<&Waker>) -> (Reply, Waiting) {
+    let stage = waker.map_or(Stage::Open, |waker| Stage::Waited(waker.clone()));
+    let slot = Arc::new(Slot(Mutex::new(stage)));
     let reply = Reply { slot: Some(Arc::clone(&slot)) };
-    (reply, Pending { id, name, slot, abandoned: Arc::clone(abandoned), done: false })
+    (reply, Waiting { id, slot, abandoned: Arc::clone(abandoned), done: false })
 }
 
 impl Reply {
@@ -153,7 +156,17 @@ impl Reply {
         self.slot.as_ref().is_some_and(|slot| matches!(*slot.stage(), Stage::Over))
     }
 
-    pub(crate) fn send(mut self, said: Said) {
+    /// The call has this result.
+    pub(crate) fn give(self, given: Given) {
+        self.send(Ok(given));
+    }
+
+    /// It has none.
+    pub(crate) fn fail(self, fault: Fault) {
+        self.send(Err(Box::new(fault)));
+    }
+
+    fn send(mut self, said: Said) {
         if let Some(slot) = self.slot.take() {
             slot.say(said);
         }
@@ -163,15 +176,15 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            slot.say(Err(Fault::closed(Delivery::NotSent)));
+            slot.say(Err(Box::new(Fault::closed(Delivery::NotSent))));
         }
     }
 }
 
-impl Pending<'_> {
-    /// What is called.
-    pub(crate) fn method(&self) -> &str {
-        &self.name.method
+impl Waiting {
+    /// With the call's name.
+    pub(crate) fn of(self, name: CallName<'_>) -> Pending<'_> {
+        Pending { name, waiting: self }
     }
 }
 
@@ -179,13 +192,22 @@ impl Future for Pending<'_> {
     type Output = Answer;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
-        let said = std::task::ready!(self.slot.poll(cx));
-        self.done = true;
+        let said = std::task::ready!(Pin::new(&mut self.waiting).poll(cx));
         Poll::Ready(said.map_err(|fault| fault.of(&self.name)))
     }
 }
 
-impl Drop for Pending<'_> {
+impl Future for Waiting {
+    type Output = Said;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Said> {
+        let said = self.slot.poll(cx);
+        self.done = said.is_ready();
+        said
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
         if self.done {
             return;

@@ -75,6 +75,7 @@ impl<'de> Deserialize<'de> for CallToolResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jsonrpc::TextAnswer;
 
     #[test]
     fn a_text_is_read_as_any_other_result_is() {
@@ -84,7 +85,9 @@ mod tests {
             r#"{"resultType":"complete","content":[{"type":"text","text":"a"}]}"#,
             r#"{"resultType":"complete","content":[{"type":"text","text":"a"}],"isError":false}"#,
         ] {
-            let at_a_glance = CallToolResult::from(TextResult::read(json).unwrap().to_owned());
+            let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{json}}}");
+            let answer = TextAnswer::read(line.as_bytes()).unwrap();
+            let at_a_glance = CallToolResult::from(answer.result.to_owned());
             assert_eq!(at_a_glance, serde_json::from_str(json).unwrap());
             assert_eq!(serde_json::to_string(&at_a_glance).unwrap(), json);
         }
