@@ -7,7 +7,8 @@
 //! 1. The future and the deposit are touched by the host only: whoever polls or drops the nursery. They are destroyed in
 //!    place before the host gives up its reference; a header that lives longer only frees memory.
 //! 2. `refs` counts the host, once, until the child has ended and is queued nowhere, and its wakers. Only the host makes a
-//!    waker where there is none: what `refs` and `queued` are is its own to know while there is no waker.
+//!    waker where there is none: what `refs` and `queued` are is its own to know while there is no waker. Where a child that
+//!    ends has been queued, and not yet pushed when the host closes the queue, the host's count is `owed` to whoever pushes.
 //! 3. Whoever runs in a frame of the nursery's own scope runs in a poll or drop by the host, on its thread, which has
 //!    nothing of its part borrowed: so such a spawn or wake goes to the run queue, without an atomic. The host looks at the
 //!    run queue after each such frame, or has closed.
@@ -26,6 +27,7 @@ use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
 
 use super::queue::Queue;
 use super::slab::{self, Chunk, Shape, Slot};
+use super::stack::Linked;
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
 use crate::failure::Fault;
@@ -45,12 +47,13 @@ pub(super) struct Header {
     /// What it lies in, and where there.
     pub(super) chunk: *const Chunk,
     pub(super) index: u8,
-    /// Added by the host, so counted in its [`Feed`](super::run_queue::Feed).
+    /// Added by the host, so counted in its [`Feed`](super::hosted::Feed).
     counted: bool,
     ended: Cell<bool>,
     /// Whether the tree shows it.
     listed: Cell<bool>,
     queued: AtomicBool,
+    owed: AtomicBool,
     pub(super) refs: AtomicU32,
     /// The header below in a stack; in the host's run queue, the one behind.
     pub(super) below: AtomicPtr<Header>,
@@ -59,6 +62,13 @@ pub(super) struct Header {
     shields: ShieldCell,
     pub(super) waits: Waits,
     pub(super) task: TaskRef,
+}
+
+impl Linked for Header {
+    unsafe fn below<'a>(this: *const Self) -> &'a AtomicPtr<Self> {
+        // SAFETY: the caller's promise.
+        unsafe { &(*this).below }
+    }
 }
 
 /// What one type of child does; each takes a pointer to its header, which is the start of its [`Local`].
@@ -92,6 +102,7 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
                 ended: Cell::new(false),
                 listed: Cell::new(false),
                 queued: AtomicBool::new(true),
+                owed: AtomicBool::new(false),
                 refs: AtomicU32::new(1),
                 below: AtomicPtr::new(ptr::null_mut()),
                 locals: UnsafeCell::new(ManuallyDrop::new(frame::snapshot())),
@@ -283,8 +294,9 @@ unsafe fn waker_wake_by_ref(data: *const ()) {
         let queue = &(*(*header).chunk).queue;
         if frame::is_in(queue.scope()) {
             queue.host().append(header.cast_mut());
-        } else {
-            queue.push(header);
+        } else if !queue.push(header) && (*header).owed.load(Ordering::Relaxed) {
+            // It has ended, the host has found it queued, and gone without it.
+            release(header);
         }
     }
 }
@@ -529,10 +541,15 @@ unsafe fn settle(queue: &Queue, header: *const Header) {
             queue.unlist(header);
             queue.host().listed -= 1;
         }
-        // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out.
+        // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out; or by whoever
+        // has queued it, if that finds the queue closed.
         let queued = match has_no_waker(header) {
             true => (*header).queued.load(Ordering::Relaxed),
-            false => (*header).queued.swap(true, Ordering::AcqRel),
+            false => {
+                // In order before what closes the queue.
+                (*header).owed.store(true, Ordering::Relaxed);
+                (*header).queued.swap(true, Ordering::AcqRel)
+            }
         };
         if !queued {
             queue.host().release(header);

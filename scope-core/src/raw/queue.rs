@@ -4,23 +4,23 @@
 //! Invariants
 //! 1. A child is on the ready stack or in the run queue at most once: whoever sets its `queued` puts it there; the host
 //!    clears it before it polls.
-//! 2. A stack is pushed by any thread and only ever emptied as a whole, so a compare-and-swap cannot be fooled by a header
-//!    that comes back. Once closed it takes nothing.
-//! 3. Whoever pushes onto an empty ready stack wakes. Whoever finds it in use need not: the host empties it before it
+//! 2. Whoever pushes onto an empty ready stack wakes. Whoever finds it in use need not: the host empties it before it
 //!    returns, or has been woken since.
-//! 4. Which chunks have children to show, and which these are, is changed by the host under the lock.
+//! 3. Which chunks have children to show, and which these are, is changed by the host under the lock.
 
 use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::{Arc, PoisonError};
 use std::task::{Wake, Waker};
 
+use super::hosted::Host;
 use super::local::Header;
-use super::run_queue::Host;
+use super::outer::Outer;
 use super::slab::Chunk;
+use super::stack::{Pushed, Stack};
 use crate::origin::LazyScope;
-use crate::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
-use crate::sync::{AtomicWaker, Mutex, MutexGuard, OnceLock};
+use crate::sync::atomic::{AtomicBool, Ordering};
+use crate::sync::{Mutex, MutexGuard};
 use crate::task::TaskRef;
 use crate::waits::Waiting;
 
@@ -29,9 +29,9 @@ pub(crate) struct Queue {
     scope: *const LazyScope,
     /// Touched by the host only, and never borrowed while code of a user runs: that code may spawn and wake.
     host: UnsafeCell<Host>,
-    ready: Stack,
+    ready: Stack<Header>,
     /// Children that have ended, whose last waker was dropped by somebody else than the host.
-    returned: Stack,
+    returned: Stack<Header>,
     /// Whether the body is to be polled.
     body: AtomicBool,
     outer: Outer,
@@ -54,105 +54,6 @@ struct Listed {
 // what it waits at, the links) is never changed, atomic, or changed under the lock.
 unsafe impl Send for Listed {}
 
-/// Headers linked by `below`.
-struct Stack(AtomicPtr<Header>);
-
-/// The address that marks a closed stack: of a static, so no header has it.
-fn closed() -> *mut Header {
-    static MARK: u64 = 0;
-    (&raw const MARK).cast_mut().cast()
-}
-
-/// What came of a push.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Pushed {
-    OntoEmpty,
-    OntoOthers,
-    Closed,
-}
-
-impl Stack {
-    fn new() -> Self {
-        Stack(AtomicPtr::new(ptr::null_mut()))
-    }
-
-    /// # Safety
-    /// `header` is valid, and in no stack and no run queue. If it is taken, it stays valid until it has been taken out.
-    unsafe fn push(&self, header: *const Header) -> Pushed {
-        let mut top = self.0.load(Ordering::Relaxed);
-        loop {
-            if top == closed() {
-                return Pushed::Closed;
-            }
-            // SAFETY: valid by the caller's promise; nobody else touches `below` of a header that is being pushed.
-            unsafe { (*header).below.store(top, Ordering::Relaxed) };
-            // Acquires too: what the host did before it emptied the stack is seen by whoever wakes it then.
-            match self.0.compare_exchange_weak(top, header.cast_mut(), Ordering::AcqRel, Ordering::Relaxed) {
-                Ok(_) if top.is_null() => return Pushed::OntoEmpty,
-                Ok(_) => return Pushed::OntoOthers,
-                Err(now) => top = now,
-            }
-        }
-    }
-
-    /// Takes what is on it, the last pushed first.
-    fn take(&self) -> *mut Header {
-        if self.0.load(Ordering::Relaxed).is_null() {
-            return ptr::null_mut();
-        }
-        self.take_in_order()
-    }
-
-    /// The same; what comes before it is seen by whoever pushes after it.
-    fn take_in_order(&self) -> *mut Header {
-        open(self.0.swap(ptr::null_mut(), Ordering::AcqRel))
-    }
-
-    fn close(&self) -> *mut Header {
-        open(self.0.swap(closed(), Ordering::AcqRel))
-    }
-}
-
-/// Nothing is on a closed stack.
-fn open(top: *mut Header) -> *mut Header {
-    if top == closed() { ptr::null_mut() } else { top }
-}
-
-/// The task that polls the nursery: in nearly all programs with one waker from first to last, which is then read without
-/// a lock and never cloned again.
-struct Outer {
-    first: OnceLock<Waker>,
-    /// Another one has been given since, and is in `later`.
-    moved: AtomicBool,
-    later: AtomicWaker,
-}
-
-impl Outer {
-    /// Whether the waker is another one than before.
-    fn register(&self, waker: &Waker) -> bool {
-        let mut fresh = false;
-        let first = self.first.get_or_init(|| {
-            fresh = true;
-            waker.clone()
-        });
-        let moved = self.moved.load(Ordering::Relaxed);
-        if !moved && (fresh || first.will_wake(waker)) {
-            return fresh;
-        }
-        self.later.register(waker);
-        self.moved.store(true, Ordering::Release);
-        !moved
-    }
-
-    fn wake(&self) {
-        if self.moved.load(Ordering::Acquire) {
-            self.later.wake();
-        } else if let Some(first) = self.first.get() {
-            first.wake_by_ref();
-        }
-    }
-}
-
 impl Queue {
     pub(super) fn new(scope: &LazyScope) -> Arc<Self> {
         Arc::new(Queue {
@@ -161,7 +62,7 @@ impl Queue {
             ready: Stack::new(),
             returned: Stack::new(),
             body: AtomicBool::new(false),
-            outer: Outer { first: OnceLock::new(), moved: AtomicBool::new(false), later: AtomicWaker::new() },
+            outer: Outer::new(),
             listed: Mutex::new(Listed { first: ptr::null() }),
         })
     }
@@ -275,7 +176,7 @@ impl Queue {
     }
 
     pub(super) fn has_ready(&self) -> bool {
-        !self.ready.0.load(Ordering::Acquire).is_null()
+        !self.ready.is_empty()
     }
 
     pub(super) fn take_ready(&self) -> *mut Header {

@@ -1,17 +1,15 @@
 //! The host's own part of a nursery's same-task children: the run queue, the slots, and counts. No atomics are needed here;
 //! those that are used are the headers', which others look at too.
 
-use std::ptr;
-
 use super::local::{Header, destroy, has_no_waker};
 use super::slab::Slab;
+use super::stack::RunQueue;
 use crate::sync::atomic::Ordering;
 
 /// The host's part: touched by nobody else.
 pub(super) struct Host {
-    /// Spawned and woken here, or taken from the ready stack, in order, linked by `below`.
-    run_first: *mut Header,
-    run_last: *mut Header,
+    /// Spawned and woken here, or taken from the ready stack, in order.
+    run: RunQueue<Header>,
     /// How many children the tree shows.
     pub(super) listed: usize,
     /// Whether all have been told of the scope's cancellation.
@@ -69,8 +67,7 @@ impl Feed {
 impl Host {
     pub(super) fn new() -> Self {
         Host {
-            run_first: ptr::null_mut(),
-            run_last: ptr::null_mut(),
+            run: RunQueue::new(),
             listed: 0,
             told: false,
             closed: false,
@@ -80,27 +77,9 @@ impl Host {
     }
 
     /// Appends a stack that was taken whole, the oldest first.
-    pub(super) fn collect(&mut self, mut top: *mut Header) {
-        if top.is_null() {
-            return;
-        }
-        let (last, mut first) = (top, ptr::null_mut());
-        while !top.is_null() {
-            // SAFETY: what is on the stack is valid; it was taken whole, so it is ours.
-            unsafe {
-                let below = (*top).below.load(Ordering::Relaxed);
-                (*top).below.store(first, Ordering::Relaxed);
-                first = top;
-                top = below;
-            }
-        }
-        if self.run_last.is_null() {
-            self.run_first = first;
-        } else {
-            // SAFETY: in the run queue, so valid.
-            unsafe { (*self.run_last).below.store(first, Ordering::Relaxed) };
-        }
-        self.run_last = last;
+    pub(super) fn collect(&mut self, top: *mut Header) {
+        // SAFETY: what was queued has the host's reference, which is given up when it has been taken out.
+        unsafe { self.run.collect(top) };
     }
 
     /// Appends one child, unless nothing is queued any more.
@@ -111,34 +90,17 @@ impl Host {
         if self.closed {
             return;
         }
-        // SAFETY: valid by the caller's promise; what is in the run queue is valid too.
-        unsafe {
-            (*header).below.store(ptr::null_mut(), Ordering::Relaxed);
-            if self.run_last.is_null() {
-                self.run_first = header;
-            } else {
-                (*self.run_last).below.store(header, Ordering::Relaxed);
-            }
-        }
-        self.run_last = header;
+        // SAFETY: the caller's promise, and as in `collect`.
+        unsafe { self.run.append(header) };
     }
 
     pub(super) fn has_next(&self) -> bool {
-        !self.run_first.is_null()
+        !self.run.is_empty()
     }
 
     /// Takes the first off the run queue.
     pub(super) fn pop(&mut self) -> Option<*const Header> {
-        let header = self.run_first;
-        if header.is_null() {
-            return None;
-        }
-        // SAFETY: in the run queue, so valid.
-        self.run_first = unsafe { (*header).below.load(Ordering::Relaxed) };
-        if self.run_first.is_null() {
-            self.run_last = ptr::null_mut();
-        }
-        Some(header)
+        self.run.pop()
     }
 
     /// Gives up the host's reference to a child that has ended.
