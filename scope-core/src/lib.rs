@@ -14,6 +14,7 @@ mod blocking;
 mod bounded;
 mod cancel;
 mod cancel_scope;
+mod carrier;
 mod closing;
 mod collect;
 mod deposit;

@@ -20,6 +20,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+pub use crate::carrier::{Carrier, CarrierHandle};
 use crate::orphans::Orphans;
 
 /// A task as the runtime gets it: already wrapped, so that its outcome is recorded elsewhere.

@@ -33,12 +33,20 @@
 //! A worker never blocks: the blocking calls of scope-core are refused there. `tokio::task::spawn_blocking`
 //! and, on the multi-thread runtime, `tokio::task::block_in_place` are the places for them.
 //!
+//! # What a child is to tokio
+//! On a multi-thread runtime a task of its own. On a current-thread runtime, where they run one after another in any case, one
+//! task of tokio's polls all parallel children: each only when it was woken, up to 61 of them, or until tokio's budget for a
+//! task is used up, before the drivers and all other tasks have their turn. A child takes less than half the time and memory
+//! so; to tokio's own means of looking, `tokio::task::id` and metrics, they are one task. Who wants a task of tokio's for each
+//! asks for [`TokioRuntime::with_own_tasks`]; scope-core's tree and events show each child on either.
+//!
 //! # What it leaves in a runtime
-//! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed. And on the
-//! multi-thread runtime the memory, no more than that, of children that have ended: of the last 128 small ones that each
-//! worker has spawned.
+//! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed. On a current-thread
+//! runtime another one, from the first parallel child on: it polls them. And on the multi-thread runtime the memory, no more
+//! than that, of children that have ended: of the last 128 small ones that each worker has spawned.
 
 mod alarm;
+mod carrying;
 mod known;
 mod launch;
 mod nursery;

@@ -5,17 +5,17 @@ use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use scope_core::rt::{self, Refused, Task};
-use tokio::runtime::{EnterGuard, Handle, TryCurrentError};
+use scope_core::rt::{self, CarrierHandle, Refused, Task};
+use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 use tokio::time::Sleep;
 
-use crate::launch;
 use crate::recent::Recent;
 use crate::timer::Timer;
+use crate::{carrying, launch};
 
 /// A tokio runtime, as scope-core sees it.
 ///
@@ -29,7 +29,16 @@ use crate::timer::Timer;
 pub struct TokioRuntime {
     handle: Handle,
     missing: Arc<Missing>,
-    recent: Arc<Recent>,
+    tasks: Arc<Tasks>,
+}
+
+/// How tasks are run.
+#[derive(Debug)]
+enum Tasks {
+    /// All in one task of tokio's, which is spawned with the first.
+    Carried(OnceLock<CarrierHandle>),
+    /// Each as a task of tokio's.
+    Own(Recent),
 }
 
 /// Drivers that were asked for in vain, so that tokio is asked only once.
@@ -42,8 +51,36 @@ struct Missing {
 impl TokioRuntime {
     /// The runtime behind `handle`.
     pub fn new(handle: Handle) -> Self {
-        let recent = Arc::new(Recent::of(&handle));
-        TokioRuntime { handle, missing: Arc::default(), recent }
+        let tasks = match handle.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Tasks::Carried(OnceLock::new()),
+            _ => Tasks::Own(Recent::of(&handle)),
+        };
+        TokioRuntime { handle, missing: Arc::default(), tasks: Arc::new(tasks) }
+    }
+
+    /// With a task of tokio's own for each child, also on a current-thread runtime, where otherwise one task of tokio's polls
+    /// all of them: for those who look at tokio's tasks, by `tokio::task::id`, its metrics or tokio-console. A child takes
+    /// more than twice the time then.
+    ///
+    /// ```
+    /// use scope_core::rt::Handle;
+    /// use scope_tokio::{SpawnExt, TokioRuntime};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let runtime = Handle::new(TokioRuntime::current()?.with_own_tasks());
+    /// let differ = scope_core::nursery(async |n| {
+    ///     let one = n.spawn_with_handle(async { Ok(tokio::task::id()) });
+    ///     let other = n.spawn_with_handle(async { Ok(tokio::task::id()) });
+    ///     Ok(one.await? != other.await?)
+    /// });
+    /// assert!(differ.runtime(runtime).await?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn with_own_tasks(self) -> Self {
+        TokioRuntime { tasks: Arc::new(Tasks::Own(Recent::of(&self.handle))), ..self }
     }
 
     /// The runtime this thread is in.
@@ -67,11 +104,29 @@ impl TokioRuntime {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        launch::task(&self.handle, future)
+        match &*self.tasks {
+            Tasks::Carried(carrier) => self.carry(carrier, future),
+            Tasks::Own(_) => launch::task(&self.handle, future),
+        }
     }
 
-    pub(crate) fn recent(&self) -> &Recent {
-        &self.recent
+    /// The same of a child that notices itself when it is refused.
+    pub(crate) fn launch_child<F>(&self, child: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match &*self.tasks {
+            Tasks::Carried(carrier) => drop(self.carry(carrier, child)),
+            // After shutdown tokio drops it in here.
+            Tasks::Own(recent) => recent.keep(self.handle.spawn(child), size_of::<F>()),
+        }
+    }
+
+    fn carry<F>(&self, carrier: &OnceLock<CarrierHandle>, task: F) -> Result<(), Refused>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        carrier.get_or_init(|| carrying::start(&self.handle)).carry(task)
     }
 
     /// `None` in the destructors of a thread's locals, where tokio has no context any more and `enter` panics.

@@ -81,8 +81,7 @@ impl Launch for OnTokio {
         F: Future<Output = ()> + Send + 'static,
     {
         let runtime: &TokioRuntime = runtime.downcast_ref().ok_or(LaunchError::OtherRuntime)?;
-        // After shutdown tokio drops the task in here, which it notices itself.
-        runtime.recent().keep(runtime.handle().spawn(task), size_of::<F>());
+        runtime.launch_child(task);
         Ok(())
     }
 }

@@ -3,10 +3,11 @@
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use scope_core::{Cause, Failure, rt};
+use scope_core::{Cause, Failure, Nursery, rt};
 use scope_tokio::{SpawnExt, TokioRuntime};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{self, Builder, Handle, Runtime, RuntimeFlavor};
 use tokio::sync::oneshot;
+use tokio::task;
 
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -22,16 +23,31 @@ fn paused() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
+/// The runtime and the task of tokio's that two children find themselves in.
+async fn where_two_run(n: &Nursery<'_, '_>) -> Result<[(runtime::Id, task::Id); 2], Failure> {
+    let child = n.spawn_with_handle(async { Ok((Handle::current().id(), task::id())) });
+    let other = n.spawn_with_handle(async { Ok((Handle::current().id(), task::id())) });
+    Ok([child.await?, other.await?])
+}
+
 #[test]
 fn parallel_children_are_tasks_of_the_runtime() {
     for rt in runtimes() {
         let id = rt.handle().id();
-        let root = scope_tokio::nursery(async |n| {
-            let child = n.spawn_with_handle(async { Ok((Handle::current().id(), tokio::task::id())) });
-            let other = n.spawn_with_handle(async { Ok((Handle::current().id(), tokio::task::id())) });
-            Ok((child.await?, other.await?))
-        });
-        let (child, other) = scope_tokio::run_on(&rt, root).unwrap();
+        let [child, other] = scope_tokio::run_on(&rt, scope_tokio::nursery(where_two_run)).unwrap();
+        assert_eq!((child.0, other.0), (id, id));
+        // One thread needs one task for all.
+        let one_task = rt.handle().runtime_flavor() == RuntimeFlavor::CurrentThread;
+        assert_eq!(child.1 == other.1, one_task);
+    }
+}
+
+#[test]
+fn parallel_children_are_tasks_of_their_own_where_that_is_asked_for() {
+    for rt in runtimes() {
+        let id = rt.handle().id();
+        let own = rt::Handle::new(TokioRuntime::new(rt.handle().clone()).with_own_tasks());
+        let [child, other] = rt.block_on(scope_core::nursery(where_two_run).runtime(own)).unwrap();
         assert_eq!((child.0, other.0), (id, id));
         assert_ne!(child.1, other.1);
     }

@@ -1,8 +1,8 @@
-//! P2: spawn and join children as tasks of tokio, all of one case on the same runtime.
+//! P2: spawn and join parallel children on tokio, all of one case on the same runtime.
 //!
 //! What each gives beside that:
-//! * ours: children cannot outlive the block, an error or a panic of one cancels the others and comes out, each is
-//!   registered for cancellation while it waits;
+//! * ours: children cannot outlive the block, an error or a panic of one cancels the others and comes out, each is registered
+//!   for cancellation while it waits. On one thread a single task of tokio's polls them all, and they take turns there;
 //! * `JoinSet`: a drop aborts, and waits for nobody; results and panics come out one by one;
 //! * `TaskTracker`: waits, and nothing else; results are lost;
 //! * `token`, a tracker, a token for each child and a `select!` on it: the children are told of a cancellation; results are

@@ -133,6 +133,36 @@ fn a_wake_while_the_nursery_is_dropped_leaks_nothing() {
     });
 }
 
+/// The child ends, and the nursery with it, while another thread wakes it and drops its last waker.
+#[test]
+fn a_wake_at_the_end_of_child_and_nursery_leaks_nothing() {
+    check(|| {
+        let woken = Mutex::new(None::<thread::JoinHandle<()>>);
+        let queue = Mutex::new(None);
+        block_on(nursery_infallible(async |n| {
+            n.run_local(async {
+                let mut given = false;
+                poll_fn(|cx| {
+                    if std::mem::replace(&mut given, true) {
+                        return Poll::Ready(());
+                    }
+                    let waker = cx.waker().clone();
+                    let thread = thread::spawn(move || waker.wake());
+                    *woken.lock().unwrap_or_else(|_| panic!("one thread")) = Some(thread);
+                    cx.waker().wake_by_ref();
+                    Poll::Pending
+                })
+                .await;
+            });
+            *queue.lock().unwrap_or_else(|_| panic!("one thread")) = n.locals.queue().map(Arc::downgrade);
+        }));
+        let thread = woken.lock().ok().and_then(|mut woken| woken.take());
+        assert!(thread.is_some_and(|thread| thread.join().is_ok()));
+        let queue = queue.lock().ok().and_then(|queue| queue.clone());
+        assert_eq!(queue.map(|queue| queue.strong_count()), Some(0), "a header was leaked");
+    });
+}
+
 /// Cancelled while a child and the body wait: both end.
 #[test]
 fn a_cancel_reaches_children_and_body() {

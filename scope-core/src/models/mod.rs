@@ -10,6 +10,7 @@
 //! A thread that waits for a wake-up that never comes is a deadlock to loom, and fails the model with the threads' states.
 
 mod cancel;
+mod carrier;
 mod join;
 mod local;
 mod mail;

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod around;
+pub(crate) mod carried;
 pub(crate) mod child;
 pub(crate) mod counted;
 pub(crate) mod frame;

@@ -1,0 +1,176 @@
+//! Children on a current-thread runtime, where one task of tokio's polls them all: what is beside them, and what is left of
+//! them. The contract's own tests run there too.
+
+use std::future::{pending, poll_fn};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use scope_core::Failure;
+use scope_tokio::SpawnExt;
+use tokio::net::UnixStream;
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{mpsc, oneshot};
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+/// Never waits for anything, until the flag is set.
+async fn spin(stop: Arc<AtomicBool>) -> Result<(), Failure> {
+    poll_fn(|cx| {
+        if stop.load(Ordering::Relaxed) {
+            return Poll::Ready(Ok(()));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await
+}
+
+#[test]
+fn children_that_are_always_ready_starve_nobody() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let root = scope_tokio::nursery(async |n| {
+        for _ in 0..1000 {
+            n.spawn(spin(stop.clone()));
+        }
+        // The timer and the reactor, from the root, from a task of tokio's and from a child.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        let (near, far) = UnixStream::pair()?;
+        let echo = tokio::spawn(async move {
+            far.readable().await?;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            far.try_write(b"!")
+        });
+        let stop = stop.clone();
+        n.spawn(async move {
+            near.try_write(b"?")?;
+            near.readable().await?;
+            stop.store(true, Ordering::Relaxed);
+            Ok(())
+        });
+        assert_eq!(echo.await??, 1);
+        Ok(())
+    });
+    scope_tokio::run_on(&one_thread(), root).unwrap();
+}
+
+#[test]
+fn a_child_that_uses_up_the_budget_does_not_keep_it_from_the_others() {
+    const MANY: usize = 10_000;
+    let begun = Arc::new(AtomicUsize::new(0));
+    let root = scope_tokio::nursery(async |n| {
+        for _ in 0..3 {
+            let (tx, mut rx) = mpsc::unbounded_channel();
+            for number in 0..MANY {
+                tx.send(number)?;
+            }
+            let begun = begun.clone();
+            n.spawn(async move {
+                for _ in 0..MANY / 2 {
+                    rx.recv().await;
+                }
+                begun.fetch_add(1, Ordering::Relaxed);
+                for _ in 0..MANY / 2 {
+                    rx.recv().await;
+                }
+                assert_eq!(begun.load(Ordering::Relaxed), 3, "all are half-way before one has ended");
+                drop(tx);
+                Ok(())
+            });
+        }
+        Ok(())
+    });
+    scope_tokio::run_on(&one_thread(), root).unwrap();
+}
+
+#[test]
+fn children_are_woken_from_other_threads() {
+    const MANY: usize = 2000;
+    let root = scope_tokio::nursery(async |n| {
+        for _ in 0..4 {
+            let mut senders = Vec::new();
+            for number in 0..MANY {
+                let (tx, rx) = oneshot::channel();
+                senders.push(tx);
+                n.spawn(async move {
+                    assert_eq!(rx.await?, number);
+                    Ok(())
+                });
+            }
+            std::thread::spawn(move || senders.into_iter().enumerate().for_each(|(at, tx)| tx.send(at).unwrap()));
+        }
+        Ok(())
+    });
+    scope_tokio::run_on(&one_thread(), root).unwrap();
+}
+
+#[test]
+fn children_are_spawned_from_other_threads() {
+    const MANY: usize = 2000;
+    let ended = Arc::new(AtomicUsize::new(0));
+    let root = scope_tokio::nursery(async |n| {
+        let (tx, rx) = oneshot::channel();
+        let (spawner, ended) = (n.spawner(), ended.clone());
+        std::thread::spawn(move || {
+            for _ in 0..MANY {
+                let ended = ended.clone();
+                let spawned = spawner.run(async move {
+                    tokio::task::yield_now().await;
+                    ended.fetch_add(1, Ordering::Relaxed);
+                });
+                spawned.unwrap();
+            }
+            tx.send(()).unwrap();
+        });
+        rx.await?;
+        Ok(())
+    });
+    scope_tokio::run_on(&one_thread(), root).unwrap();
+    assert_eq!(ended.load(Ordering::Relaxed), MANY);
+}
+
+/// Says that it was dropped.
+struct Noted(Arc<AtomicUsize>);
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn children_that_wait_go_with_the_runtime_whoever_has_their_wakers() {
+    const MANY: usize = 100;
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let runtime = one_thread();
+    let (tx, rx) = std::sync::mpsc::channel::<Waker>();
+    runtime.block_on(async {
+        let (told, waits) = oneshot::channel();
+        let (tx, dropped) = (tx, dropped.clone());
+        tokio::spawn(scope_tokio::nursery(async move |n| {
+            for _ in 0..MANY {
+                let (tx, noted) = (tx.clone(), Noted(dropped.clone()));
+                n.spawn(async move {
+                    let _noted = noted;
+                    poll_fn(|cx| Poll::Ready(tx.send(cx.waker().clone()))).await?;
+                    pending().await
+                });
+            }
+            tokio::task::yield_now().await;
+            let _ = told.send(());
+            pending::<Result<(), Failure>>().await
+        }));
+        waits.await.unwrap();
+    });
+    assert_eq!(dropped.load(Ordering::Relaxed), 0);
+    drop(runtime);
+    assert_eq!(dropped.load(Ordering::Relaxed), MANY);
+    let wakers: Vec<Waker> = rx.iter().collect();
+    assert_eq!(wakers.len(), MANY);
+    // They wake nobody, and hurt nobody.
+    wakers.iter().for_each(Waker::wake_by_ref);
+    wakers.into_iter().for_each(Waker::wake);
+}
