@@ -5,7 +5,8 @@
 //! task is kept until so many others have been spawned from the same thread: most have ended by then. A task that has ended
 //! has destroyed its future and all that was in it; what is kept is a block of memory.
 //!
-//! Bounded by [`KEPT`] tasks of no more than [`LARGEST`] bytes for each worker, and as many for all other threads together.
+//! Bounded by [`KEPT`] tasks of no more than [`LARGEST`] bytes in all: by as many for each worker, and for all other threads
+//! together.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -13,13 +14,20 @@ use std::sync::Mutex;
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::JoinHandle;
 
-const KEPT: usize = 128;
+/// Some 1 MiB with what tokio adds.
+const KEPT: usize = 2560;
+/// Of one thread. More of them do not lie in its cache.
+const KEPT_BY_ONE: usize = 512;
 /// Of the future.
 const LARGEST: usize = 384;
 
 /// None where one thread does all. The first is for threads that are no workers.
 #[derive(Debug)]
-pub(crate) struct Recent(Box<[OfThread]>);
+pub(crate) struct Recent {
+    threads: Box<[OfThread]>,
+    /// How many each keeps.
+    kept: usize,
+}
 
 /// On cache lines of its own.
 #[derive(Debug, Default)]
@@ -32,22 +40,25 @@ impl Recent {
             RuntimeFlavor::CurrentThread => 0,
             _ => runtime.metrics().num_workers() + 1,
         };
-        Recent((0..threads).map(|_| OfThread::default()).collect())
+        Recent {
+            threads: (0..threads).map(|_| OfThread::default()).collect(),
+            kept: KEPT.checked_div(threads).map_or(0, |each| each.min(KEPT_BY_ONE)),
+        }
     }
 
     /// Keeps the handle of a task with a future of `size` bytes, which has just been spawned.
     pub(crate) fn keep(&self, task: JoinHandle<()>, size: usize) {
-        if self.0.is_empty() || size > LARGEST {
+        if self.kept == 0 || size > LARGEST {
             return;
         }
         let thread = tokio::runtime::worker_index().map_or(0, |worker| worker + 1);
         // Another's, in somebody else's runtime.
-        let Some(OfThread(recent)) = self.0.get(thread).or(self.0.first()) else { return };
+        let Some(OfThread(recent)) = self.threads.get(thread).or(self.threads.first()) else { return };
         let oldest;
         {
             // Not worth waiting for.
             let Ok(mut recent) = recent.try_lock() else { return };
-            oldest = if recent.len() < KEPT { None } else { recent.pop_front() };
+            oldest = if recent.len() < self.kept { None } else { recent.pop_front() };
             recent.push_back(task);
         }
         drop(oldest);
