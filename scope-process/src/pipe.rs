@@ -11,6 +11,14 @@ use futures_io::{AsyncRead, AsyncWrite};
 use rustix::fs::FileType;
 use scope_core::rt::{Drained, Handle, Interest, Io};
 
+/// What a pipe holds, unless it is told otherwise.
+const USUAL: usize = 64 * 1024;
+
+/// What one is to hold that has long messages to carry: writer and reader take turns a quarter as often. No more, for what
+/// all pipes of a user may hold together is limited.
+#[cfg(target_os = "linux")]
+const WIDE: usize = 256 * 1024;
+
 /// The reading end of a child's standard output or standard error. Dropping it closes it; a child that goes on writing
 /// then gets SIGPIPE.
 pub struct PipeReader {
@@ -23,8 +31,12 @@ pub struct PipeReader {
 ///
 /// Writing to a child that has closed its end is an error of kind [`BrokenPipe`](io::ErrorKind::BrokenPipe), as long as
 /// the host ignores SIGPIPE. Rust programs do, unless they asked for the signal's default action.
+///
+/// The first time it is given more in one piece than a pipe holds, it has the pipe hold 256 KiB, if the system allows that.
 pub struct PipeWriter {
     io: Box<dyn Io>,
+    /// It has been asked to hold more, whatever came of that.
+    widened: bool,
 }
 
 impl PipeReader {
@@ -71,7 +83,7 @@ impl PipeWriter {
     /// # Errors
     /// As [`PipeReader::new`].
     pub fn new(rt: &Handle, fd: OwnedFd) -> io::Result<PipeWriter> {
-        watch(rt, fd).map(|io| PipeWriter { io })
+        watch(rt, fd).map(|io| PipeWriter { io, widened: false })
     }
 
     /// Writes as much of `buf` as the pipe takes, and says how much.
@@ -80,7 +92,20 @@ impl PipeWriter {
     /// What the system says: `BrokenPipe` when the child no longer reads; also once the runtime that watches the pipe
     /// has shut down.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if buf.len() > USUAL && !self.widened {
+            self.widen();
+        }
         self.io.poll_io(Interest::Write, cx, &mut |fd| uninterrupted(|| rustix::io::write(fd, buf)))
+    }
+
+    #[cold]
+    fn widen(&mut self) {
+        self.widened = true;
+        // Not where it is no pipe, or holds more; where it may not, it does as it is.
+        #[cfg(target_os = "linux")]
+        if rustix::pipe::fcntl_getpipe_size(self.io.fd()).is_ok_and(|size| size < WIDE) {
+            let _ = rustix::pipe::fcntl_setpipe_size(self.io.fd(), WIDE);
+        }
     }
 
     /// As [`poll_write`](PipeWriter::poll_write), from several buffers in one call. No more than the first 1024 of them

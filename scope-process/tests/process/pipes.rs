@@ -5,6 +5,7 @@ use std::io::{ErrorKind, IoSlice};
 use futures_lite::future::{poll_once, zip};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt};
+use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 use scope_process::{Budgets, Ended, Stdio, Tail};
 
@@ -42,6 +43,27 @@ fn what_is_written_comes_back() {
         let ((), received) = within(&rt, "the echo", zip(send, receive)).await;
         assert!(received == sent);
         assert!(process.close().await.is_polite());
+    });
+}
+
+#[test]
+fn a_pipe_holds_more_once_it_is_given_a_long_message() {
+    on_each(async |rt| {
+        let mut process = sh(servers::NEVER_READS).budgets(Budgets::NONE).spawn(&rt).unwrap();
+        let mut input = process.take_stdin().unwrap();
+        let before = fcntl_getpipe_size(&input).unwrap();
+        assert_eq!(input.write(&vec![0; before]).await.unwrap(), before);
+        assert_eq!(fcntl_getpipe_size(&input).unwrap(), before, "it holds that already");
+        // A user may have used up what all pipes may hold together.
+        let (reader, writer) = std::io::pipe().unwrap();
+        let may = fcntl_setpipe_size(&writer, 4 * before).is_ok();
+        drop((reader, writer));
+        let long = vec![0; 8 * before];
+        let taken = poll_once(input.write(&long)).await;
+        let held = fcntl_getpipe_size(&input).unwrap();
+        assert_eq!(held, if may { 4 * before } else { before });
+        assert!(taken.as_ref().is_none_or(|taken| *taken.as_ref().unwrap() <= held - before), "{taken:?}");
+        process.close().await;
     });
 }
 
