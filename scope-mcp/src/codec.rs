@@ -79,6 +79,8 @@ pub struct Framer {
     limit: usize,
     /// How much room the next read gets at least.
     chunk: usize,
+    /// The length of the last line that outgrew what is kept: room for one like it is made in one step.
+    long: usize,
     /// In the middle of a line that is too long.
     skipping: Option<Skip>,
 }
@@ -108,7 +110,7 @@ impl Skip {
 impl Framer {
     /// Lines of up to `limit` bytes, their end not counted.
     pub fn new(limit: usize) -> Framer {
-        Framer { buffer: Vec::new(), start: 0, end: 0, searched: 0, limit, chunk: FIRST, skipping: None }
+        Framer { buffer: Vec::new(), start: 0, end: 0, searched: 0, limit, chunk: FIRST, long: 0, skipping: None }
     }
 
     /// Room to read into; then say [how much](Framer::filled) of it was filled.
@@ -134,7 +136,11 @@ impl Framer {
             if self.buffer.len() - self.end < self.chunk {
                 // Doubled, but no further than a line may go: beyond that nothing is kept.
                 let most = self.limit.saturating_add(2 * CHUNK);
-                let wanted = (self.buffer.len() * 2).min(most).max(self.end + self.chunk);
+                let mut wanted = (self.buffer.len() * 2).min(most).max(self.end + self.chunk);
+                if held > KEEP {
+                    // Another long one.
+                    wanted = wanted.max((self.long + CHUNK).min(most));
+                }
                 self.buffer.resize(wanted, 0);
             }
         }
@@ -169,6 +175,9 @@ impl Framer {
             let (from, to) = (self.start, self.searched + at);
             self.start = to + 1;
             self.searched = to + 1;
+            if to - from > KEEP {
+                self.long = to - from;
+            }
             if let Some(mut skip) = self.skipping.take() {
                 skip.feed(&self.buffer[from..to]);
                 return Some(Frame::TooLong(skip.finish()));

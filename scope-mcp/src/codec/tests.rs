@@ -122,6 +122,36 @@ fn the_buffer_of_one_long_line_is_given_back() {
 }
 
 #[test]
+fn another_line_as_long_has_its_room_at_once_and_short_ones_take_none() {
+    let mut framer = Framer::new(usize::MAX);
+    let mut long = vec![b'x'; 20 * KEEP];
+    long.push(b'\n');
+    give(&mut framer, &long);
+    assert!(framer.next().is_some());
+    let mut short = b"short\n".iter().cycle();
+    for _ in 0..100 {
+        let room = framer.room();
+        room.fill_with(|| short.next().copied().unwrap_or_default());
+        let count = room.len();
+        framer.filled(count);
+        while let Some(frame) = framer.next() {
+            assert!(matches!(frame, Frame::Line(b"short")));
+        }
+        assert!(framer.capacity() <= 2 * KEEP);
+    }
+    let (begun, rest) = long.split_at(3 * KEEP);
+    give(&mut framer, b"\n");
+    assert!(framer.next().is_none_or(|frame| matches!(frame, Frame::Line(_))));
+    give(&mut framer, begun);
+    assert!(framer.next().is_none());
+    let room = framer.capacity();
+    assert!((20 * KEEP..22 * KEEP).contains(&room), "{room}");
+    give(&mut framer, rest);
+    assert!(matches!(framer.next(), Some(Frame::Line(line)) if line.len() == 20 * KEEP));
+    assert_eq!(framer.capacity(), room, "it has not grown");
+}
+
+#[test]
 fn a_byte_at_a_time_is_searched_once() {
     // A rescan per byte would look at 2⁴¹ bytes here; the test would never end.
     let mut framer = Framer::new(usize::MAX);

@@ -7,6 +7,9 @@ use super::{Id, Json, Rejection, Written};
 const BEGIN: &[u8] = b"{\"jsonrpc\":\"2.0\"";
 const PARAMS: &[u8] = b",\"params\":";
 
+/// Longer parameters are copied once to where they belong, not to where there is room around them and then along.
+const LONG: usize = 4096;
+
 /// Bytes around what is in a message.
 const AROUND: usize = 96;
 
@@ -23,6 +26,9 @@ pub(crate) fn request(id: u64, method: &str, params: Option<&[u8]>) -> Vec<u8> {
 
 /// The same, made of its parameters, which need not be kept.
 pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Vec<u8> {
+    if params.as_bytes().len() > LONG {
+        return request(id, method, Some(params.as_bytes()));
+    }
     let mut line = params.into_bytes();
     to_one_line(&mut line);
     let params = line.len();
@@ -120,7 +126,7 @@ pub(super) fn text_result(json: &mut Vec<u8>, text: &str) {
 
 /// A string as JSON: most have nothing in them that would have to be written otherwise.
 pub(super) fn string(line: &mut Vec<u8>, text: &str) {
-    if text.as_bytes().chunks(PIECE).all(stand_for_themselves) {
+    if stands_for_itself(text.as_bytes()) {
         line.push(b'"');
         line.extend_from_slice(text.as_bytes());
         line.push(b'"');
@@ -132,8 +138,11 @@ pub(super) fn string(line: &mut Vec<u8>, text: &str) {
 /// So much is looked at without a branch for each byte.
 const PIECE: usize = 1024;
 
-fn stand_for_themselves(piece: &[u8]) -> bool {
-    piece.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\'))
+/// Whether nothing in a text, if it is one, is written otherwise in a string of JSON.
+pub(super) fn stands_for_itself(text: &[u8]) -> bool {
+    let plain =
+        |piece: &[u8]| piece.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
+    text.chunks(PIECE).all(plain)
 }
 
 /// The refusal of a request of the peer. `id` is JSON; there is none for a line of which none is known.
