@@ -1,11 +1,14 @@
 //! A descriptor on tokio's reactor.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::pin::pin;
 use std::task::{Context, Poll, ready};
 
 use scope_core::rt::{Drained, Interest, Io};
 use tokio::io::unix::AsyncFd;
+use tokio::task::coop::consume_budget;
 
 pub(crate) struct Watched(pub(crate) AsyncFd<OwnedFd>);
 
@@ -16,6 +19,15 @@ impl Watched {
         cx: &mut Context<'_>,
         op: &mut dyn FnMut(BorrowedFd<'_>) -> io::Result<Drained>,
     ) -> Poll<io::Result<usize>> {
+        // There is room as a rule, and then it need not be asked for. Who does nothing but write leaves a turn to others
+        // all the same.
+        if interest == Interest::Write {
+            ready!(pin!(consume_budget()).poll(cx));
+            match op(self.fd()) {
+                Err(full) if full.kind() == io::ErrorKind::WouldBlock => {}
+                done => return Poll::Ready(done.map(|drained| drained.count)),
+            }
+        }
         loop {
             let ready = match interest {
                 Interest::Read => ready!(self.0.poll_read_ready(cx)),
@@ -31,13 +43,15 @@ impl Watched {
                     });
                 }
             };
-            // Clears the readiness on WouldBlock, and only then.
-            let Ok(done) = guard.try_io(|fd| op(fd.as_fd())) else { continue };
-            if done.as_ref().is_ok_and(|drained| drained.all) {
-                // Only the readiness that was seen before the attempt: what has come since stays.
-                guard.clear_ready();
+            // Only the readiness that was seen before the attempt is cleared: what has come since stays.
+            match op(self.fd()) {
+                Err(empty) if empty.kind() == io::ErrorKind::WouldBlock => guard.clear_ready(),
+                Ok(Drained { count, all: true }) => {
+                    guard.clear_ready();
+                    return Poll::Ready(Ok(count));
+                }
+                done => return Poll::Ready(done.map(|drained| drained.count)),
             }
-            return Poll::Ready(done.map(|drained| drained.count));
         }
     }
 }

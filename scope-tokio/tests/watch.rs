@@ -65,3 +65,22 @@ fn a_watch_outlives_its_thread_and_is_woken_by_shutdown() {
     }));
     assert!(outcome.is_err());
 }
+
+#[test]
+fn who_finds_room_each_time_leaves_a_turn_to_others() {
+    let rt = Builder::new_current_thread().enable_all().build().unwrap();
+    let on = TokioRuntime::new(rt.handle().clone());
+    rt.block_on(async {
+        let (a, b) = pair();
+        let a = on.watch(a.into()).unwrap();
+        let others = tokio::spawn(async {});
+        let mut writes = 0;
+        while !others.is_finished() {
+            let wrote = poll_fn(|cx| a.poll_io(Interest::Write, cx, &mut |fd| Ok(write(fd, b"!")?))).await;
+            assert_eq!(wrote.unwrap(), 1);
+            assert_eq!(read(b.as_fd(), &mut [0; 8]).unwrap(), 1);
+            writes += 1;
+            assert!(writes < 100_000, "nobody else ran");
+        }
+    });
+}
