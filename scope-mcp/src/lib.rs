@@ -90,6 +90,7 @@ mod spread;
 mod state;
 pub mod transport;
 pub mod visible;
+mod wakes;
 mod wire;
 
 pub use client::{

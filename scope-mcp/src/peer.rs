@@ -12,7 +12,7 @@ mod request;
 use std::collections::BTreeMap;
 use std::future::{Future, Ready};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use futures_util::future::BoxFuture;
@@ -23,6 +23,7 @@ use crate::error::Gone;
 use crate::jsonrpc::{Answer, Json, Rejection, ToolCall};
 use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
+use crate::wakes::Wakes;
 pub(crate) use caught::Caught;
 pub(crate) use desk::{Ask, Desk};
 pub(crate) use pace::Pace;
@@ -79,6 +80,8 @@ pub(crate) struct Peer {
     pub(crate) session: Session,
     pub(crate) desk: Arc<Desk>,
     abandoned: Arc<Abandoned>,
+    /// Whatever is not the link.
+    others: Wakes<1>,
     /// As the desk was told last; `None` if it does not know of what was taken since.
     unsent: Option<usize>,
     /// Empty; kept for its memory.
@@ -89,19 +92,35 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
-        Peer { session, desk, abandoned, unsent: None, asks: Vec::new(), running: BTreeMap::new() }
+        let (others, asks, running) = (Wakes::new(), Vec::new(), BTreeMap::new());
+        Peer { session, desk, abandoned, others, unsent: None, asks, running }
+    }
+
+    /// What everything but the link is to be polled with, if any of it was woken. To be asked once for each
+    /// [`poll`](Peer::poll), which is told.
+    pub(crate) fn others_woken(&self, cx: &Context<'_>) -> Option<Waker> {
+        self.others.take(cx).has(0).then(|| self.others.of(0).clone())
+    }
+
+    /// What is left at the desk is taken when all who are awake have had their turn: nobody need wake the task for it.
+    pub(crate) fn attend(&self) {
+        self.desk.attend();
+        self.others.of(0).wake_by_ref();
     }
 
     /// Moves whatever there is to move. Ready when the peer is gone.
     pub(crate) fn poll(
         &mut self,
         link: &mut Link,
+        others: bool,
         rt: &Handle,
         children: &Spawner<Failure>,
         respond: &mut impl Respond,
         cx: &mut Context<'_>,
     ) -> Poll<Gone> {
-        self.take(rt, cx);
+        if others {
+            self.take(rt);
+        }
         let Peer { session, desk, asks, running, .. } = self;
         let mut quick = Quick { desk, asks, running, rt, children, respond, begun: 0 };
         let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
@@ -121,7 +140,7 @@ impl Peer {
         if any_begun {
             // What was answered at once, or left by others meanwhile.
             self.unsent = None;
-            self.take_asks(rt, cx);
+            self.take_asks(rt);
         }
         for key in self.session.cancelled_requests() {
             if let Some(cancel) = self.running.get(&key) {
@@ -144,16 +163,16 @@ impl Peer {
     }
 
     /// Takes over what handlers, and callers who gave up, have left.
-    pub(crate) fn take(&mut self, rt: &Handle, cx: &mut Context<'_>) {
-        for id in self.abandoned.poll_take(cx) {
+    pub(crate) fn take(&mut self, rt: &Handle) {
+        for id in self.abandoned.poll_take(&mut Context::from_waker(self.others.of(0))) {
             self.session.abandon(id);
         }
-        self.take_asks(rt, cx);
+        self.take_asks(rt);
     }
 
-    fn take_asks(&mut self, rt: &Handle, cx: &Context<'_>) {
+    fn take_asks(&mut self, rt: &Handle) {
         let mut asks = std::mem::take(&mut self.asks);
-        self.desk.take(&mut asks, cx);
+        self.desk.take(&mut asks, &Context::from_waker(self.others.of(0)));
         if !asks.is_empty() {
             self.unsent = None;
         }

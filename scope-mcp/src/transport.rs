@@ -12,7 +12,6 @@ pub mod memory;
 mod stdio;
 mod stream;
 mod streams;
-mod wakes;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

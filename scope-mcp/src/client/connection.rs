@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use scope_core::rt;
@@ -301,36 +301,40 @@ impl Connection {
         let mut to_be_closed = pin!(inbox.next());
         let gone = poll_fn(|cx| {
             let mut held = std::task::ready!(shared.hatch.poll_take(cx));
-            // Looked at first: what has come before that is read yet.
-            let closing = to_be_closed.as_mut().poll(cx);
             let Held { peer, link: Some(link), alone } = &mut *held else { return Poll::Ready(None) };
             let received = peer.session.traffic().received;
-            // Before anything is written: then it goes out at once.
-            for errand in shared.errands.take(cx) {
-                if let Some(call) = shared.errand(&errand) {
-                    peer.session.call(rt.now(), call);
+            let others = peer.others_woken(cx);
+            let mut closing = Poll::Pending;
+            if let Some(others) = &others {
+                let cx = &mut Context::from_waker(others);
+                // Looked at first: what has come before that is read yet.
+                closing = to_be_closed.as_mut().poll(cx);
+                // Before anything is written: then it goes out at once.
+                for errand in shared.errands.take(cx) {
+                    if let Some(call) = shared.errand(&errand) {
+                        peer.session.call(rt.now(), call);
+                    }
+                }
+                if let Some(roots) = roots
+                    && roots.poll_changed(cx).is_ready()
+                    && peer.session.revision().is_some_and(|revision| revision.era() == Era::Legacy)
+                {
+                    peer.session.notify("notifications/roots/list_changed", None);
                 }
             }
-            if let Some(roots) = roots
-                && roots.poll_changed(cx).is_ready()
-                && peer.session.revision().is_some_and(|revision| revision.era() == Era::Legacy)
-            {
-                peer.session.notify("notifications/roots/list_changed", None);
-            }
-            if let Poll::Ready(gone) = peer.poll(link, rt, children, &mut respond, cx) {
+            if let Poll::Ready(gone) = peer.poll(link, others.is_some(), rt, children, &mut respond, cx) {
                 // First: whoever is told next may look there.
                 let _ = shared.fate.set(Fate::Lost(gone.clone()));
                 peer.session.lost(&gone);
                 // Those who have just asked are told the same.
-                peer.take(rt, &mut Context::from_waker(Waker::noop()));
+                peer.take(rt);
                 return Poll::Ready(Some(gone));
             }
             *alone = peer.session.traffic().received <= received + 1;
             if !*alone {
                 // Several who were answered at once will most likely call again at once: what they leave goes out together,
                 // when they have had their turn.
-                peer.desk.attend();
-                cx.waker().wake_by_ref();
+                peer.attend();
             }
             closing.map(|_| None)
         })

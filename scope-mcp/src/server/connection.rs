@@ -70,14 +70,20 @@ impl Connection {
         let over = {
             let mut to_be_closed = pin!(inbox.next());
             poll_fn(|cx| {
-                self.tell_changes(cx);
-                if let Poll::Ready(gone) = self.poll(rt, children, cx) {
+                let others = self.peer.others_woken(cx);
+                let mut closing = Poll::Pending;
+                if let Some(others) = &others {
+                    let cx = &mut Context::from_waker(others);
+                    closing = to_be_closed.as_mut().poll(cx);
+                    self.tell_changes(cx);
+                }
+                if let Poll::Ready(gone) = self.poll(others.is_some(), rt, children, cx) {
                     return Poll::Ready(Over::Gone(gone));
                 }
                 if self.link.as_ref().is_none_or(Link::input_ended) {
                     return Poll::Ready(Over::InputEnded);
                 }
-                to_be_closed.as_mut().poll(cx).map(|_| Over::ToBeClosed)
+                closing.map(|_| Over::ToBeClosed)
             })
             .await
         };
@@ -99,7 +105,8 @@ impl Connection {
         shared.course.go(State::Closing);
         let mut time_is_up = pin!(rt.sleep(shared.options.drain));
         let gone = poll_fn(|cx| {
-            if let Poll::Ready(gone) = self.poll(rt, children, cx) {
+            let others = self.peer.others_woken(cx).is_some();
+            if let Poll::Ready(gone) = self.poll(others, rt, children, cx) {
                 return Poll::Ready(Some(gone));
             }
             let session = &self.peer.session;
@@ -113,10 +120,10 @@ impl Connection {
         gone.map_or(ending, ServeEnding::Lost)
     }
 
-    fn poll(&mut self, rt: &rt::Handle, children: &Spawner<Failure>, cx: &mut Context<'_>) -> Poll<Gone> {
+    fn poll(&mut self, others: bool, rt: &rt::Handle, children: &Spawner<Failure>, cx: &mut Context<'_>) -> Poll<Gone> {
         let Connection { dispatch, peer, link, .. } = self;
         let Some(link) = link else { return Poll::Pending };
-        peer.poll(link, rt, children, dispatch, cx)
+        peer.poll(link, others, rt, children, dispatch, cx)
     }
 
     /// In the legacy era a client is told of changes without having to wait for them.

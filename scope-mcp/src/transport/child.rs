@@ -14,10 +14,10 @@ use scope_process::{Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
 use super::Ended;
 use super::clock::Clock;
 use super::lines::{Hear, Heard, Lines, TURNS};
-use super::wakes::Wakes;
 use crate::client::ServerSpec;
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
+use crate::wakes::Wakes;
 
 /// After the end of its process: for the pipes, which a grandchild may hold open.
 const GRACE_PIPES: Duration = Duration::from_millis(250);

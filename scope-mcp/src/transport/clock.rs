@@ -39,7 +39,10 @@ impl Clock {
     }
 
     fn due(&self, session: &Session) -> Option<Instant> {
-        session.next_deadline().into_iter().chain(self.rest_until).min()
+        match (session.next_deadline(), self.rest_until) {
+            (Some(due), Some(until)) => Some(due.min(until)),
+            (due, until) => due.or(until),
+        }
     }
 
     /// Ends the calls of `session` whose time is over. Ready when the rest's is.

@@ -1,15 +1,15 @@
 //! Which of several things that one task polls were woken: so that a poll looks at those only.
 
 use std::array;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Wake, Waker};
 
 use futures_util::task::AtomicWaker;
 
 /// A waker for each of `N` things, up to eight.
 #[derive(Debug)]
-pub(super) struct Wakes<const N: usize> {
+pub(crate) struct Wakes<const N: usize> {
     shared: Arc<Shared>,
     wakers: [Waker; N],
 }
@@ -18,8 +18,11 @@ pub(super) struct Wakes<const N: usize> {
 struct Shared {
     /// A bit for each that was woken since the last look.
     woken: AtomicU8,
-    /// The task that polls them.
-    task: AtomicWaker,
+    /// The task that polls them first: as a rule the only one, for which nothing has to be registered again.
+    task: OnceLock<Waker>,
+    /// Another polls them by now, which is registered each time.
+    moved: AtomicBool,
+    other: AtomicWaker,
 }
 
 struct One {
@@ -33,39 +36,60 @@ impl Wake for One {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        let Shared { woken, task, moved, other } = &*self.shared;
         // Before the task: it looks for this when it has registered.
-        self.shared.woken.fetch_or(self.bit, Ordering::AcqRel);
-        self.shared.task.wake();
+        woken.fetch_or(self.bit, Ordering::AcqRel);
+        if let Some(task) = task.get() {
+            task.wake_by_ref();
+        }
+        if moved.load(Ordering::Acquire) {
+            other.wake();
+        }
     }
 }
 
 /// Those that were woken.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Woken(u8);
+pub(crate) struct Woken(u8);
 
 impl Woken {
-    pub(super) fn has(self, thing: usize) -> bool {
+    pub(crate) fn has(self, thing: usize) -> bool {
         self.0 & (1 << thing) != 0
     }
 }
 
 impl<const N: usize> Wakes<N> {
     /// At first, each of them counts as woken: none has been polled yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         const { assert!(N <= 8) };
-        let shared = Arc::new(Shared { woken: AtomicU8::new(u8::MAX), task: AtomicWaker::new() });
+        let shared = Arc::new(Shared {
+            woken: AtomicU8::new(u8::MAX),
+            task: OnceLock::new(),
+            moved: AtomicBool::new(false),
+            other: AtomicWaker::new(),
+        });
         let wakers = array::from_fn(|thing| Arc::new(One { shared: Arc::clone(&shared), bit: 1 << thing }).into());
         Wakes { shared, wakers }
     }
 
     /// Those that were woken since the last time, to be polled now. Registers the task for the next.
-    pub(super) fn take(&self, cx: &Context<'_>) -> Woken {
-        self.shared.task.register(cx.waker());
-        Woken(self.shared.woken.swap(0, Ordering::AcqRel))
+    pub(crate) fn take(&self, cx: &Context<'_>) -> Woken {
+        let Shared { woken, task, moved, other } = &*self.shared;
+        match task.get() {
+            // Who wakes it wakes this task, before or after this look.
+            Some(task) if task.will_wake(cx.waker()) && woken.load(Ordering::Acquire) == 0 => return Woken(0),
+            Some(task) if task.will_wake(cx.waker()) => {}
+            Some(_) => {
+                other.register(cx.waker());
+                moved.store(true, Ordering::Release);
+            }
+            None => drop(task.set(cx.waker().clone())),
+        }
+        Woken(woken.swap(0, Ordering::AcqRel))
     }
 
     /// What `thing` is to be polled with.
-    pub(super) fn of(&self, thing: usize) -> &Waker {
+    pub(crate) fn of(&self, thing: usize) -> &Waker {
         &self.wakers[thing]
     }
 }
@@ -89,6 +113,20 @@ mod tests {
         assert_eq!(task.count(), 1);
         let third = wakes.take(&cx);
         assert!(!third.has(0) && third.has(1));
+    }
+
+    #[test]
+    fn whichever_task_polls_them_last_is_woken() {
+        let (first, second) = (testing::Wakes::new(), testing::Wakes::new());
+        let wakes = Wakes::<1>::new();
+        for task in [&first, &second, &first, &second] {
+            let waker = task.waker();
+            wakes.take(&Context::from_waker(&waker));
+            let before = task.count();
+            wakes.of(0).wake_by_ref();
+            assert_eq!(task.count(), before + 1);
+            assert!(wakes.take(&Context::from_waker(&waker)).has(0));
+        }
     }
 
     #[test]
