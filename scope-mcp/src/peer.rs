@@ -167,12 +167,14 @@ impl Peer {
         for id in self.abandoned.poll_take(&mut Context::from_waker(self.others.of(0))) {
             self.session.abandon(id);
         }
+        self.desk.register(&Context::from_waker(self.others.of(0)));
         self.take_asks(rt);
     }
 
+    /// It is registered at the desk, or has been woken by it: then it comes here again.
     fn take_asks(&mut self, rt: &Handle) {
         let mut asks = std::mem::take(&mut self.asks);
-        self.desk.take(&mut asks, &Context::from_waker(self.others.of(0)));
+        self.desk.take(&mut asks);
         if !asks.is_empty() {
             self.unsent = None;
         }

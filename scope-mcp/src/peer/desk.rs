@@ -145,9 +145,14 @@ impl Desk {
         self.state().attended = true;
     }
 
-    /// Whatever has been left since the last time, into `asks`, which is empty. Registers to be woken by the next.
-    pub(crate) fn take(&self, asks: &mut Vec<Ask>, cx: &Context<'_>) {
+    /// Registers to be woken by what is left, once.
+    pub(crate) fn register(&self, cx: &Context<'_>) {
         self.waker.register(cx.waker());
+    }
+
+    /// Whatever has been left since the last time, into `asks`, which is empty. Who does not look again in any case has
+    /// registered before.
+    pub(crate) fn take(&self, asks: &mut Vec<Ask>) {
         self.empty(asks, false);
     }
 
@@ -246,7 +251,8 @@ mod tests {
 
     fn taken(desk: &Desk, cx: &Context<'_>) -> Vec<Ask> {
         let mut asks = Vec::new();
-        desk.take(&mut asks, cx);
+        desk.register(cx);
+        desk.take(&mut asks);
         asks
     }
 
