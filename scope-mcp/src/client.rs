@@ -29,7 +29,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Instant;
 
 use scope_core::{CloseError, ServiceHandle};
@@ -51,7 +51,7 @@ pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::jsonrpc::Written;
-use crate::session::{Answer, NewCall, Pending, Waiting, nameless};
+use crate::session::{Answer, Blank, NewCall, Pending, Waiting};
 use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
@@ -264,7 +264,11 @@ impl Client {
     async fn request(&self, name: &CallName<'_>, params: Option<Cow<'_, Written>>, mut terms: Terms<'_>) -> Answer {
         let id = self.shared.next_id();
         let line = self.line(id, name, params, &terms).await?;
-        self.answer(name, id, line, &mut terms, self.shared.now()).await
+        let blank = self.shared.abandoned.blank().with(line);
+        match self.hand_over(name, id, blank, &mut terms, None).await?.await {
+            Ok(given) => Ok(given),
+            Err(fault) => Err(self.failed(fault.of(name), name).await),
+        }
     }
 
     /// Hands a call over, by a number that is known before, so that what is said of it can be heard.
@@ -276,7 +280,8 @@ impl Client {
         mut terms: Terms<'_>,
     ) -> Result<Pending<'n>, CallError> {
         let line = self.line(id, &name, params, &terms).await?;
-        let waiting = self.hand_over(&name, id, line, &mut terms, self.shared.now()).await?;
+        let blank = self.shared.abandoned.blank().with(line);
+        let waiting = self.hand_over(&name, id, blank, &mut terms, None).await?;
         Ok(waiting.of(name))
     }
 
@@ -293,21 +298,6 @@ impl Client {
         line.map_err(|why| CallError::not_json(name, why))
     }
 
-    /// Makes the call that `line` is, at `now`, and waits for its answer.
-    async fn answer(
-        &self,
-        name: &CallName<'_>,
-        id: u64,
-        line: Vec<u8>,
-        terms: &mut Terms<'_>,
-        now: Option<Instant>,
-    ) -> Answer {
-        match self.hand_over(name, id, line, terms, now).await?.await {
-            Ok(given) => Ok(given),
-            Err(fault) => Err(self.failed(fault.of(name), name).await),
-        }
-    }
-
     /// The error of a call that had no result, as its caller is to hear of it.
     async fn failed(&self, error: CallError, name: &CallName<'_>) -> CallError {
         if !error.is_closed() {
@@ -319,12 +309,12 @@ impl Client {
         if error.is_not_sent() { self.shared.closed(name) } else { error }
     }
 
-    /// Hands over the call that `line` is, made at `now`.
+    /// Hands over a call whose line is in `blank`, made at `now`, if that is known.
     async fn hand_over(
         &self,
         name: &CallName<'_>,
         id: u64,
-        line: Vec<u8>,
+        blank: Blank,
         terms: &mut Terms<'_>,
         now: Option<Instant>,
     ) -> Result<Waiting, CallError> {
@@ -336,14 +326,39 @@ impl Client {
                 Err(error) => self.shared.not_sent(name, &error),
             });
         }
-        let (reply, waiting) = poll_fn(|cx| Poll::Ready(nameless(id, &self.shared.abandoned, Some(cx.waker())))).await;
-        let mut call = NewCall::new(id, &name.method, line, terms.timeout, reply);
-        (call.max_timeout, call.progress) = (terms.max_timeout, terms.progress.take());
-        // If it is refused, the reply has said so.
-        if let Err(call) = self.shared.call(now, call) {
-            let _ = self.shared.desk.call(call).await;
+        let (waiting, left) = self.enter(name, id, blank, terms, now, waker().await);
+        if let Some(call) = left {
+            self.leave(call).await;
         }
         Ok(waiting)
+    }
+
+    /// Leaves a call for the one who speaks with the server.
+    async fn leave(&self, call: Box<NewCall>) {
+        // If it is refused, the reply has said so.
+        let _ = self.shared.desk.call(*call).await;
+    }
+
+    /// Whether a call can be entered without any wait before.
+    fn may_enter(&self) -> bool {
+        !scope_core::is_cancelled() && !self.handle.is_closing()
+    }
+
+    /// Enters a call whose line is in `blank`, made at `now`, if that is known, by the task of `waker`. What comes back too is to be left at the
+    /// desk.
+    fn enter(
+        &self,
+        name: &CallName<'_>,
+        id: u64,
+        blank: Blank,
+        terms: &mut Terms<'_>,
+        now: Option<Instant>,
+        waker: Waker,
+    ) -> (Waiting, Option<Box<NewCall>>) {
+        let (reply, waiting, line) = blank.used(id, &self.shared.abandoned, waker);
+        let mut call = NewCall::new(id, &name.method, line, terms.timeout, reply);
+        (call.max_timeout, call.progress) = (terms.max_timeout, terms.progress.take());
+        (waiting, self.shared.call(now, call).err().map(Box::new))
     }
 
     fn call_name<'n>(&self, method: &'n str, subject: Option<&'n str>) -> CallName<'n> {
@@ -353,6 +368,11 @@ impl Client {
             subject: subject.map(Cow::Borrowed),
         }
     }
+}
+
+/// That of the task that this is.
+async fn waker() -> Waker {
+    poll_fn(|cx| Poll::Ready(cx.waker().clone())).await
 }
 
 /// Ends at once, but never in a cancelled scope: whoever waits there is cut.

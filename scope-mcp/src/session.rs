@@ -22,6 +22,7 @@ mod numbered;
 mod outbox;
 mod reply;
 mod served;
+mod window;
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
@@ -38,11 +39,11 @@ use crate::wire::{Direction, Wire, WireLine};
 
 use deadlines::Deadlines;
 pub(crate) use noise::Noise;
-use numbered::Numbered;
-use outbox::{Answers, Outbox};
-pub(crate) use reply::{Abandoned, Answer, Given, Pending, Reply, Waiting, nameless, pair};
+use outbox::{Answers, Outbox, Step};
+pub(crate) use reply::{Abandoned, Answer, Blank, Given, Pending, Reply, Waiting, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
+use window::Window;
 
 /// No time-out is longer than this.
 pub(crate) const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -52,6 +53,9 @@ const HIGH_WATER: usize = 1024 * 1024;
 
 /// Unsent bytes from which on requests of the server are not answered any more: it does not read.
 const ANSWERS_MAX: usize = 2 * HIGH_WATER;
+
+/// A call's line of no more bytes is kept, to be used again.
+const KEPT: usize = 512;
 
 /// Which side of the conversation this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +117,7 @@ impl NewCall {
 
 struct Call {
     matter: Matter,
-    /// Until it is put on the wire.
+    /// Until it is put on the wire; and from when it has gone out, if it is to be used again.
     line: Vec<u8>,
     deadline: Instant,
     timeout: Duration,
@@ -156,7 +160,7 @@ pub(crate) struct Session {
     subscribers: Arc<Subscribers>,
     /// Once it has been agreed upon.
     revision: Option<Revision>,
-    calls: Numbered<Call>,
+    calls: Window<Call>,
     waiting: VecDeque<u64>,
     waiting_count: usize,
     waiting_bytes: usize,
@@ -193,7 +197,7 @@ impl Session {
             wire: settings.wire,
             subscribers: Arc::clone(subscribers),
             revision: None,
-            calls: Numbered::default(),
+            calls: Window::default(),
             waiting: VecDeque::new(),
             waiting_count: 0,
             waiting_bytes: 0,
@@ -227,7 +231,7 @@ impl Session {
     /// Gives the calls their time anew, within the limit of each, that the peer has given a sign of.
     pub(crate) fn renew(&mut self, now: Instant) {
         for id in std::mem::take(&mut self.signs) {
-            let Some(call) = self.calls.get_mut(&id) else { continue };
+            let Some(call) = self.calls.get_mut(id) else { continue };
             call.signed = false;
             let deadline = (now + call.timeout).min(call.latest);
             if call.deadline != deadline {
@@ -282,7 +286,7 @@ impl Session {
             if self.waiting.len() > 2 * self.waiting_count + 64 {
                 // Mostly ids of calls that have gone.
                 let calls = &self.calls;
-                self.waiting.retain(|id| calls.get(id).is_some_and(|call| call.stage == Stage::Waiting));
+                self.waiting.retain(|id| calls.get(*id).is_some_and(|call| call.stage == Stage::Waiting));
             }
             self.waiting.push_back(id);
             self.waiting_count += 1;
@@ -298,7 +302,7 @@ impl Session {
         if calls.is_empty() {
             deadlines.clear();
         } else if deadlines.len() > 2 * calls.len() + 64 {
-            deadlines.retain(|at, id| calls.get(&id).is_some_and(|call| call.deadline == at));
+            deadlines.retain(|at, id| calls.get(id).is_some_and(|call| call.deadline == at));
         }
     }
 
@@ -401,7 +405,7 @@ impl Session {
     /// The peer will say nothing more: no call of ours has an answer from here on.
     pub(crate) fn end_input(&mut self) {
         self.deaf = true;
-        let mut calls: Vec<u64> = self.calls.keys().copied().collect();
+        let mut calls: Vec<u64> = self.calls.iter().map(|(id, _)| id).collect();
         calls.sort_unstable();
         for id in calls {
             if let Some(call) = self.take(id) {
@@ -437,7 +441,7 @@ impl Session {
         {
             self.deadlines.remove_first();
             // It may have gone, or have got its time anew.
-            if self.calls.get(&id).is_some_and(|call| call.deadline == at)
+            if self.calls.get(id).is_some_and(|call| call.deadline == at)
                 && let Some(call) = self.take(id)
             {
                 let reason = format!("no answer in {}", Spoken(call.timeout));
@@ -483,13 +487,22 @@ impl Session {
     /// So many bytes of the output have been written.
     pub(crate) fn wrote(&mut self, count: usize) {
         let Session { outbox, calls, wire, peer, traffic, .. } = self;
-        outbox.advance(count, |line, call| {
-            traffic.sent += 1;
-            if let Some(call) = call.and_then(|id| calls.get_mut(&id)) {
-                call.stage = Stage::Sent;
+        outbox.advance(count, |step, call| match step {
+            Step::Begun(line) => {
+                traffic.sent += 1;
+                if let Some(call) = call.and_then(|id| calls.get_mut(id)) {
+                    call.stage = Stage::Sent;
+                }
+                if let Some(wire) = wire {
+                    wire.line(&WireLine::new(peer, Direction::Sent, line));
+                }
             }
-            if let Some(wire) = wire {
-                wire.line(&WireLine::new(peer, Direction::Sent, line));
+            Step::Done(line) => {
+                if line.capacity() <= KEPT
+                    && let Some(call) = call.and_then(|id| calls.get_mut(id))
+                {
+                    call.line = line;
+                }
             }
         });
         self.admit();
@@ -527,7 +540,7 @@ impl Session {
     }
 
     fn finish_calls(&mut self, over: &Over) -> usize {
-        let mut calls: Vec<(u64, Call)> = self.calls.drain().collect();
+        let mut calls: Vec<(u64, Call)> = self.calls.take_all().collect();
         calls.sort_unstable_by_key(|(id, _)| *id);
         self.deadlines.clear();
         self.signs.clear();
@@ -554,6 +567,9 @@ impl Session {
 
     /// Puts as many waiting calls on the wire as there is room for.
     fn admit(&mut self) {
+        if self.waiting.is_empty() {
+            return;
+        }
         while self.has_room()
             && let Some(id) = self.waiting.pop_front()
         {
@@ -566,7 +582,7 @@ impl Session {
     }
 
     fn put_on_wire(&mut self, id: u64) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| call.stage == Stage::Waiting) else { return };
+        let Some(call) = self.calls.get_mut(id).filter(|call| call.stage == Stage::Waiting) else { return };
         self.waiting_count -= 1;
         self.waiting_bytes -= call.weight();
         self.on_wire += 1;
@@ -577,7 +593,7 @@ impl Session {
 
     /// Takes a call out of all the books.
     fn take(&mut self, id: u64) -> Option<Call> {
-        let call = self.calls.remove(&id)?;
+        let call = self.calls.remove(id)?;
         self.tidy_deadlines();
         match call.stage {
             Stage::Waiting => {

@@ -153,15 +153,16 @@ impl Shared {
         }
     }
 
-    /// Makes a call at once. There is a `now` once there is a clock.
+    /// Makes a call at once, `now` if that is known.
     ///
     /// # Errors
     /// The call, where it is to be left at the desk.
     pub(super) fn call(&self, now: Option<Instant>, call: NewCall) -> Result<(), NewCall> {
-        // Who watches the wire is called in the connection's task only; and calls that were left before come first.
-        let may = self.options.wire.is_none() && !self.desk.is_attended();
-        let Some(now) = now.filter(|_| may) else { return Err(call) };
-        if self.hatch.call(now, call)? {
+        // Calls that were left before come first.
+        let Some(call) = self.desk.call_if_attended(call)? else { return Ok(()) };
+        // Who watches the wire is called in the connection's task only.
+        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return Err(call) };
+        if self.hatch.call(now.unwrap_or_else(|| clock.now()), call)? {
             self.desk.wake();
         }
         Ok(())

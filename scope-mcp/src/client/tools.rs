@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::call::read;
 use super::connection::Spoken;
 use super::paging::Listed;
-use super::{CallOptions, Client, Page};
+use super::{CallOptions, Client, Page, waker};
 use crate::Era;
 use crate::error::{CallError, CallName};
 use crate::jsonrpc::{Written, end_tool_call, member, name_and_arguments};
@@ -157,16 +157,29 @@ impl Client {
             // As nearly all are: it is written once, where it goes, and most of them are over with their first answer.
             Some(Spoken { revision, stamp }) if options.say_nothing() => {
                 let id = self.shared.next_id();
-                let mut line = stamp.begin_tool_call(id);
-                call_members(&mut line, &name, tool, arguments)?;
-                let (line, start) = (end_tool_call(line), self.shared.now());
+                let mut blank = self.shared.abandoned.blank();
+                stamp.begin_tool_call(&mut blank.line, id);
+                call_members(&mut blank.line, &name, tool, arguments)?;
+                end_tool_call(&mut blank.line);
+                let modern = revision.era() == Era::Modern;
+                // Only there it may take several rounds, or become a task.
+                let start = if modern { self.shared.now() } else { None };
                 let mut terms = options.terms(&self.shared.options);
-                let first = match self.hand_over(&name, id, line, &mut terms, start).await?.await {
+                let waiting = if self.may_enter() {
+                    let (waiting, left) = self.enter(&name, id, blank, &mut terms, start, waker().await);
+                    if let Some(call) = left {
+                        self.leave(call).await;
+                    }
+                    waiting
+                } else {
+                    self.hand_over(&name, id, blank, &mut terms, start).await?
+                };
+                let first = match waiting.await {
                     Ok(first) => first,
                     Err(fault) => return Err(self.failed(fault.of(&name), &name).await),
                 };
                 match first {
-                    Given::Raw(_) if revision.era() == Era::Modern => {
+                    Given::Raw(_) if modern => {
                         let params = call_params(&name, tool, arguments, None)?;
                         self.result_after(&name, params, options, start, first).await?
                     }

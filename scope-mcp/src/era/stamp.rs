@@ -44,8 +44,8 @@ impl Stamp {
     }
 
     /// Begins a call of a tool, up to its name, behind what stands in each request.
-    pub(crate) fn begin_tool_call(&self, id: u64) -> Vec<u8> {
-        jsonrpc::begin_tool_call(id, &self.text)
+    pub(crate) fn begin_tool_call(&self, line: &mut Vec<u8>, id: u64) {
+        jsonrpc::begin_tool_call(line, id, &self.text);
     }
 
     /// A request, as the line that it is, with what has to stand in its `_meta`: see [`on`](Stamp::on). With `progress`, its

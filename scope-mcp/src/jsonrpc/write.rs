@@ -42,10 +42,10 @@ pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Vec<u8> 
 }
 
 /// Begins a call of a tool, up to its name. `meta` is the members of a `_meta`, if there is to be one.
-pub(crate) fn begin_tool_call(id: u64, meta: &str) -> Vec<u8> {
-    let mut line = Vec::with_capacity(CALL + meta.len());
+pub(crate) fn begin_tool_call(line: &mut Vec<u8>, id: u64, meta: &str) {
+    line.reserve(CALL + meta.len());
     line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
-    number(&mut line, id);
+    number(line, id);
     if meta.is_empty() {
         line.extend_from_slice(b",\"method\":\"tools/call\",\"params\":{\"name\":");
     } else {
@@ -53,14 +53,12 @@ pub(crate) fn begin_tool_call(id: u64, meta: &str) -> Vec<u8> {
         line.extend_from_slice(meta.as_bytes());
         line.extend_from_slice(b"},\"name\":");
     }
-    line
 }
 
 /// Ends what was [begun](begin_tool_call), when the parameters' members are there.
-pub(crate) fn end_tool_call(mut line: Vec<u8>) -> Vec<u8> {
-    to_one_line(&mut line);
+pub(crate) fn end_tool_call(line: &mut Vec<u8>) {
+    to_one_line(line);
     line.extend_from_slice(b"}}\n");
-    line
 }
 
 /// A request of ours whose parameters begin with `meta`, the members of a `_meta`. `rest` is the text of an object without
@@ -178,17 +176,9 @@ fn id_and_method(line: &mut Vec<u8>, id: u64, method: &str) {
     }
 }
 
-fn number(line: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (number % 10) as u8;
-        number /= 10;
-        if number == 0 {
-            return line.extend_from_slice(&digits[at..]);
-        }
-    }
+fn number(line: &mut Vec<u8>, number: u64) {
+    let written = serde_json::to_writer(line, &number);
+    debug_assert!(written.is_ok(), "it cannot fail to be written into memory");
 }
 
 fn params_member(line: &mut Vec<u8>, params: Option<&[u8]>) {

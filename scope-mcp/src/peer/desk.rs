@@ -69,6 +69,15 @@ struct State {
     ended: bool,
 }
 
+impl State {
+    fn push(&mut self, ask: Ask) {
+        let weight = ask.weight();
+        self.bytes += weight;
+        self.unsent += weight;
+        self.asks.push(ask);
+    }
+}
+
 impl Desk {
     pub(crate) fn new() -> Arc<Desk> {
         Arc::default()
@@ -89,6 +98,23 @@ impl Desk {
     /// As [`leave`](Desk::leave).
     pub(crate) async fn call(&self, call: NewCall) -> Result<(), Ended> {
         self.leave_where(Ask::Call(call), |state| state.asks.len() < CALLS).await
+    }
+
+    /// Leaves a call here where whatever is left here is taken without anybody being woken. What comes back is a call that
+    /// need not be left here.
+    ///
+    /// # Errors
+    /// The call, where it has to [wait for room](Desk::call), or it is over.
+    pub(crate) fn call_if_attended(&self, call: NewCall) -> Result<Option<NewCall>, NewCall> {
+        let mut state = self.state();
+        if !state.attended {
+            return Ok(Some(call));
+        }
+        if state.ended || state.asks.len() >= CALLS {
+            return Err(call);
+        }
+        state.push(Ask::Call(call));
+        Ok(None)
     }
 
     async fn leave_where(&self, ask: Ask, has_room: impl Fn(&State) -> bool) -> Result<(), Ended> {
@@ -127,11 +153,6 @@ impl Desk {
             }
         }
         self.waker.wake();
-    }
-
-    /// Whether whatever is left here is taken without anybody being woken: so also where something lies here already.
-    pub(crate) fn is_attended(&self) -> bool {
-        self.state().attended
     }
 
     /// Wakes the one who takes, for what was not left here.
@@ -210,10 +231,7 @@ impl Desk {
                 return Ok(false);
             }
             if let Some(ask) = ask.take() {
-                let weight = ask.weight();
-                state.bytes += weight;
-                state.unsent += weight;
-                state.asks.push(ask);
+                state.push(ask);
             }
             if mem::replace(&mut state.attended, true) {
                 return Ok(true);
@@ -239,10 +257,12 @@ impl fmt::Debug for Desk {
 mod tests {
     use std::pin::pin;
     use std::task::Context;
+    use std::time::Duration;
 
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::session::Reply;
     use crate::testing::Wakes;
 
     fn line(len: usize) -> Ask {
@@ -299,15 +319,32 @@ mod tests {
         let wakes = Wakes::new();
         let waker = wakes.waker();
         let cx = Context::from_waker(&waker);
-        assert!(taken(&desk, &cx).is_empty() && !desk.is_attended());
+        assert!(taken(&desk, &cx).is_empty() && !desk.state().attended);
         for key in 0..3 {
             desk.over(key);
             desk.leave(line(1)).now_or_never().unwrap().unwrap();
-            assert!(desk.is_attended());
+            assert!(desk.state().attended);
         }
         assert_eq!((wakes.count(), taken(&desk, &cx).len()), (1, 6));
         desk.over(3);
         assert_eq!((wakes.count(), taken(&desk, &cx).len()), (2, 1));
+    }
+
+    #[test]
+    fn a_call_is_left_where_it_is_taken_anyway_and_there_is_room() {
+        let desk = Desk::new();
+        let call = |id| NewCall::new(id, "m", b"{}\n".to_vec(), Duration::from_secs(1), Reply::to_nobody());
+        assert!(desk.call_if_attended(call(1)).unwrap().is_some(), "it need not be left");
+        desk.attend();
+        for id in 0..CALLS as u64 {
+            assert!(desk.call_if_attended(call(id)).unwrap().is_none());
+        }
+        assert_eq!(desk.call_if_attended(call(7)).unwrap_err().id, 7);
+        let left = taken(&desk, &Context::from_waker(std::task::Waker::noop()));
+        assert_eq!(left.len(), CALLS);
+        desk.attend();
+        desk.end();
+        assert!(desk.call_if_attended(call(8)).is_err());
     }
 
     #[test]

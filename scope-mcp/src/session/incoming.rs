@@ -92,7 +92,7 @@ impl Session {
         {
             self.traffic.received += 1;
             return match self.take_sent(id) {
-                Some(call) => call.reply.give(Given::Text(result.to_owned())),
+                Some(call) => call.reply.give(Given::Text(result.to_owned()), call.line),
                 None => self.stray(),
             };
         }
@@ -220,7 +220,7 @@ impl Session {
         let call = jsonrpc::whole_number(id).and_then(|id| self.take_sent(id));
         let Some(call) = call else { return self.stray() };
         match outcome {
-            Outcome::Result(raw) => call.reply.give(Given::Raw(raw.to_owned())),
+            Outcome::Result(raw) => call.reply.give(Given::Raw(raw.to_owned()), call.line),
             Outcome::Error(raw) => call.reply.fail(Fault::rejected(Rejection::from_raw(raw))),
         }
     }
@@ -287,7 +287,7 @@ impl Session {
             return self.answers(rest_of_batch);
         }
         if let Some(number) = id.as_u64()
-            && self.calls.get(&number).is_some_and(|call| call.matter == Matter::Subscription)
+            && self.calls.get(number).is_some_and(|call| call.matter == Matter::Subscription)
             && let Some(call) = self.take_sent(number)
         {
             let reason = cancelled.reason.unwrap_or_default();
@@ -301,7 +301,7 @@ impl Session {
             return false;
         };
         let Some(id) = jsonrpc::whole_number(token.progress_token.get()) else { return false };
-        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(call) = self.calls.get_mut(id) else { return false };
         let Some(subscriber) = &call.progress else { return false };
         subscriber.push(Arc::new(Notification::new(Cow::Borrowed(method), params)));
         // It is alive.
@@ -352,7 +352,7 @@ impl Session {
 
     /// Takes a call out that the server can know of. No other can be answered.
     fn take_sent(&mut self, id: u64) -> Option<super::Call> {
-        self.calls.get(&id).filter(|call| call.stage == Stage::Sent)?;
+        self.calls.get(id).filter(|call| call.stage == Stage::Sent)?;
         self.take(id)
     }
 }

@@ -33,6 +33,14 @@ impl Answers {
     }
 }
 
+/// What becomes of a line.
+pub(super) enum Step<'a> {
+    /// Its first byte has been written.
+    Begun(&'a [u8]),
+    /// Its last.
+    Done(Vec<u8>),
+}
+
 impl Outbox {
     pub(super) fn push(&mut self, line: Vec<u8>, call: Option<u64>) {
         self.push_line(Line { bytes: line, call, answers: 0 });
@@ -77,22 +85,24 @@ impl Outbox {
         self.lines.iter().enumerate().map(move |(at, line)| IoSlice::new(&line.bytes[skip(at)..]))
     }
 
-    /// `count` more bytes have been written. `begun` hears of each line whose first byte is among them.
-    pub(super) fn advance(&mut self, mut count: usize, mut begun: impl FnMut(&[u8], Option<u64>)) {
+    /// `count` more bytes have been written. `hear` hears of each line whose first or last byte is among them.
+    pub(super) fn advance(&mut self, mut count: usize, mut hear: impl FnMut(Step<'_>, Option<u64>)) {
         while count > 0
             && let Some(line) = self.lines.front()
         {
             if self.written == 0 {
-                begun(&line.bytes, line.call);
+                hear(Step::Begun(&line.bytes), line.call);
             }
             let left = line.bytes.len() - self.written;
             let step = count.min(left);
             count -= step;
             self.bytes -= step;
             if step == left {
-                self.answers -= line.answers;
-                self.lines.pop_front();
                 self.written = 0;
+                if let Some(Line { bytes, call, answers }) = self.lines.pop_front() {
+                    self.answers -= answers;
+                    hear(Step::Done(bytes), call);
+                }
             } else {
                 self.written += step;
             }
@@ -121,14 +131,19 @@ mod tests {
         for step in 1..12 {
             let mut outbox = outbox();
             let mut written = String::new();
-            let mut begun = Vec::new();
+            let (mut begun, mut done) = (Vec::new(), Vec::new());
             while !outbox.is_empty() {
                 let step = step.min(outbox.bytes());
                 written += &text(&outbox)[..step];
-                outbox.advance(step, |_, call| begun.push(call));
+                outbox.advance(step, |step, call| match step {
+                    Step::Begun(_) => begun.push(call),
+                    Step::Done(line) => done.push((String::from_utf8(line).unwrap(), call)),
+                });
             }
             assert_eq!(written, "aaa\nbb\nc\n");
             assert_eq!(begun, [Some(1), None, Some(3)], "each begins once");
+            let lines = [("aaa\n", Some(1)), ("bb\n", None), ("c\n", Some(3))];
+            assert_eq!(done, lines.map(|(line, call)| (line.to_owned(), call)), "each ends once");
             assert_eq!(outbox.bytes(), 0);
         }
     }

@@ -45,9 +45,9 @@ pub(crate) struct Reply {
 /// An answer that is waited for, by one who knows what the call is called. Dropping it abandons the call.
 pub(crate) struct Waiting {
     id: u64,
-    slot: Arc<Slot>,
+    /// Until it has been taken.
+    slot: Option<Arc<Slot>>,
     abandoned: Arc<Abandoned>,
-    done: bool,
 }
 
 /// The same, with its name.
@@ -56,8 +56,21 @@ pub(crate) struct Pending<'a> {
     waiting: Waiting,
 }
 
+/// What a call is made with. That of one that was answered is used again.
+pub(crate) struct Blank {
+    slot: Arc<Slot>,
+    /// Empty, with some room.
+    pub(crate) line: Vec<u8>,
+}
+
 /// What both ends of a reply share.
-struct Slot(Mutex<Stage>);
+struct Slot(Mutex<Shared>);
+
+struct Shared {
+    stage: Stage,
+    /// What the call was made by, to be used again.
+    line: Vec<u8>,
+}
 
 enum Stage {
     Open,
@@ -68,14 +81,19 @@ enum Stage {
 }
 
 impl Slot {
-    fn say(&self, said: Said) {
+    fn new(stage: Stage) -> Arc<Slot> {
+        Arc::new(Slot(Mutex::new(Shared { stage, line: Vec::new() })))
+    }
+
+    fn say(&self, said: Said, line: Vec<u8>) {
         let before = {
-            let mut stage = self.stage();
-            if matches!(*stage, Stage::Over) {
+            let mut shared = self.shared();
+            if matches!(shared.stage, Stage::Over) {
                 // Nobody listens.
-                return drop(stage);
+                return drop(shared);
             }
-            mem::replace(&mut *stage, Stage::Said(said))
+            shared.line = line;
+            mem::replace(&mut shared.stage, Stage::Said(said))
         };
         if let Stage::Waited(waker) = before {
             waker.wake();
@@ -85,22 +103,24 @@ impl Slot {
     fn poll(&self, cx: &Context<'_>) -> Poll<Said> {
         let mut waker = None;
         loop {
-            let mut stage = self.stage();
-            match &*stage {
+            let mut shared = self.shared();
+            match &shared.stage {
                 Stage::Said(_) => {
-                    let Stage::Said(said) = mem::replace(&mut *stage, Stage::Over) else { unreachable!("it is here") };
+                    let Stage::Said(said) = mem::replace(&mut shared.stage, Stage::Over) else {
+                        unreachable!("it is here")
+                    };
                     return Poll::Ready(said);
                 }
                 Stage::Waited(waker) if waker.will_wake(cx.waker()) => return Poll::Pending,
                 _ => {}
             }
             if let Some(waker) = waker {
-                let before = mem::replace(&mut *stage, Stage::Waited(waker));
-                drop(stage);
+                let before = mem::replace(&mut shared.stage, Stage::Waited(waker));
+                drop(shared);
                 drop(before);
                 return Poll::Pending;
             }
-            drop(stage);
+            drop(shared);
             // Neither cloned nor dropped under the lock: a waker may be anybody's.
             waker = Some(cx.waker().clone());
         }
@@ -108,22 +128,27 @@ impl Slot {
 
     /// Nobody listens any more.
     fn leave(&self) {
-        let before = mem::replace(&mut *self.stage(), Stage::Over);
+        let before = mem::replace(&mut self.shared().stage, Stage::Over);
         drop(before);
     }
 
-    fn stage(&self) -> MutexGuard<'_, Stage> {
+    fn shared(&self) -> MutexGuard<'_, Shared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The calls that were dropped by their callers, for the session to hear of. Each is in it once at most, so that the
-/// calls in flight bound it.
+/// calls in flight bound it. And what those that were not have left.
 #[derive(Default)]
 pub(crate) struct Abandoned {
     list: Mutex<List>,
     waker: AtomicWaker,
+    /// Those of calls that are over. No more than [`SLOTS`].
+    slots: Mutex<Vec<Arc<Slot>>>,
 }
+
+/// So many are kept: as many calls at a time allocate nothing for themselves.
+const SLOTS: usize = 256;
 
 #[derive(Default)]
 struct List {
@@ -133,16 +158,30 @@ struct List {
 
 /// Both ends of a reply.
 pub(crate) fn pair<'a>(id: u64, name: CallName<'a>, abandoned: &Arc<Abandoned>) -> (Reply, Pending<'a>) {
-    let (reply, waiting) = nameless(id, abandoned, None);
+    let slot = Slot::new(Stage::Open);
+    let (reply, waiting) = ends(id, slot, abandoned);
     (reply, waiting.of(name))
 }
 
-/// The same, for a caller who says the call's name where it fails, and who most likely waits with `waker`.
-pub(crate) fn nameless(id: u64, abandoned: &Arc<Abandoned>, waker: Option<&Waker>) -> (Reply, Waiting) {
-    let stage = waker.map_or(Stage::Open, |waker| Stage::Waited(waker.clone()));
-    let slot = Arc::new(Slot(Mutex::new(stage)));
+fn ends(id: u64, slot: Arc<Slot>, abandoned: &Arc<Abandoned>) -> (Reply, Waiting) {
     let reply = Reply { slot: Some(Arc::clone(&slot)) };
-    (reply, Waiting { id, slot, abandoned: Arc::clone(abandoned), done: false })
+    (reply, Waiting { id, slot: Some(slot), abandoned: Arc::clone(abandoned) })
+}
+
+impl Blank {
+    /// With a line that is written already.
+    pub(crate) fn with(self, line: Vec<u8>) -> Blank {
+        Blank { line, ..self }
+    }
+
+    /// Both ends of the reply to a call that is made with it, for a caller who most likely waits with `waker`, and who says
+    /// the call's name where it fails. And its line.
+    pub(crate) fn used(self, id: u64, abandoned: &Arc<Abandoned>, waker: Waker) -> (Reply, Waiting, Vec<u8>) {
+        let Blank { slot, line } = self;
+        slot.shared().stage = Stage::Waited(waker);
+        let (reply, waiting) = ends(id, slot, abandoned);
+        (reply, waiting, line)
+    }
 }
 
 impl Reply {
@@ -153,22 +192,22 @@ impl Reply {
 
     /// Nobody waits for it any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| matches!(*slot.stage(), Stage::Over))
+        self.slot.as_ref().is_some_and(|slot| matches!(slot.shared().stage, Stage::Over))
     }
 
-    /// The call has this result.
-    pub(crate) fn give(self, given: Given) {
-        self.send(Ok(given));
+    /// The call has this result. `line` is what it was made by, to be used again; or nothing.
+    pub(crate) fn give(self, given: Given, line: Vec<u8>) {
+        self.send(Ok(given), line);
     }
 
     /// It has none.
     pub(crate) fn fail(self, fault: Fault) {
-        self.send(Err(Box::new(fault)));
+        self.send(Err(Box::new(fault)), Vec::new());
     }
 
-    fn send(mut self, said: Said) {
+    fn send(mut self, said: Said, line: Vec<u8>) {
         if let Some(slot) = self.slot.take() {
-            slot.say(said);
+            slot.say(said, line);
         }
     }
 }
@@ -176,7 +215,7 @@ impl Reply {
 impl Drop for Reply {
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            slot.say(Err(Box::new(Fault::closed(Delivery::NotSent))));
+            slot.say(Err(Box::new(Fault::closed(Delivery::NotSent))), Vec::new());
         }
     }
 }
@@ -201,24 +240,50 @@ impl Future for Waiting {
     type Output = Said;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Said> {
-        let said = self.slot.poll(cx);
-        self.done = said.is_ready();
-        said
+        let Some(slot) = &self.slot else { return Poll::Pending };
+        let said = std::task::ready!(slot.poll(cx));
+        if let Some(slot) = self.slot.take() {
+            self.abandoned.keep(slot);
+        }
+        Poll::Ready(said)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        if self.done {
-            return;
-        }
+        let Some(slot) = &self.slot else { return };
         // In this order: a session that takes the call over after having heard of it here sees that nobody waits.
-        self.slot.leave();
+        slot.leave();
         self.abandoned.push(self.id);
     }
 }
 
 impl Abandoned {
+    /// What a call is to be made with.
+    pub(crate) fn blank(&self) -> Blank {
+        let kept = self.slots().pop();
+        let mut slot = kept.unwrap_or_else(|| Slot::new(Stage::Over));
+        // Nobody else has one that is kept.
+        let shared = Arc::get_mut(&mut slot).map(|slot| slot.0.get_mut().unwrap_or_else(PoisonError::into_inner));
+        let mut line = shared.map(|shared| mem::take(&mut shared.line)).unwrap_or_default();
+        line.clear();
+        Blank { slot, line }
+    }
+
+    /// Keeps the slot of a call that is over, unless the session still has it too.
+    fn keep(&self, mut slot: Arc<Slot>) {
+        if Arc::get_mut(&mut slot).is_some() {
+            let mut slots = self.slots();
+            if slots.len() < SLOTS {
+                slots.push(slot);
+            }
+        }
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Arc<Slot>>> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn push(&self, id: u64) {
         {
             let mut list = self.list();
