@@ -41,8 +41,9 @@ impl Scope {
         if !self.strike(SELF, &reason, &mut inside) {
             return false;
         }
-        strike_from_above(inside, &reason.inherited());
-        self.wake_all();
+        let mut wakers = Vec::new();
+        strike_from_above(inside, &reason.inherited(), &mut wakers);
+        self.wake_all(&mut wakers);
         true
     }
 
@@ -86,13 +87,13 @@ impl Scope {
         true
     }
 
-    /// Wakes all who wait in a cancelled scope: its children, its host, those who asked.
-    fn wake_all(&self) {
-        let mut wakers = Vec::new();
+    /// Wakes all who wait in a cancelled scope: its children, its host, those who asked. `wakers` is empty, before and after:
+    /// room that one cancellation needs once.
+    fn wake_all(&self, wakers: &mut Vec<Waker>) {
         // Who is parked is counted: where nobody is there is nothing to look for.
         let mut more = self.live.load(Ordering::Acquire) & (CHILDREN | SERVICES) != 0;
         while more {
-            more = self.lock().parked.tell(&mut wakers);
+            more = self.lock().parked.tell(wakers);
             for waker in wakers.drain(..) {
                 waker.wake();
             }
@@ -148,7 +149,7 @@ impl Scope {
 
 /// Strikes these scopes, and all in them, from above. Then wakes who waits in them, the innermost first: a child that ends
 /// before the one around it is dropped leaves nothing that would have to be adopted.
-pub(super) fn strike_from_above(mut scopes: Vec<Arc<Scope>>, inherited: &CancelReason) {
+pub(super) fn strike_from_above(mut scopes: Vec<Arc<Scope>>, inherited: &CancelReason, wakers: &mut Vec<Waker>) {
     let mut struck = Vec::new();
     // A work list, not recursion: scopes may be nested a hundred thousand deep.
     while let Some(scope) = scopes.pop() {
@@ -157,6 +158,6 @@ pub(super) fn strike_from_above(mut scopes: Vec<Arc<Scope>>, inherited: &CancelR
         }
     }
     while let Some(scope) = struck.pop() {
-        scope.wake_all();
+        scope.wake_all(wakers);
     }
 }

@@ -38,7 +38,7 @@ impl Scope {
         };
         // A cancellation that came before was masked, and is passed on here; one that comes after finds no shield.
         if let Some(reason) = self.parent.as_ref().and_then(|parent| parent.reason_if_cancelled()) {
-            super::cancellation::strike_from_above(vec![self.clone()], &reason.inherited());
+            super::cancellation::strike_from_above(vec![self.clone()], &reason.inherited(), &mut Vec::new());
         }
         drop(open);
         true
