@@ -11,6 +11,9 @@ const PLAIN: &str = "{\"content\":[{\"type\":\"text\",\"text\":\"";
 const END: &str = "\"}]}";
 const END_NO_ERROR: &str = "\"}],\"isError\":false}";
 
+/// Longer texts are moved once more, rather than copied, for those who want the result as it stood.
+const LONG: usize = 4096;
+
 /// `{"content":[{"type":"text","text":"…"}]}`, with nothing in the text that is escaped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct TextResult<T> {
@@ -61,19 +64,23 @@ impl<'a> TextResult<&'a str> {
         Some(TextResult { is_complete, is_no_error, text: std::str::from_utf8(text).ok()? })
     }
 
-    /// To be kept.
+    /// To be kept; where it is long, with room for what stood around it.
     pub(crate) fn to_owned(self) -> TextResult<String> {
-        TextResult { is_complete: self.is_complete, is_no_error: self.is_no_error, text: self.text.to_owned() }
+        let around = if self.text.len() > LONG { COMPLETE.len() + END_NO_ERROR.len() } else { 0 };
+        let mut text = String::with_capacity(self.text.len() + around);
+        text.push_str(self.text);
+        TextResult { is_complete: self.is_complete, is_no_error: self.is_no_error, text }
     }
 }
 
 impl TextResult<String> {
     /// As it stood.
     pub(crate) fn into_raw(self) -> Box<RawValue> {
-        let begin = if self.is_complete { COMPLETE } else { PLAIN };
-        let end = if self.is_no_error { END_NO_ERROR } else { END };
+        let mut text = self.text;
+        text.insert_str(0, if self.is_complete { COMPLETE } else { PLAIN });
+        text.push_str(if self.is_no_error { END_NO_ERROR } else { END });
         // It was read as JSON.
-        RawValue::from_string([begin, &self.text, end].concat()).unwrap_or_default()
+        RawValue::from_string(text).unwrap_or_default()
     }
 }
 
