@@ -358,7 +358,9 @@ impl Client {
         let (reply, waiting, line) = blank.used(id, &self.shared.abandoned, waker);
         let mut call = NewCall::new(id, &name.method, line, terms.timeout, reply);
         (call.max_timeout, call.progress) = (terms.max_timeout, terms.progress.take());
-        (waiting, self.shared.call(now, call).err().map(Box::new))
+        let mut call = Some(call);
+        self.shared.call(now, &mut call);
+        (waiting, call.map(Box::new))
     }
 
     fn call_name<'n>(&self, method: &'n str, subject: Option<&'n str>) -> CallName<'n> {

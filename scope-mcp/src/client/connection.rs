@@ -153,19 +153,17 @@ impl Shared {
         }
     }
 
-    /// Makes a call at once, `now` if that is known.
-    ///
-    /// # Errors
-    /// The call, where it is to be left at the desk.
-    pub(super) fn call(&self, now: Option<Instant>, call: NewCall) -> Result<(), NewCall> {
+    /// Makes a call at once, `now` if that is known. What is not taken is to be left at the desk.
+    pub(super) fn call(&self, now: Option<Instant>, call: &mut Option<NewCall>) {
         // Calls that were left before come first.
-        let Some(call) = self.desk.call_if_attended(call)? else { return Ok(()) };
+        if self.desk.call_if_attended(call) {
+            return;
+        }
         // Who watches the wire is called in the connection's task only.
-        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return Err(call) };
-        if self.hatch.call(now.unwrap_or_else(|| clock.now()), call)? {
+        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return };
+        if self.hatch.call(now.unwrap_or_else(|| clock.now()), call) {
             self.desk.wake();
         }
-        Ok(())
     }
 
     /// The call that does an errand.

@@ -58,15 +58,11 @@ impl Hatch {
         held.map(|held| Taken { hatch: self, held: Some(held) })
     }
 
-    /// Makes a call, unless that has to be left to the connection's task. Whether the task has to be woken for it.
-    ///
-    /// # Errors
-    /// The call, to be left at the desk.
-    pub(super) fn call(&self, now: Instant, call: NewCall) -> Result<bool, NewCall> {
-        match self.try_take() {
-            Some(mut held) => Ok(!held.call(now, call)),
-            None => Err(call),
-        }
+    /// Makes a call, unless that has to be left to the connection's task: then it stays where it is. Whether the task has to
+    /// be woken for one that was made.
+    pub(super) fn call(&self, now: Instant, call: &mut Option<NewCall>) -> bool {
+        let Some(mut held) = self.try_take() else { return false };
+        call.take().is_some_and(|call| !held.call(now, call))
     }
 
     /// For the connection's task: waits for a caller who has them, which is no longer than a write takes that does not wait.
@@ -188,7 +184,8 @@ mod tests {
         let cx = Context::from_waker(&waker);
         hatch.lay(held());
         let taken = hatch.try_take().unwrap();
-        assert!(hatch.call(Instant::now(), call()).is_err(), "it is left at the desk");
+        let mut call = Some(call());
+        assert!(!hatch.call(Instant::now(), &mut call) && call.is_some(), "it is left at the desk");
         assert!(hatch.poll_take(&cx).is_pending());
         assert_eq!(wakes.count(), 0);
         drop(taken);

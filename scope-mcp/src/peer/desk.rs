@@ -100,21 +100,18 @@ impl Desk {
         self.leave_where(Ask::Call(call), |state| state.asks.len() < CALLS).await
     }
 
-    /// Leaves a call here where whatever is left here is taken without anybody being woken. What comes back is a call that
-    /// need not be left here.
-    ///
-    /// # Errors
-    /// The call, where it has to [wait for room](Desk::call), or it is over.
-    pub(crate) fn call_if_attended(&self, call: NewCall) -> Result<Option<NewCall>, NewCall> {
+    /// Leaves a call here where whatever is left here is taken without anybody being woken: whether it is. A call that has to
+    /// [wait for room](Desk::call) stays where it is.
+    pub(crate) fn call_if_attended(&self, call: &mut Option<NewCall>) -> bool {
         let mut state = self.state();
-        if !state.attended {
-            return Ok(Some(call));
+        if state.attended
+            && !state.ended
+            && state.asks.len() < CALLS
+            && let Some(call) = call.take()
+        {
+            state.push(Ask::Call(call));
         }
-        if state.ended || state.asks.len() >= CALLS {
-            return Err(call);
-        }
-        state.push(Ask::Call(call));
-        Ok(None)
+        state.attended
     }
 
     async fn leave_where(&self, ask: Ask, has_room: impl Fn(&State) -> bool) -> Result<(), Ended> {
@@ -333,18 +330,22 @@ mod tests {
     #[test]
     fn a_call_is_left_where_it_is_taken_anyway_and_there_is_room() {
         let desk = Desk::new();
-        let call = |id| NewCall::new(id, "m", b"{}\n".to_vec(), Duration::from_secs(1), Reply::to_nobody());
-        assert!(desk.call_if_attended(call(1)).unwrap().is_some(), "it need not be left");
+        let leave = |id| {
+            let line = b"{}\n".to_vec();
+            let mut call = Some(NewCall::new(id, "m", line, Duration::from_secs(1), Reply::to_nobody()));
+            (desk.call_if_attended(&mut call), call.map(|call| call.id))
+        };
+        assert_eq!(leave(1), (false, Some(1)));
         desk.attend();
         for id in 0..CALLS as u64 {
-            assert!(desk.call_if_attended(call(id)).unwrap().is_none());
+            assert_eq!(leave(id), (true, None));
         }
-        assert_eq!(desk.call_if_attended(call(7)).unwrap_err().id, 7);
+        assert_eq!(leave(7), (true, Some(7)), "there is no room");
         let left = taken(&desk, &Context::from_waker(std::task::Waker::noop()));
         assert_eq!(left.len(), CALLS);
         desk.attend();
         desk.end();
-        assert!(desk.call_if_attended(call(8)).is_err());
+        assert_eq!(leave(8), (true, Some(8)));
     }
 
     #[test]

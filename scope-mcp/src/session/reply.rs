@@ -262,17 +262,15 @@ impl Abandoned {
     /// What a call is to be made with.
     pub(crate) fn blank(&self) -> Blank {
         let kept = self.slots().pop();
-        let mut slot = kept.unwrap_or_else(|| Slot::new(Stage::Over));
-        // Nobody else has one that is kept.
-        let shared = Arc::get_mut(&mut slot).map(|slot| slot.0.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let mut line = shared.map(|shared| mem::take(&mut shared.line)).unwrap_or_default();
+        let slot = kept.unwrap_or_else(|| Slot::new(Stage::Over));
+        let mut line = mem::take(&mut slot.shared().line);
         line.clear();
         Blank { slot, line }
     }
 
     /// Keeps the slot of a call that is over, unless the session still has it too.
-    fn keep(&self, mut slot: Arc<Slot>) {
-        if Arc::get_mut(&mut slot).is_some() {
+    fn keep(&self, slot: Arc<Slot>) {
+        if Arc::strong_count(&slot) == 1 {
             let mut slots = self.slots();
             if slots.len() < SLOTS {
                 slots.push(slot);
