@@ -63,6 +63,11 @@ impl Carrier {
     pub fn poll(&mut self, cx: &mut Context<'_>, goes_on: impl FnMut() -> bool) -> bool {
         self.0.poll(cx, goes_on)
     }
+
+    /// Whether there is nothing that it would ever poll, unless it is given more.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl Default for Carrier {

@@ -95,6 +95,30 @@ fn a_turn_ends_when_it_is_told_to_and_the_rest_comes_first_in_the_next() {
 }
 
 #[test]
+fn it_is_empty_when_what_it_has_been_given_has_ended() {
+    let mut carrier = Carrier::new();
+    assert!(carrier.is_empty());
+    let (said, _names) = channel();
+    let (given, wakers) = channel();
+    carrier.handle().carry(thrice("a", said, given)).unwrap();
+    for _ in 0..3 {
+        assert!(!carrier.is_empty(), "ready");
+        assert!(!poll(&mut carrier));
+        let waker = wakers.try_recv().unwrap();
+        assert!(wakers.try_recv().is_err());
+        if !carrier.is_empty() {
+            waker.wake();
+        }
+    }
+    assert!(carrier.is_empty());
+    carrier.handle().carry(async {}).unwrap();
+    carrier.handle().carry(pending()).unwrap();
+    assert!(carrier.poll(&mut Context::from_waker(Waker::noop()), || false));
+    assert!(!poll(&mut carrier));
+    assert!(!carrier.is_empty(), "waits");
+}
+
+#[test]
 fn the_carrier_is_woken_once_for_all_that_is_woken_meanwhile() {
     let mut carrier = Carrier::new();
     let wakes = Arc::new(Wakes::default());

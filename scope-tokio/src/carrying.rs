@@ -6,38 +6,110 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::task::{Context, Poll, Wake, Waker};
 
-use scope_core::rt::{Carrier, CarrierHandle};
+use scope_core::rt::{Carrier, CarrierHandle, Refused};
 use tokio::runtime::Handle;
 use tokio::task;
 
 /// As many tasks as tokio itself polls before it looks at its drivers, where nothing else is configured.
 const TURN: u32 = 61;
 
-/// Starts the task, and says how to give it others. After shutdown it takes none.
-pub(crate) fn start(runtime: &Handle) -> CarrierHandle {
-    let carrier = Carrier::new();
-    let tasks = carrier.handle();
-    drop(runtime.spawn(Carrying(carrier)));
-    tasks
+/// For those who give it tasks. When it is dropped, the task of tokio's ends with the last of those that it has.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    tasks: CarrierHandle,
+    no_more: Arc<AtomicBool>,
 }
 
-struct Carrying(Carrier);
+impl Carried {
+    /// Starts the task. After shutdown it takes none.
+    pub(crate) fn start(runtime: &Handle) -> Self {
+        let carrier = Carrier::new();
+        let (tasks, no_more) = (carrier.handle(), Arc::<AtomicBool>::default());
+        drop(runtime.spawn(Carrying { carrier, no_more: no_more.clone(), turn: TURN, rest: None }));
+        Carried { tasks, no_more }
+    }
+
+    pub(crate) fn carry<F>(&self, task: F) -> Result<(), Refused>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.carry(task)
+    }
+}
+
+impl Drop for Carried {
+    fn drop(&mut self) {
+        self.no_more.store(true, Ordering::Release);
+        // Has it look. Refused, it has gone with its runtime.
+        let _ = self.tasks.carry(async {});
+    }
+}
+
+struct Carrying {
+    carrier: Carrier,
+    no_more: Arc<AtomicBool>,
+    /// How many may be polled before the next rest.
+    turn: u32,
+    /// There until it is over.
+    rest: Option<Weak<Rest>>,
+}
 
 impl Future for Carrying {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let mut turn = TURN;
-        let left = self.0.poll(cx, || {
-            turn -= 1;
-            turn > 0 && task::coop::has_budget_remaining()
+        let this = &mut *self;
+        if let Some(rest) = &this.rest {
+            // Woken by a task of ours: the end of the rest is still to come, and wakes us.
+            if rest.strong_count() > 0 {
+                return Poll::Pending;
+            }
+            this.rest = None;
+            this.turn = TURN;
+        }
+        let mut over = false;
+        let turn = &mut this.turn;
+        let left = this.carrier.poll(cx, || {
+            *turn = turn.saturating_sub(1);
+            over = *turn == 0 || !task::coop::has_budget_remaining();
+            !over
         });
-        if left {
-            // Takes down who is to be woken, and wakes us when others have had their turn.
-            let _ = pin!(task::yield_now()).poll(cx);
+        if !left && this.no_more.load(Ordering::Acquire) && this.carrier.is_empty() {
+            return Poll::Ready(());
+        }
+        // Also where none are left: one that has woken itself has woken us, and tokio looks at its drivers only after so many
+        // tasks of its own, each of which would be a turn of ours.
+        if over {
+            this.rest = Some(Rest::begin(cx.waker()));
         }
         Poll::Pending
+    }
+}
+
+/// Lasts until tokio has looked at its drivers, and wakes the task when it is dropped.
+struct Rest(Waker);
+
+impl Rest {
+    fn begin(task: &Waker) -> Weak<Self> {
+        let rest = Arc::new(Rest(task.clone()));
+        let begun = Arc::downgrade(&rest);
+        // tokio keeps the waker until then.
+        let waker = Waker::from(rest);
+        let _ = pin!(task::yield_now()).poll(&mut Context::from_waker(&waker));
+        begun
+    }
+}
+
+impl Wake for Rest {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        self.0.wake_by_ref();
     }
 }

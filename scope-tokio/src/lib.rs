@@ -42,7 +42,8 @@
 //!
 //! # What it leaves in a runtime
 //! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed. On a current-thread
-//! runtime another one, from the first parallel child on: it polls them. And on the multi-thread runtime the memory, no more
+//! runtime another one, from the first parallel child on: it polls them. A [`TokioRuntime`] that one makes oneself has one of
+//! its own, which ends with what it polls when nobody has that any more. And on the multi-thread runtime the memory, no more
 //! than that, of children that have ended: of the last small ones that each worker has spawned, 2560 in all, some 1 MiB.
 
 mod alarm;

@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use scope_core::rt::{self, CarrierHandle, Refused, Task};
+use scope_core::rt::{self, Refused, Task};
 use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 use tokio::time::Sleep;
 
+use crate::carrying::Carried;
+use crate::launch;
 use crate::recent::Recent;
 use crate::timer::Timer;
-use crate::{carrying, launch};
 
 /// A tokio runtime, as scope-core sees it.
 ///
@@ -36,7 +37,7 @@ pub struct TokioRuntime {
 #[derive(Debug)]
 enum Tasks {
     /// All in one task of tokio's, which is spawned with the first.
-    Carried(OnceLock<CarrierHandle>),
+    Carried(OnceLock<Carried>),
     /// Each as a task of tokio's.
     Own(Recent),
 }
@@ -122,11 +123,11 @@ impl TokioRuntime {
         }
     }
 
-    fn carry<F>(&self, carrier: &OnceLock<CarrierHandle>, task: F) -> Result<(), Refused>
+    fn carry<F>(&self, carrier: &OnceLock<Carried>, task: F) -> Result<(), Refused>
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        carrier.get_or_init(|| carrying::start(&self.handle)).carry(task)
+        carrier.get_or_init(|| Carried::start(&self.handle)).carry(task)
     }
 
     /// `None` in the destructors of a thread's locals, where tokio has no context any more and `enter` panics.

@@ -8,7 +8,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use scope_core::Failure;
-use scope_tokio::SpawnExt;
+use scope_core::rt::Handle;
+use scope_tokio::{SpawnExt, TokioRuntime};
 use tokio::net::UnixStream;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{mpsc, oneshot};
@@ -55,6 +56,72 @@ fn children_that_are_always_ready_starve_nobody() {
         Ok(())
     });
     scope_tokio::run_on(&one_thread(), root).unwrap();
+}
+
+/// How often `children` that are always ready are polled at the most while tokio does not look at its drivers: just after
+/// that it polls the root.
+fn most_between_drivers(children: usize) -> usize {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let root = scope_tokio::nursery(async |n| {
+        for _ in 0..children {
+            let (polls, mut spin) = (polls.clone(), Box::pin(spin(stop.clone())));
+            n.spawn(poll_fn(move |cx| {
+                polls.fetch_add(1, Ordering::Relaxed);
+                spin.as_mut().poll(cx)
+            }));
+        }
+        let (mut before, mut most, mut rounds) = (0, 0, 100);
+        poll_fn(|cx| {
+            let now = polls.load(Ordering::Relaxed);
+            most = most.max(now - before);
+            before = now;
+            rounds -= 1;
+            cx.waker().wake_by_ref();
+            if rounds == 0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+        stop.store(true, Ordering::Relaxed);
+        Ok(most)
+    });
+    scope_tokio::run_on(&one_thread(), root).unwrap()
+}
+
+#[test]
+fn the_drivers_have_their_turn_as_beside_tasks_of_tokios_own() {
+    for children in [1, 60, 61, 62, 1000] {
+        assert_eq!(most_between_drivers(children), 61, "{children} children");
+    }
+}
+
+#[test]
+fn nothing_is_left_of_a_handle_that_nobody_has_any_more() {
+    let runtime = one_thread();
+    for wait in [false, true] {
+        for _ in 0..100 {
+            runtime.block_on(async {
+                let (tx, rx) = oneshot::channel::<()>();
+                let on = Handle::new(TokioRuntime::current().unwrap());
+                if wait {
+                    // Goes on when its handle has gone.
+                    on.spawn(Box::pin(async { drop(rx.await) })).unwrap();
+                }
+                let root = scope_core::nursery(async |n| {
+                    n.run(tokio::task::yield_now());
+                    Ok(())
+                });
+                root.runtime(on).await.unwrap();
+                tokio::task::yield_now().await;
+                drop(tx);
+            });
+        }
+        runtime.block_on(async {
+            for _ in 0..3 {
+                tokio::task::yield_now().await;
+            }
+        });
+        assert_eq!(runtime.metrics().num_alive_tasks(), 0);
+    }
 }
 
 #[test]

@@ -270,6 +270,12 @@ impl Tasks {
         !self.run.is_empty()
     }
 
+    /// Whether it has no task that has not ended. Where it has one that has, and is queued, it is not empty either, and has
+    /// been woken for it.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.linked.is_null() && self.run.is_empty() && self.shared.ready.is_empty()
+    }
+
     fn next(&mut self) -> Option<*const Header> {
         self.run.pop().or_else(|| {
             // SAFETY: as in `poll`.
