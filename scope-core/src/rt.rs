@@ -37,6 +37,15 @@ pub trait Runtime: Send + Sync + 'static {
     /// [`Refused`] when the runtime has shut down; `task` has been dropped then, unpolled.
     fn spawn(&self, task: Task) -> Result<(), Refused>;
 
+    /// As [`spawn`](Runtime::spawn), for a task that is there for long and is woken often: a service's. For a runtime that
+    /// has another place for such.
+    ///
+    /// # Errors
+    /// As [`spawn`](Runtime::spawn).
+    fn spawn_service(&self, task: Task) -> Result<(), Refused> {
+        self.spawn(task)
+    }
+
     /// Runs `work` where blocking is allowed.
     ///
     /// # Errors

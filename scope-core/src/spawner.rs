@@ -348,6 +348,18 @@ impl Launch for Erased {
     }
 }
 
+/// That of a service's task.
+struct AsService;
+
+impl Launch for AsService {
+    fn launch<F>(self, runtime: &rt::Handle, task: F) -> Result<(), LaunchError>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Ok(runtime.spawn_service(Box::pin(task))?)
+    }
+}
+
 /// For adapters: where a child goes. Each method wraps the future, counts it in, and launches it.
 pub struct Place<'s, E: Fault = Failure> {
     scope: &'s Arc<Scope>,
@@ -465,7 +477,7 @@ pub(crate) fn start_service<F>(scope: &Arc<Scope>, task: TaskRef, future: F) -> 
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    spawn(scope, task, Erased, Serves, future)
+    spawn(scope, task, AsService, Serves, future)
 }
 
 fn spawn<F, D>(scope: &Arc<Scope>, task: TaskRef, launch: impl Launch, deposit: D, future: F) -> Result<(), SpawnError>

@@ -181,6 +181,11 @@ impl rt::Runtime for TokioRuntime {
         self.launch(task)
     }
 
+    fn spawn_service(&self, task: Task) -> Result<(), Refused> {
+        // Never carried: it has nothing to save, and its turn would come after that of sixty children.
+        launch::task(&self.handle, task)
+    }
+
     fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>) -> Result<(), Refused> {
         launch::blocking(&self.handle, work)
     }
