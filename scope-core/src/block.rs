@@ -159,6 +159,18 @@ fn enter_tree(mut origin: Origin, timeout: Option<Duration>, task: &mut Option<T
     scope
 }
 
+/// Polls a body. True if it has ended, and by what is in `ended` then.
+#[inline]
+fn poll_into<F: Future>(body: Pin<&mut F>, cx: &mut Context<'_>, ended: &mut Option<Ended<F::Output>>) -> bool {
+    match body.poll(cx) {
+        Poll::Ready(value) => {
+            *ended = Some(Ended::Done(value));
+            true
+        }
+        Poll::Pending => false,
+    }
+}
+
 impl<F: Future> Future for Block<F> {
     type Output = Outcome<F::Output>;
 
@@ -182,19 +194,21 @@ impl<F: Future> Future for Block<F> {
             if let Ok(true) = this.timer.poll(scope, cx) {
                 scope.expire();
             }
+            // Put where it stays: what it comes to may be large, and would be moved at each poll.
+            let ended = &mut *this.ended;
             let polled = if scope.is_handed_over() {
                 // The scope around has ended, and cleans this one up.
-                Ok(Poll::Pending)
+                Ok(false)
             } else {
                 Frame::of(task, Here::Made(scope))
                     .shields(this.shields)
                     .waits(scope.body_waits())
-                    .enter(|| catch_unwind(AssertUnwindSafe(|| body.poll(cx))))
+                    .enter(|| catch_unwind(AssertUnwindSafe(|| poll_into(body, cx, ended))))
             };
             match polled {
-                Ok(Poll::Ready(value)) => *this.ended = Some(Ended::Done(value)),
+                Ok(true) => {}
                 Err(payload) => *this.ended = Some(Ended::Panicked(payload)),
-                Ok(Poll::Pending) => {
+                Ok(false) => {
                     match this.timer.poll(scope, cx) {
                         Ok(false) => {}
                         Ok(true) => scope.expire(),

@@ -21,10 +21,15 @@ impl Poller {
     }
 
     /// Tells, once, if it is another task of ours now.
+    #[inline]
     pub(crate) fn check(&mut self, home: &TaskRef, scope: impl FnOnce() -> Arc<Scope>) {
-        if !self.watches || frame::here(|place| place.is_some_and(|(task, _)| task == home)) {
-            return;
+        if self.watches && !frame::here(|place| place.is_some_and(|(task, _)| task == home)) {
+            self.tell(home, scope);
         }
+    }
+
+    #[cold]
+    fn tell(&mut self, home: &TaskRef, scope: impl FnOnce() -> Arc<Scope>) {
         self.watches = false;
         let now = crate::task::current();
         let scope = &*scope();
