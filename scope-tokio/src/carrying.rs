@@ -1,8 +1,8 @@
 //! On a current-thread runtime: one task of tokio's, in which all others that we spawn are polled.
 //!
 //! A task of tokio's own takes more than twice the time, and more memory, for what a single thread has no use for. Who is
-//! beside them gets as much as beside tasks of tokio's own: after so many the drivers and all other tasks have a turn, and so
-//! they have when tokio's budget for a task has been used up.
+//! beside them gets as much as beside tasks of tokio's own: after so many the drivers and all other tasks have a turn, and when
+//! tokio's budget for a task has been used up all other tasks have.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -71,20 +71,20 @@ impl Future for Carrying {
             this.rest = None;
             this.turn = TURN;
         }
-        let mut over = false;
         let turn = &mut this.turn;
         let left = this.carrier.poll(cx, || {
-            *turn = turn.saturating_sub(1);
-            over = *turn == 0 || !task::coop::has_budget_remaining();
-            !over
+            *turn -= 1;
+            *turn > 0 && task::coop::has_budget_remaining()
         });
-        if !left && this.no_more.load(Ordering::Acquire) && this.carrier.is_empty() {
-            return Poll::Ready(());
-        }
-        // Also where none are left: one that has woken itself has woken us, and tokio looks at its drivers only after so many
-        // tasks of its own, each of which would be a turn of ours.
-        if over {
+        if *turn == 0 {
+            // Also where none are left: one that has woken itself has woken us, and tokio looks at its drivers only after so
+            // many tasks of its own, each of which would be a turn of ours.
             this.rest = Some(Rest::begin(cx.waker()));
+        } else if left {
+            // With a new budget, behind all other tasks.
+            cx.waker().wake_by_ref();
+        } else if this.no_more.load(Ordering::Acquire) && this.carrier.is_empty() {
+            return Poll::Ready(());
         }
         Poll::Pending
     }

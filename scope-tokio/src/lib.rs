@@ -35,11 +35,11 @@
 //!
 //! # What a child is to tokio
 //! On a multi-thread runtime a task of its own. On a current-thread runtime, where they run one after another in any case, one
-//! task of tokio's polls all parallel children: each only when it was woken, up to 61 of them, or until tokio's budget for a
-//! task is used up, before the drivers and all other tasks have their turn. A child takes less than half the time and memory
-//! so; to tokio's own means of looking, `tokio::task::id` and metrics, they are one task. Who wants a task of tokio's for each
-//! asks for [`TokioRuntime::with_own_tasks`]; scope-core's tree and events show each child on either. A service has a task of
-//! tokio's own on both.
+//! task of tokio's polls all parallel children: each only when it was woken, and after 61 of them the drivers and all other
+//! tasks have their turn; when tokio's budget for a task is used up, all other tasks. Tokio's interval for events is not asked
+//! for. A child takes less than half the time and memory so; to tokio's own means of looking, `tokio::task::id` and metrics,
+//! they are one task. Who wants a task of tokio's for each asks for [`TokioRuntime::with_own_tasks`]; scope-core's tree and
+//! events show each child on either. A service has a task of tokio's own on both.
 //!
 //! # What it leaves in a runtime
 //! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed. On a current-thread
