@@ -368,6 +368,12 @@ impl<R> Inbox<R> {
         at_checkpoint(At::Inbox, poll_fn(|cx| self.requests.poll_take(cx))).await
     }
 
+    /// Notes for the [tree](crate::tree) that the code that runs here waits for the next request: for a service that polls
+    /// what [`next`](Inbox::next) has returned only when that was woken. It holds for the poll in which it is called.
+    pub fn note_waiting() {
+        frame::note_wait(At::Inbox, None);
+    }
+
     /// The next request if one waits.
     pub fn try_next(&mut self) -> Option<R> {
         if self.is_closing() { None } else { self.requests.try_take() }

@@ -320,6 +320,8 @@ impl Connection {
                 {
                     peer.session.notify("notifications/roots/list_changed", None);
                 }
+            } else {
+                Inbox::<Infallible>::note_waiting();
             }
             if let Poll::Ready(gone) = peer.poll(link, others.is_some(), rt, children, &mut respond, cx) {
                 // First: whoever is told next may look there.

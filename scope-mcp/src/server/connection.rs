@@ -76,6 +76,8 @@ impl Connection {
                     let cx = &mut Context::from_waker(others);
                     closing = to_be_closed.as_mut().poll(cx);
                     self.tell_changes(cx);
+                } else {
+                    Inbox::<Infallible>::note_waiting();
                 }
                 if let Poll::Ready(gone) = self.poll(others.is_some(), rt, children, cx) {
                     return Poll::Ready(Over::Gone(gone));

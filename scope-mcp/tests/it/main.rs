@@ -174,6 +174,7 @@ fn main() {
         together {
             a_tool_asks_for_everything_at_once_and_gets_it
             changes_are_told_to_who_listens
+            the_tree_shows_what_both_ends_wait_for_also_after_calls
             a_task_is_waited_for_or_cancelled_and_asks_meanwhile
         }
         watching {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use event_listener::Event;
 use futures_util::join;
-use scope_core::{Failure, Nursery};
+use scope_core::{Failure, Nursery, checkpoint, tree};
 use scope_mcp::model::{
     ContentBlock, ContentKind, CreateMessageParams, CreateMessageResult, ElicitFormParams, ElicitResult, FormField,
     Resource, Root, SamplingMessage, SubscriptionFilter, TaskStatus, TaskSupport,
@@ -185,6 +185,35 @@ on_every_runtime! {
             assert!(error.is_ended(), "{era}: {error}");
             client.close().await?;
             serving.closed().await;
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn the_tree_shows_what_both_ends_wait_for_also_after_calls(n, TEST) {
+        let _ = TEST;
+        let server = Server::builder("echoes", "1")
+            .tool("echo", "Echoes.", |_: NoArguments, _| async { Ok::<_, HandlerError>("echo".to_owned()) })
+            .build()?;
+        for era in ERAS {
+            let (near, far) = memory::pair(512);
+            let (serving, at) = (server.start(n, far, ServeOptions::default())?, line!());
+            let (client, from) = (Client::open_stream(n, "ours", near, options().era(era)).await?, line!());
+            for _ in 0..3 {
+                client.call_tool("echo", &json!({})).await?;
+            }
+            // The tree is the whole process's: of that only what was opened in these two lines.
+            let waits = |line: u32| {
+                let (tree, opened) = (tree::dump().to_string(), format!("(opened at {}:{line}:", file!()));
+                let mut services = tree.split("service ").skip(1).filter(|service| service.contains(&opened));
+                services.any(|service| service.contains("its body, waiting for the next request"))
+            };
+            // Not while it is being polled, perhaps on another thread; a hang is the test's.
+            while !(waits(at) && waits(from)) {
+                checkpoint().await;
+            }
+            client.close().await?;
+            serving.close().await?;
         }
     }
 }
