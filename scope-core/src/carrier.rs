@@ -87,10 +87,11 @@ impl fmt::Debug for Carrier {
 pub struct CarrierHandle(Arc<Shared>);
 
 impl CarrierHandle {
-    /// Has `task` carried to its end, detached.
+    /// Has `task` carried to its end, detached. What has been taken can still be dropped unpolled, with the carrier.
     ///
     /// # Errors
-    /// [`Refused`] when the carrier has been dropped; `task` has been dropped then, unpolled.
+    /// [`Refused`] when the carrier has been dropped; `task` has been dropped then, unpolled, and a panic of its destructor
+    /// with it.
     #[inline]
     pub fn carry<F>(&self, task: F) -> Result<(), Refused>
     where

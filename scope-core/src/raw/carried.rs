@@ -195,9 +195,10 @@ impl Shared {
             if self.push(header) {
                 return true;
             }
-            let unwinds = Free(header);
-            ((*header).calls.end)(header);
-            drop(unwinds);
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| ((*header).calls.end)(header))) {
+                forget(payload);
+            }
+            release(header);
         }
         false
     }
@@ -213,16 +214,6 @@ impl Shared {
             self.carrier.wake();
         }
         pushed != Pushed::Closed
-    }
-}
-
-/// Gives up a reference, also when the destructor of what it was of unwinds.
-struct Free(*const Header);
-
-impl Drop for Free {
-    fn drop(&mut self) {
-        // SAFETY: whoever made this owns a reference, to what has ended.
-        unsafe { release(self.0) };
     }
 }
 
