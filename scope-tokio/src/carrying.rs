@@ -6,8 +6,8 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Wake, Waker};
 
 use scope_core::rt::{Carrier, CarrierHandle, Refused};
@@ -29,7 +29,7 @@ impl Carried {
     pub(crate) fn start(runtime: &Handle) -> Self {
         let carrier = Carrier::new();
         let (tasks, no_more) = (carrier.handle(), Arc::<AtomicBool>::default());
-        drop(runtime.spawn(Carrying { carrier, no_more: no_more.clone(), turn: TURN, rest: None }));
+        drop(runtime.spawn(Carrying { carrier, no_more: no_more.clone(), turn: TURN, rests: false, rest: None }));
         Carried { tasks, no_more }
     }
 
@@ -54,8 +54,9 @@ struct Carrying {
     no_more: Arc<AtomicBool>,
     /// How many may be polled before the next rest.
     turn: u32,
-    /// There until it is over.
-    rest: Option<Weak<Rest>>,
+    rests: bool,
+    /// From the first on.
+    rest: Option<Arc<Rest>>,
 }
 
 impl Future for Carrying {
@@ -63,13 +64,12 @@ impl Future for Carrying {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
-        if let Some(rest) = &this.rest {
+        if this.rests {
             // Woken by a task of ours: the end of the rest is still to come, and wakes us.
-            if rest.strong_count() > 0 {
+            if this.rest.as_ref().is_some_and(Rest::lasts) {
                 return Poll::Pending;
             }
-            this.rest = None;
-            this.turn = TURN;
+            (this.rests, this.turn) = (false, TURN);
         }
         let turn = &mut this.turn;
         let left = this.carrier.poll(cx, || {
@@ -79,7 +79,8 @@ impl Future for Carrying {
         if *turn == 0 {
             // Also where none are left: one that has woken itself has woken us, and tokio looks at its drivers only after so
             // many tasks of its own, each of which would be a turn of ours.
-            this.rest = Some(Rest::begin(cx.waker()));
+            this.rests = true;
+            Rest::begin(&mut this.rest, cx.waker());
         } else if left {
             // With a new budget, behind all other tasks.
             cx.waker().wake_by_ref();
@@ -90,26 +91,33 @@ impl Future for Carrying {
     }
 }
 
-/// Lasts until tokio has looked at its drivers, and wakes the task when it is dropped.
-struct Rest(Waker);
+/// Lasts until tokio has looked at its drivers, and wakes the task then. The same again each time.
+struct Rest {
+    task: Waker,
+    over: AtomicBool,
+}
 
 impl Rest {
-    fn begin(task: &Waker) -> Weak<Self> {
-        let rest = Arc::new(Rest(task.clone()));
-        let begun = Arc::downgrade(&rest);
+    fn begin(last: &mut Option<Arc<Self>>, task: &Waker) {
+        let rest = match last {
+            Some(rest) if rest.task.will_wake(task) => rest,
+            _ => last.insert(Arc::new(Rest { task: task.clone(), over: AtomicBool::new(false) })),
+        };
+        rest.over.store(false, Ordering::Relaxed);
         // tokio keeps the waker until then.
-        let waker = Waker::from(rest);
+        let waker = Waker::from(rest.clone());
         let _ = pin!(task::yield_now()).poll(&mut Context::from_waker(&waker));
-        begun
+    }
+
+    /// Not where tokio has let go of it in any other way.
+    fn lasts(self: &Arc<Self>) -> bool {
+        !self.over.load(Ordering::Acquire) && Arc::strong_count(self) > 1
     }
 }
 
 impl Wake for Rest {
-    fn wake(self: Arc<Self>) {}
-}
-
-impl Drop for Rest {
-    fn drop(&mut self) {
-        self.0.wake_by_ref();
+    fn wake(self: Arc<Self>) {
+        self.over.store(true, Ordering::Release);
+        self.task.wake_by_ref();
     }
 }

@@ -241,3 +241,37 @@ fn children_that_wait_go_with_the_runtime_whoever_has_their_wakers() {
     wakers.iter().for_each(Waker::wake_by_ref);
     wakers.into_iter().for_each(Waker::wake);
 }
+
+#[test]
+fn a_runtime_that_is_left_and_entered_again_goes_on_where_it_was() {
+    let polls = Arc::new(AtomicUsize::new(0));
+    let runtime = one_thread();
+    let counted = polls.clone();
+    let nursery = runtime.spawn(scope_tokio::nursery(async move |n| {
+        for _ in 0..100 {
+            let polls = counted.clone();
+            n.spawn(poll_fn(move |cx| {
+                polls.fetch_add(1, Ordering::Relaxed);
+                cx.waker().wake_by_ref();
+                Poll::<Result<(), Failure>>::Pending
+            }));
+        }
+        pending::<Result<(), Failure>>().await
+    }));
+    for yields in 1..200 {
+        // Left at any moment of a turn or a rest, and idle meanwhile.
+        runtime.block_on(async {
+            for _ in 0..yields % 7 {
+                tokio::task::yield_now().await;
+            }
+        });
+        let before = polls.load(Ordering::Relaxed);
+        runtime.block_on(async {
+            while polls.load(Ordering::Relaxed) < before + 200 {
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    nursery.abort();
+    assert!(runtime.block_on(nursery).is_err_and(|error| error.is_cancelled()));
+}
