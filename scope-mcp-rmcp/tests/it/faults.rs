@@ -141,9 +141,9 @@ pub(crate) async fn a_server_that_dies_at_once_is_named() {
 
 pub(crate) async fn a_server_that_no_longer_reads_is_named() {
     let (client, ..) = open(server("closes-input", &[])).await;
-    // Until the server has come to that: what is sent before may just fit into the pipe.
+    // Until the server has come to that. More than the pipe holds, or what is sent before would wait for its answer.
     let error = loop {
-        let call = call(&client, "x", json!({ "ballast": "x".repeat(100_000) }));
+        let call = call(&client, "x", json!({ "ballast": "x".repeat(1_000_000) }));
         if let Err(error) = call.await {
             break error;
         }
