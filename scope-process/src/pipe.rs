@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::mem;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -19,12 +20,80 @@ const USUAL: usize = 64 * 1024;
 #[cfg(target_os = "linux")]
 const WIDE: usize = 256 * 1024;
 
+/// After so many reads that emptied the pipe it is tried again whether more follows at once, where it did not.
+const LOOK_AGAIN: u8 = 64;
+
+/// What is tried then.
+const TRIES: u8 = 2;
+
+/// So many reads in a row do without the runtime's reactor. Timers wait for that, and other descriptors.
+const IN_A_ROW: u8 = 8;
+
+/// What a read without the reactor saves, in reads that find nothing: somewhat more, in fact.
+const WORTH: u8 = 3;
+
+/// So many of those are made before it is given up.
+const MOST: u8 = 12;
+
 /// The reading end of a child's standard output or standard error. Dropping it closes it; a child that goes on writing
 /// then gets SIGPIPE.
 pub struct PipeReader {
     io: Box<dyn Io>,
     /// It gives less than it is asked for only if it has no more. A terminal gives one line at a time.
     is_pipe: bool,
+    following: Following,
+    /// The same, for who has written.
+    answering: Following,
+}
+
+/// Whether more is there as soon as what was there has been read and answered. A peer that is woken by an answer on this
+/// very processor often runs at once, and has said more before we have come back from writing: then the runtime need not be
+/// asked whether there is something.
+#[derive(Debug)]
+struct Following {
+    /// How many tries may still be in vain.
+    credit: u8,
+    /// The next read is one.
+    tries: bool,
+    /// Reads since the last try; or, where there is credit, since the reactor had its turn.
+    reads: u8,
+}
+
+/// It is expected at first: many conversations are short.
+impl Default for Following {
+    fn default() -> Self {
+        Following { credit: MOST, tries: false, reads: 0 }
+    }
+}
+
+impl Following {
+    /// Something was read.
+    fn found(&mut self) {
+        if mem::take(&mut self.tries) {
+            self.credit = (self.credit + WORTH).min(MOST);
+        }
+    }
+
+    /// There was nothing.
+    fn missed(&mut self) {
+        if mem::take(&mut self.tries) {
+            self.credit -= 1;
+            self.reads = 0;
+        }
+    }
+
+    /// All there was has been read. Whether the next read is to be tried without the reactor.
+    fn try_next(&mut self) -> bool {
+        self.reads += 1;
+        let expects = self.credit > 0;
+        let turn = self.reads >= if expects { IN_A_ROW } else { LOOK_AGAIN };
+        if turn {
+            self.reads = 0;
+            self.credit = self.credit.max(TRIES);
+        }
+        self.tries = expects != turn;
+        self.tries
+    }
 }
 
 /// The writing end of a child's standard input. Dropping it closes it, which the child sees as the end of its input.
@@ -46,7 +115,12 @@ impl PipeReader {
     /// What the system or the runtime's reactor says; `Unsupported` from a runtime that has none.
     pub fn new(rt: &Handle, fd: OwnedFd) -> io::Result<PipeReader> {
         let is_pipe = FileType::from_raw_mode(rustix::fs::fstat(&fd)?.st_mode) == FileType::Fifo;
-        watch(rt, fd).map(|io| PipeReader { io, is_pipe })
+        watch(rt, fd).map(|io| PipeReader {
+            io,
+            is_pipe,
+            following: Following::default(),
+            answering: Following::default(),
+        })
     }
 
     /// Reads what is there, up to the length of `buf`; 0 is the end.
@@ -54,15 +128,36 @@ impl PipeReader {
     /// # Errors
     /// What the system says; also once the runtime that watches the pipe has shut down.
     pub fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        self.io.poll_drain(cx, &mut |fd| {
-            let count = uninterrupted(|| rustix::io::read(fd, &mut *buf))?;
-            Ok(Drained { count, all: self.is_pipe && count > 0 && count < buf.len() })
+        let PipeReader { io, is_pipe, following, .. } = self;
+        io.poll_drain(cx, &mut |fd| {
+            let count = uninterrupted(|| rustix::io::read(fd, &mut *buf)).inspect_err(|_| following.missed())?;
+            following.found();
+            let is_empty = *is_pipe && count > 0 && count < buf.len();
+            Ok(Drained { count, all: is_empty && !following.try_next() })
         })
     }
 
     /// Reads what is there, whether or not the runtime has been told of it by now. `WouldBlock` where there is nothing.
     pub(crate) fn read_now(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         uninterrupted(|| rustix::io::read(self.io.fd(), &mut *buf))
+    }
+
+    /// Reads what the child has answered already, for one who has just written to it: without waiting, and without asking the
+    /// runtime whether there is something. `None` where there is nothing; where it has been in vain too often of late, so that
+    /// it is not tried; and at the end or after an error, which [`poll_read`](PipeReader::poll_read) tells.
+    ///
+    /// Nobody is woken for what comes later who would not have been without. Now and then it is not tried although the last
+    /// ones were not in vain, so that who waits for nothing else leaves a turn to others.
+    pub fn read_ahead(&mut self, buf: &mut [u8]) -> Option<usize> {
+        if !self.answering.try_next() {
+            return None;
+        }
+        let count = self.read_now(buf).ok().filter(|count| *count > 0);
+        match count {
+            Some(_) => self.answering.found(),
+            None => self.answering.missed(),
+        }
+        count
     }
 
     /// Waits until there is something to read, and reads it; 0 is the end.

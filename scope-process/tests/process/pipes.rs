@@ -1,15 +1,15 @@
 //! The pipes to a child.
 
-use std::io::{ErrorKind, IoSlice};
+use std::io::{ErrorKind, IoSlice, Write};
 
 use futures_lite::future::{poll_once, zip};
 use futures_lite::io::BufReader;
 use futures_lite::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, StreamExt};
 use rustix::pipe::{fcntl_getpipe_size, fcntl_setpipe_size};
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-use scope_process::{Budgets, Ended, Stdio, Tail};
+use scope_process::{Budgets, Ended, PipeReader, Stdio, Tail};
 
-use crate::runtimes::{on_each, within};
+use crate::runtimes::{on_each, on_one, within};
 use crate::servers::{self, sh};
 
 #[test]
@@ -64,6 +64,95 @@ fn a_pipe_holds_more_once_it_is_given_a_long_message() {
         assert_eq!(held, if may { 4 * before } else { before });
         assert!(taken.as_ref().is_none_or(|taken| *taken.as_ref().unwrap() <= held - before), "{taken:?}");
         process.close().await;
+    });
+}
+
+#[test]
+fn what_is_there_at_once_and_what_comes_later_is_read_in_order() {
+    on_each(async |rt| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut reader = PipeReader::new(&rt, reader.into()).unwrap();
+        // For long the one, then the other, and mixed.
+        for round in 0..400_u16 {
+            let mut buf = [0; 16];
+            let comes_later = round >= 200 && (round < 300 || round.is_multiple_of(3));
+            if comes_later {
+                assert!(poll_once(reader.read(&mut buf)).await.is_none(), "{round}: there is nothing");
+            }
+            let written = round.to_be_bytes();
+            let count = if comes_later {
+                let write = async { writer.write(&written).unwrap() };
+                zip(reader.read(&mut buf), write).await.0.unwrap()
+            } else {
+                writer.write_all(&written).unwrap();
+                reader.read(&mut buf).await.unwrap()
+            };
+            assert_eq!(&buf[..count], &written, "{round}");
+        }
+        drop(writer);
+        assert_eq!(reader.read(&mut [0; 16]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn what_is_there_at_once_again_and_again_is_read_without_the_reactor_which_has_its_turn_all_the_same() {
+    on_one(async |rt| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut reader = PipeReader::new(&rt, reader.into()).unwrap();
+        let mut buf = [0; 16];
+        // On this thread there is no reactor but while one waits.
+        let mut at_once = Vec::new();
+        for _ in 0..160 {
+            writer.write_all(b"x").unwrap();
+            let read = poll_once(reader.read(&mut buf)).await;
+            at_once.push(read.is_some());
+            let count = if let Some(read) = read { read } else { reader.read(&mut buf).await };
+            assert_eq!(count.unwrap(), 1);
+        }
+        let found = at_once.iter().position(|it| *it).expect("it is found out at some time");
+        let mut rows = at_once[found + 1..].chunks_exact(8);
+        assert!(found <= 64 && rows.all(|row| row.iter().filter(|it| !**it).count() == 1), "{at_once:?}");
+        // Where that is wrong again and again, it waits for the reactor.
+        for _ in 0..40 {
+            writer.write_all(b"x").unwrap();
+            assert_eq!(reader.read(&mut buf).await.unwrap(), 1);
+            assert!(poll_once(reader.read(&mut buf)).await.is_none());
+        }
+        writer.write_all(b"x").unwrap();
+        assert!(poll_once(reader.read(&mut buf)).await.is_none());
+        assert_eq!(reader.read(&mut buf).await.unwrap(), 1);
+    });
+}
+
+#[test]
+fn what_was_answered_at_once_is_read_ahead_and_the_rest_is_left_to_the_reactor() {
+    on_each(async |rt| {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let mut reader = PipeReader::new(&rt, reader.into()).unwrap();
+        let mut buf = [0; 16];
+        let mut ahead = 0;
+        for round in 0..160_u8 {
+            writer.write_all(&[round]).unwrap();
+            let count = match reader.read_ahead(&mut buf) {
+                Some(count) => {
+                    ahead += 1;
+                    count
+                }
+                None => reader.read(&mut buf).await.unwrap(),
+            };
+            assert_eq!(&buf[..count], [round]);
+        }
+        // Now and then the reactor has its turn.
+        assert!((64..160).contains(&ahead), "{ahead}");
+        for _ in 0..40 {
+            assert_eq!(reader.read_ahead(&mut buf), None, "there is nothing");
+        }
+        writer.write_all(b"late").unwrap();
+        assert_eq!(reader.read_ahead(&mut buf), None, "it was in vain too often");
+        assert_eq!(reader.read(&mut buf).await.unwrap(), 4);
+        drop(writer);
+        assert!((0..200).all(|_| reader.read_ahead(&mut buf).is_none()));
+        assert_eq!(reader.read(&mut buf).await.unwrap(), 0, "the end is told by this");
     });
 }
 

@@ -5,7 +5,10 @@ use std::time::Duration;
 use scope_process::{Budgets, Command};
 
 pub(crate) const POLITE: &str = "echo ready; exec cat >/dev/null";
-pub(crate) const LEAVES_A_CHILD: &str = "sleep 1000 & echo ready; cat >/dev/null; exit 3";
+/// Its child is called what it is from when it has become that, which may be after the fork has returned.
+pub(crate) const LEAVES_A_CHILD: &str =
+    "sleep 1000 & while read name </proc/$!/comm && [ \"$name\" != sleep ]; do :; done
+echo ready; cat >/dev/null; exit 3";
 pub(crate) const IGNORES_EOF: &str = "echo ready; cat >/dev/null; while :; do sleep 1000; done";
 pub(crate) const IGNORES_EOF_AND_TERM: &str =
     "trap '' TERM; sleep 1000 & echo ready; cat >/dev/null; while :; do sleep 1000; done";
