@@ -28,6 +28,7 @@ mod tools;
 use std::borrow::Cow;
 use std::fmt;
 use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::Instant;
@@ -51,7 +52,7 @@ pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
 use crate::jsonrpc::Written;
-use crate::session::{Answer, Blank, NewCall, Pending, Waiting};
+use crate::session::{Answer, Blank, NewCall, Pending, Said, Waiting};
 use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
@@ -265,7 +266,8 @@ impl Client {
         let id = self.shared.next_id();
         let line = self.line(id, name, params, &terms).await?;
         let blank = self.shared.abandoned.blank().with(line);
-        match self.hand_over(name, id, blank, &mut terms, None).await?.await {
+        let waiting = self.hand_over(name, id, blank, &mut terms, None, true).await?;
+        match self.said(waiting).await {
             Ok(given) => Ok(given),
             Err(fault) => Err(self.failed(fault.of(name), name).await),
         }
@@ -281,7 +283,7 @@ impl Client {
     ) -> Result<Pending<'n>, CallError> {
         let line = self.line(id, &name, params, &terms).await?;
         let blank = self.shared.abandoned.blank().with(line);
-        let waiting = self.hand_over(&name, id, blank, &mut terms, None).await?;
+        let waiting = self.hand_over(&name, id, blank, &mut terms, None, false).await?;
         Ok(waiting.of(name))
     }
 
@@ -309,7 +311,17 @@ impl Client {
         if error.is_not_sent() { self.shared.closed(name) } else { error }
     }
 
-    /// Hands over a call whose line is in `blank`, made at `now`, if that is known.
+    /// What is said to a call that was entered by one who [reads](Client::enter).
+    fn said(&self, mut waiting: Waiting) -> impl Future<Output = Said> {
+        poll_fn(move |cx| {
+            if waiting.may_read() {
+                self.shared.read(&mut waiting, cx.waker());
+            }
+            Pin::new(&mut waiting).poll(cx)
+        })
+    }
+
+    /// Hands over a call whose line is in `blank`, made at `now`, if that is known. See [`enter`](Client::enter).
     async fn hand_over(
         &self,
         name: &CallName<'_>,
@@ -317,6 +329,7 @@ impl Client {
         blank: Blank,
         terms: &mut Terms<'_>,
         now: Option<Instant>,
+        reads: bool,
     ) -> Result<Waiting, CallError> {
         // In a cancelled scope nothing is begun any more.
         unless_cancelled().await;
@@ -326,7 +339,7 @@ impl Client {
                 Err(error) => self.shared.not_sent(name, &error),
             });
         }
-        let (waiting, left) = self.enter(name, id, blank, terms, now, waker().await);
+        let (waiting, left) = self.enter(name, id, blank, terms, now, waker().await, reads);
         if let Some(call) = left {
             self.leave(call).await;
         }
@@ -344,8 +357,10 @@ impl Client {
         !scope_core::is_cancelled() && !self.handle.is_closing()
     }
 
-    /// Enters a call whose line is in `blank`, made at `now`, if that is known, by the task of `waker`. What comes back too is to be left at the
+    /// Enters a call whose line is in `blank`, made at `now`, if that is known, by the task of `waker`; if it `reads`, it waits
+    /// for what is [said](Client::said), where the answer may be left to it to read. What comes back too is to be left at the
     /// desk.
+    #[expect(clippy::too_many_arguments, reason = "most calls come by here, and all of it is known in two places only")]
     fn enter(
         &self,
         name: &CallName<'_>,
@@ -354,18 +369,27 @@ impl Client {
         terms: &mut Terms<'_>,
         now: Option<Instant>,
         waker: Waker,
+        reads: bool,
     ) -> (Waiting, Option<Box<NewCall>>) {
-        let (reply, waiting, line) = blank.used(id, &self.shared.abandoned, waker);
+        let (reply, mut waiting, line) = blank.used(id, &self.shared.abandoned);
         let mut call = NewCall::new(id, &name.method, line, terms.timeout, reply);
         (call.max_timeout, call.progress) = (terms.max_timeout, terms.progress.take());
         let mut call = Some(call);
-        self.shared.call(now, &mut call);
-        (waiting, call.map(Box::new))
+        if self.shared.call(now, &mut call, reads.then_some(&waker)) {
+            waiting.reads();
+        }
+        match call {
+            Some(call) => (waiting, Some(Box::new(call))),
+            None => {
+                waiting.wait(waker);
+                (waiting, None)
+            }
+        }
     }
 
-    fn call_name<'n>(&self, method: &'n str, subject: Option<&'n str>) -> CallName<'n> {
+    fn call_name<'n>(&'n self, method: &'n str, subject: Option<&'n str>) -> CallName<'n> {
         CallName {
-            server: Arc::clone(&self.shared.server),
+            server: Cow::Borrowed(&self.shared.server),
             method: Cow::Borrowed(method),
             subject: subject.map(Cow::Borrowed),
         }

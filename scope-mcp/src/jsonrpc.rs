@@ -10,6 +10,7 @@ mod id;
 mod json;
 mod members;
 mod rejection;
+mod strings;
 mod text_result;
 mod usual;
 mod write;

@@ -25,7 +25,7 @@ use crate::session::{Abandoned, Arrived, Session};
 use crate::transport::Link;
 use crate::wakes::Wakes;
 pub(crate) use caught::Caught;
-pub(crate) use desk::{Ask, Desk};
+pub(crate) use desk::{Ask, Desk, Left};
 pub(crate) use pace::Pace;
 use pace::{AtOnce, Clock};
 use quick::Quick;
@@ -175,6 +175,17 @@ impl Peer {
     fn take_asks(&mut self, rt: &Handle) {
         let mut asks = std::mem::take(&mut self.asks);
         self.desk.take(&mut asks);
+        self.take_these(asks, rt);
+    }
+
+    /// The same, while more is left there that is taken later.
+    pub(crate) fn take_asks_meanwhile(&mut self, rt: &Handle) {
+        let mut asks = std::mem::take(&mut self.asks);
+        self.desk.take_meanwhile(&mut asks);
+        self.take_these(asks, rt);
+    }
+
+    fn take_these(&mut self, mut asks: Vec<Ask>, rt: &Handle) {
         if !asks.is_empty() {
             self.unsent = None;
         }

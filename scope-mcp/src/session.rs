@@ -40,7 +40,7 @@ use crate::wire::{Direction, Wire, WireLine};
 use deadlines::Deadlines;
 pub(crate) use noise::Noise;
 use outbox::{Answers, Outbox, Step};
-pub(crate) use reply::{Abandoned, Answer, Blank, Given, Pending, Reply, Waiting, pair};
+pub(crate) use reply::{Abandoned, Answer, Blank, Given, Pending, Reply, Said, Waiting, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
 use window::Window;
@@ -242,12 +242,16 @@ impl Session {
         }
     }
 
-    /// Takes a call over. Whatever becomes of it, its reply says.
+    /// Takes a call over, unless nobody waits for it any more. Whatever becomes of it, its reply says.
     pub(crate) fn call(&mut self, now: Instant, new: NewCall) {
-        let NewCall { id, matter, line, timeout, max_timeout, progress, reply } = new;
-        if reply.is_gone() {
-            return;
+        if !new.reply.is_gone() {
+            self.call_now(now, new);
         }
+    }
+
+    /// The same, for one that has just been made.
+    pub(crate) fn call_now(&mut self, now: Instant, new: NewCall) {
+        let NewCall { id, matter, line, timeout, max_timeout, progress, reply } = new;
         if let Some(over) = &self.over {
             return reply.fail(over.fault(Delivery::NotSent));
         }
@@ -479,6 +483,16 @@ impl Session {
         self.on_wire <= 2
     }
 
+    /// Whether a call has no answer yet, and is not over.
+    pub(crate) fn waits_for(&self, id: u64) -> bool {
+        self.calls.get(id).is_some()
+    }
+
+    /// Whether what was received is more than answers to calls: something is to be said, run or cancelled.
+    pub(crate) fn has_more_to_do(&self) -> bool {
+        self.has_output() || self.served.has_more_to_do()
+    }
+
     /// Whether there is anything to be written.
     pub(crate) fn has_output(&self) -> bool {
         !self.outbox.is_empty()
@@ -487,22 +501,22 @@ impl Session {
     /// So many bytes of the output have been written.
     pub(crate) fn wrote(&mut self, count: usize) {
         let Session { outbox, calls, wire, peer, traffic, .. } = self;
-        outbox.advance(count, |step, call| match step {
-            Step::Begun(line) => {
+        outbox.advance(count, |step, call| {
+            let mut call = call.and_then(|id| calls.get_mut(id));
+            if let Some(line) = step.begun() {
                 traffic.sent += 1;
-                if let Some(call) = call.and_then(|id| calls.get_mut(id)) {
+                if let Some(call) = &mut call {
                     call.stage = Stage::Sent;
                 }
                 if let Some(wire) = wire {
                     wire.line(&WireLine::new(peer, Direction::Sent, line));
                 }
             }
-            Step::Done(line) => {
-                if line.capacity() <= KEPT
-                    && let Some(call) = call.and_then(|id| calls.get_mut(id))
-                {
-                    call.line = line;
-                }
+            if let Step::Done(line) | Step::Whole(line) = step
+                && line.capacity() <= KEPT
+                && let Some(call) = call
+            {
+                call.line = line;
             }
         });
         self.admit();
@@ -593,7 +607,12 @@ impl Session {
 
     /// Takes a call out of all the books.
     fn take(&mut self, id: u64) -> Option<Call> {
-        let call = self.calls.remove(id)?;
+        self.take_if(id, |_| true)
+    }
+
+    /// The same, if it is as it is to be.
+    fn take_if(&mut self, id: u64, is: impl FnOnce(&Call) -> bool) -> Option<Call> {
+        let call = self.calls.remove_if(id, is)?;
         self.tidy_deadlines();
         match call.stage {
             Stage::Waiting => {

@@ -8,13 +8,14 @@ mod alarm;
 mod child;
 mod clock;
 mod lines;
+mod look;
 pub mod memory;
 mod stdio;
 mod stream;
 mod streams;
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use scope_core::rt::Handle;
 use scope_process::{CloseReport, SpawnError};
@@ -107,6 +108,45 @@ impl Link {
         match self {
             Link::Child(child) => child.write_now(session),
             // Who polls it is whom it wakes.
+            Link::Streams(_) => false,
+        }
+    }
+
+    /// Reads what has come already, where that is likely: a part of an answer to what was [written](Link::write_now). Whether it
+    /// had.
+    pub(crate) fn read_ahead(&mut self, session: &mut Session) -> bool {
+        match self {
+            Link::Child(child) => child.read_ahead(session),
+            Link::Streams(_) => false,
+        }
+    }
+
+    /// Lends reading to the task of `waker`, where that can be: it is woken when there is something to be
+    /// [read](Link::read_lent), in the place of the task that polls this. Whether that can be.
+    pub(crate) fn lend(&mut self, waker: &Waker) -> bool {
+        match self {
+            Link::Child(child) => {
+                child.lend(waker);
+                true
+            }
+            Link::Streams(_) => false,
+        }
+    }
+
+    /// For one to whom reading is lent: reads what there is, if it was woken for that. Whether the peer says no more: then this
+    /// has to be polled.
+    pub(crate) fn read_lent(&mut self, session: &mut Session) -> bool {
+        match self {
+            Link::Child(child) => child.read_lent(session),
+            Link::Streams(_) => false,
+        }
+    }
+
+    /// Reading is not lent any more. Whether this has to be polled for it.
+    #[must_use = "nobody else reads"]
+    pub(crate) fn take_back(&mut self) -> bool {
+        match self {
+            Link::Child(child) => child.take_back(),
             Link::Streams(_) => false,
         }
     }

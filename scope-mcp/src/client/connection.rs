@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use scope_core::rt;
@@ -16,15 +16,15 @@ use scope_process::Budgets;
 
 use super::errands::{Errand, Errands};
 use super::handlers::{ClientHandlers, RootsWatch};
-use super::hatch::{Hatch, Held};
+use super::hatch::{Entered, Hatch, Held};
 use super::opening::Introduced;
 use super::{ClientOptions, CloseReport, Ending, ServerInfo, Subscribers, Traffic};
 use crate::era::Stamp;
 use crate::error::{CallError, CallName, Delivery, Gone, OpenError, OpenKind};
 use crate::jsonrpc::{Json, Rejection, Written};
 use crate::model::Object;
-use crate::peer::{Desk, Peer, Work};
-use crate::session::{Abandoned, Arrived, NewCall, Reply, Session};
+use crate::peer::{Desk, Left, Peer, Work};
+use crate::session::{Abandoned, Arrived, NewCall, Reply, Session, Waiting};
 use crate::state::{Course, State};
 use crate::transport::{CLOSING, Ended, Link, Target};
 use crate::{Era, Revision};
@@ -153,15 +153,31 @@ impl Shared {
         }
     }
 
-    /// Makes a call at once, `now` if that is known. What is not taken is to be left at the desk.
-    pub(super) fn call(&self, now: Option<Instant>, call: &mut Option<NewCall>) {
+    /// Makes a call at once, `now` if that is known, by the task of `caller`, where that is given: then its answer may have to
+    /// be [read](Shared::read), and whether that is so comes back. What is not taken is to be left at the desk.
+    pub(super) fn call(&self, now: Option<Instant>, call: &mut Option<NewCall>, caller: Option<&Waker>) -> bool {
         // Calls that were left before come first.
-        if self.desk.call_if_attended(call) {
-            return;
-        }
+        let left = self.desk.call_if_attended(call);
         // Who watches the wire is called in the connection's task only.
-        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return };
-        if self.hatch.call(now.unwrap_or_else(|| clock.now()), call) {
+        let Some(clock) = self.clock.get().filter(|_| self.options.wire.is_none()) else { return false };
+        match left {
+            Left::No => {}
+            Left::Yes => return false,
+            Left::Enough => {
+                self.hatch.write(clock);
+                return false;
+            }
+        }
+        let Entered { wake, lent } = self.hatch.call(now.unwrap_or_else(|| clock.now()), call, caller);
+        if wake {
+            self.desk.wake();
+        }
+        lent
+    }
+
+    /// Reads the answer to a call that was made by the task of `caller`, if nobody else does.
+    pub(super) fn read(&self, waiting: &mut Waiting, caller: &Waker) {
+        if self.hatch.read(waiting, caller) {
             self.desk.wake();
         }
     }
@@ -207,7 +223,7 @@ impl Connection {
         };
         let cleanup_budget = ending.saturating_add(MARGIN);
         let roots = shared.handlers.watch_roots();
-        let held = Some(Box::new(Held { peer, link: None, alone: true }));
+        let held = Some(Box::new(Held { peer, link: None, alone: true, lent_to: None }));
         Connection { target: Some(target), cleanup_budget, shared, held, roots, ending: None }
     }
 
@@ -300,7 +316,7 @@ impl Connection {
         let mut to_be_closed = pin!(inbox.next());
         let gone = poll_fn(|cx| {
             let mut held = std::task::ready!(shared.hatch.poll_take(cx));
-            let Held { peer, link: Some(link), alone } = &mut *held else { return Poll::Ready(None) };
+            let Held { peer, link: Some(link), alone, .. } = &mut *held else { return Poll::Ready(None) };
             let received = peer.session.traffic().received;
             let others = peer.others_woken(cx);
             let mut closing = Poll::Pending;
@@ -336,6 +352,9 @@ impl Connection {
                 // Several who were answered at once will most likely call again at once: what they leave goes out together,
                 // when they have had their turn.
                 peer.attend();
+            }
+            if held.take_back_of_gone() {
+                cx.waker().wake_by_ref();
             }
             closing.map(|_| None)
         })

@@ -1,6 +1,10 @@
 //! Where a connection's session and link lie between two polls of its task, so that a caller can make its call there and
 //! then: the task need not be woken to take it up, nor, for one call by itself, to write it.
 //!
+//! A caller that is alone reads its own answer, too: its link's reading is [lent](Link::lend) to it until then, or until there
+//! is another caller. It may never be polled again, and others wait for what it would read: the link takes that back after a
+//! while.
+//!
 //! Whoever takes them has them alone and holds no lock meanwhile, so nobody waits: a caller who finds them taken leaves its
 //! call at the [`Desk`](crate::peer::Desk), and the task is woken when it can have them. They belong to the connection all
 //! the while: it takes them out for good when it ends, and what comes back after that is dropped.
@@ -11,8 +15,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use scope_core::rt::Handle;
+
 use crate::peer::Peer;
-use crate::session::NewCall;
+use crate::session::{NewCall, Waiting};
 use crate::transport::Link;
 
 /// What a connection speaks with a server by.
@@ -23,19 +29,75 @@ pub(super) struct Held {
     pub(super) link: Option<Link>,
     /// The next caller is the only one, as far as can be known: what it says is not worth being gathered with more.
     pub(super) alone: bool,
+    /// The call to whose caller reading is lent.
+    pub(super) lent_to: Option<u64>,
+}
+
+/// What came of a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entered {
+    /// The connection's task has to be woken.
+    pub(super) wake: bool,
+    /// Its answer is to be [read](Hatch::read).
+    pub(super) lent: bool,
 }
 
 impl Held {
-    /// Takes up a call of another task. Whether that is all there is to do for now.
-    fn call(&mut self, now: Instant, call: NewCall) -> bool {
-        let Held { peer, link: Some(link), alone } = self else { return false };
+    /// Takes up a call of another task, that of `caller` if it can read.
+    fn call(&mut self, now: Instant, call: NewCall, caller: Option<&Waker>) -> Entered {
+        let taken_back = self.take_back();
+        let Held { peer, link: Some(link), alone, lent_to } = self else { return Entered { wake: true, lent: false } };
         let session = &mut peer.session;
-        let waits = session.has_output();
-        session.call(now, call);
+        let (waits, id) = (session.has_output(), call.id);
+        session.call_now(now, call);
         let written = !waits && *alone && session.is_quiet() && link.write_now(session);
-        *alone &= !written;
-        // What waits already is waited for, or the task has been woken for it.
-        (waits || written || !session.has_output()) && !link.is_late_for(session)
+        let wait = !waits && !written && session.has_output();
+        let mut more = false;
+        if written {
+            let received = session.traffic().received;
+            let ahead = !session.has_output() && link.read_ahead(session);
+            *alone = ahead && session.traffic().received == received + 1;
+            more = ahead && session.has_more_to_do();
+            if let Some(caller) = caller
+                && !more
+                && session.waits_for(id)
+                && link.lend(caller)
+            {
+                *lent_to = Some(id);
+            }
+        }
+        Entered { wake: wait || more || taken_back || link.is_late_for(session), lent: lent_to.is_some() }
+    }
+
+    /// Reads for the caller of `waiting`, if that is lent to it still. Whether the task has to be woken for what came of it.
+    fn read(&mut self, waiting: &mut Waiting, caller: &Waker) -> bool {
+        let Held { peer, link: Some(link), alone, lent_to } = self else { return false };
+        let Some(id) = lent_to.filter(|id| *id == waiting.id()) else {
+            waiting.reads_no_more();
+            return false;
+        };
+        waiting.attend();
+        let session = &mut peer.session;
+        let received = session.traffic().received;
+        let ended = link.read_lent(session);
+        *alone = session.traffic().received <= received + 1;
+        let more = ended || session.has_more_to_do();
+        let wake = more || link.is_late_for(session);
+        if !more && session.waits_for(id) {
+            link.lend(caller);
+            return wake;
+        }
+        self.take_back() || wake
+    }
+
+    /// Reading is lent to nobody. Whether the task has to be woken for it.
+    fn take_back(&mut self) -> bool {
+        self.lent_to.take().is_some() && self.link.as_mut().is_some_and(Link::take_back)
+    }
+
+    /// Reading is lent to nobody who does not wait any more. Whether it has to be polled once more.
+    pub(super) fn take_back_of_gone(&mut self) -> bool {
+        self.lent_to.is_some_and(|id| !self.peer.session.waits_for(id)) && self.take_back()
     }
 }
 
@@ -58,11 +120,25 @@ impl Hatch {
         held.map(|held| Taken { hatch: self, held: Some(held) })
     }
 
-    /// Makes a call, unless that has to be left to the connection's task: then it stays where it is. Whether the task has to
-    /// be woken for one that was made.
-    pub(super) fn call(&self, now: Instant, call: &mut Option<NewCall>) -> bool {
-        let Some(mut held) = self.try_take() else { return false };
-        call.take().is_some_and(|call| !held.call(now, call))
+    /// Makes a call by the task of `caller`, if it can read its answer; unless that has to be left to the connection's task: then
+    /// it stays where it is.
+    pub(super) fn call(&self, now: Instant, call: &mut Option<NewCall>, caller: Option<&Waker>) -> Entered {
+        let Some(mut held) = self.try_take() else { return Entered::default() };
+        call.take().map_or_else(Entered::default, |call| held.call(now, call, caller))
+    }
+
+    /// Writes what is at the desk, if nobody is at it. The connection's task comes to it in any case.
+    pub(super) fn write(&self, rt: &Handle) {
+        let Some(mut held) = self.try_take() else { return };
+        let Held { peer, link: Some(link), .. } = &mut *held else { return };
+        peer.take_asks_meanwhile(rt);
+        link.write_now(&mut peer.session);
+    }
+
+    /// For a caller that made its call here: reads, if that is lent to it. Whether the task has to be woken, as it has when
+    /// it, or another caller, is at it right now.
+    pub(super) fn read(&self, waiting: &mut Waiting, caller: &Waker) -> bool {
+        self.try_take().is_none_or(|mut held| held.read(waiting, caller))
     }
 
     /// For the connection's task: waits for a caller who has them, which is no longer than a write takes that does not wait.
@@ -169,7 +245,7 @@ mod tests {
     fn held() -> Box<Held> {
         let session = Session::new(&"s".into(), ClientOptions::default().settings(), &Arc::<Subscribers>::default());
         let peer = Peer::new(session, Desk::new(), Arc::<Abandoned>::default());
-        Box::new(Held { peer, link: None, alone: true })
+        Box::new(Held { peer, link: None, alone: true, lent_to: None })
     }
 
     fn call() -> NewCall {
@@ -185,7 +261,10 @@ mod tests {
         hatch.lay(held());
         let taken = hatch.try_take().unwrap();
         let mut call = Some(call());
-        assert!(!hatch.call(Instant::now(), &mut call) && call.is_some(), "it is left at the desk");
+        assert!(
+            hatch.call(Instant::now(), &mut call, None) == Entered::default() && call.is_some(),
+            "it is left at the desk"
+        );
         assert!(hatch.poll_take(&cx).is_pending());
         assert_eq!(wakes.count(), 0);
         drop(taken);

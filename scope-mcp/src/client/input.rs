@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn the_next_round_is_the_first_with_the_answers_and_the_state_to_the_letter() {
-        let name = CallName { server: "s".into(), method: "tools/call".into(), subject: None };
+        let name = CallName { server: std::borrow::Cow::Owned("s".into()), method: "tools/call".into(), subject: None };
         let params = raw(r#"{"name":"n","arguments":{"a":1.0e2},"requestState":"old","inputResponses":{}}"#).into();
         let text = |again: Written| String::from_utf8(again.as_bytes().to_vec()).unwrap();
         let answers = InputResponses::from([("b".to_owned(), raw(r#"{"x": 1.50}"#)), ("a".to_owned(), raw("{}"))]);

@@ -225,7 +225,8 @@ impl Connection {
         let id = self.shared.next_id();
         let line = stamp.request(id, method, Some(Cow::Owned(params)), false, &Object::new());
         let line = line.map_err(|why| OpenKind::Other(why.to_owned()))?;
-        let name = CallName { server: Arc::clone(&self.shared.server), method: method.into(), subject: None };
+        let name =
+            CallName { server: Cow::Owned(Arc::clone(&self.shared.server)), method: method.into(), subject: None };
         let (reply, pending) = pair(id, name, &self.shared.abandoned);
         let now = opening.rt.now();
         let left = opening.until.saturating_duration_since(now).max(Duration::from_nanos(1));

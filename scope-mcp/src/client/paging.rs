@@ -237,7 +237,7 @@ mod tests {
     use crate::model::Tool;
 
     fn page(json: &str, before: usize, max: usize) -> Result<Page<Tool>, CallError> {
-        let name = CallName { server: "s".into(), method: "tools/list".into(), subject: None };
+        let name = CallName { server: std::borrow::Cow::Owned("s".into()), method: "tools/list".into(), subject: None };
         read_page(&name, serde_json::from_str(json).unwrap(), before, max)
     }
 

@@ -166,15 +166,15 @@ impl Client {
                 let start = if modern { self.shared.now() } else { None };
                 let mut terms = options.terms(&self.shared.options);
                 let waiting = if self.may_enter() {
-                    let (waiting, left) = self.enter(&name, id, blank, &mut terms, start, waker().await);
+                    let (waiting, left) = self.enter(&name, id, blank, &mut terms, start, waker().await, true);
                     if let Some(call) = left {
                         self.leave(call).await;
                     }
                     waiting
                 } else {
-                    self.hand_over(&name, id, blank, &mut terms, start).await?
+                    self.hand_over(&name, id, blank, &mut terms, start, true).await?
                 };
-                let first = match waiting.await {
+                let first = match self.said(waiting).await {
                     Ok(first) => first,
                     Err(fault) => return Err(self.failed(fault.of(&name), &name).await),
                 };
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn arguments_are_an_object_whatever_the_tool_is_called() {
         let tool = "a\",\"arguments\":{\"\\";
-        let name = CallName { server: "s".into(), method: "tools/call".into(), subject: None };
+        let name = CallName { server: std::borrow::Cow::Owned("s".into()), method: "tools/call".into(), subject: None };
         let params = call_params(&name, tool, &json!({ "b": [1] }), None).unwrap();
         let read: Value = serde_json::from_slice(params.as_bytes()).unwrap();
         assert_eq!(read, json!({ "name": tool, "arguments": { "b": [1] } }));

@@ -11,7 +11,7 @@ use crate::visible::Visible;
 /// Which call, for messages. Borrowed as a rule: most calls do not fail.
 #[derive(Clone, Debug)]
 pub(crate) struct CallName<'a> {
-    pub(crate) server: Arc<str>,
+    pub(crate) server: Cow<'a, Arc<str>>,
     pub(crate) method: Cow<'a, str>,
     /// What it is about: a tool, a prompt, the address of a resource.
     pub(crate) subject: Option<Cow<'a, str>>,
@@ -21,7 +21,7 @@ impl CallName<'_> {
     /// To be kept.
     pub(crate) fn to_owned(&self) -> CallName<'static> {
         CallName {
-            server: Arc::clone(&self.server),
+            server: Cow::Owned(Arc::clone(&self.server)),
             method: Cow::Owned(self.method.clone().into_owned()),
             subject: self.subject.clone().map(|subject| Cow::Owned(subject.into_owned())),
         }
@@ -35,9 +35,9 @@ impl fmt::Display for CallName<'_> {
             // An address may be long, and hold a key.
             Some(subject) => {
                 let subject = format!("{:?}", redact(subject));
-                write!(f, " {} at the server {:?}", Visible::new(&subject, SHOWN), &*self.server)
+                write!(f, " {} at the server {:?}", Visible::new(&subject, SHOWN), &**self.server)
             }
-            None => write!(f, " at the server {:?}", &*self.server),
+            None => write!(f, " at the server {:?}", &**self.server),
         }
     }
 }
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn what_a_call_is_about_is_quoted_cut_and_without_secrets() {
         let shown = |subject: &str| {
-            CallName { server: "s".into(), method: "m".into(), subject: Some(subject.into()) }.to_string()
+            CallName { server: Cow::Owned("s".into()), method: "m".into(), subject: Some(subject.into()) }.to_string()
         };
         assert_eq!(shown("a \"b\"\u{1b}\u{202e}"), r#"m "a \"b\"\u{1b}\u{202e}" at the server "s""#);
         assert!(!shown("https://host/?token=hush").contains("hush"));

@@ -4,13 +4,16 @@ use memchr::memchr;
 
 use super::Id;
 
-/// A line that is a call of a tool, if its parameters are JSON: nobody has looked.
+/// A line that is a call of a tool, if its parameters are JSON, or text at all: nobody has looked.
 #[derive(Debug)]
 pub(crate) struct ToolCall<'a> {
     pub(crate) id: Id,
     /// What stands between the braces of the object that they are.
-    pub(crate) members: &'a str,
+    pub(crate) members: &'a [u8],
 }
+
+/// In longer parameters the tool is looked for before all of them are.
+const HEAD: usize = 4096;
 
 impl<'a> ToolCall<'a> {
     /// `None` says nothing of the line but that it is of another form.
@@ -18,9 +21,18 @@ impl<'a> ToolCall<'a> {
         let rest = line.strip_prefix(b"{\"jsonrpc\":\"2.0\",\"id\":")?;
         let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, rest) = rest.split_at(digits);
-        let id = std::str::from_utf8(digits).ok().filter(|it| it.len() == 1 || !it.starts_with('0'))?;
         let members = rest.strip_prefix(b",\"method\":\"tools/call\",\"params\":{")?.strip_suffix(b"}}")?;
-        Some(ToolCall { id: Id::from_value(id)?, members: std::str::from_utf8(members).ok()? })
+        Some(ToolCall { id: Id::from_digits(digits)?, members })
+    }
+
+    /// The members as text.
+    pub(crate) fn text(&self) -> Option<&'a str> {
+        std::str::from_utf8(self.members).ok()
+    }
+
+    /// Of many the first, up to what is no text: enough to see which tool is called.
+    pub(crate) fn head(&self) -> Option<&'a str> {
+        (self.members.len() > HEAD).then(|| self.members[..HEAD].utf8_chunks().next().map_or("", |head| head.valid()))
     }
 
     /// The name of the tool and its arguments, where `members` are these alone: if the arguments are JSON, which nobody has
@@ -47,8 +59,21 @@ mod tests {
         let Ok(Message::Request { params: Some(params), .. }) = parse(line.as_bytes()) else {
             panic!("it is a request")
         };
-        assert_eq!((call.id.as_json(), format!("{{{}}}", call.members)), ("17", params.get().to_owned()));
-        assert_eq!(ToolCall::parts(call.members), Some(("a", r#"{"b":"}}"}"#)));
+        let text = call.text().unwrap();
+        assert_eq!((call.id.as_json(), format!("{{{text}}}")), ("17", params.get().to_owned()));
+        assert_eq!((ToolCall::parts(text), call.head()), (Some(("a", r#"{"b":"}}"}"#)), None));
+    }
+
+    #[test]
+    fn of_a_long_call_the_head_is_text_wherever_it_is_cut() {
+        for more in 0..3 {
+            let text = "x".repeat(more) + &"€".repeat(HEAD);
+            let call = ToolCall { id: Id::from_digits(b"1").unwrap(), members: text.as_bytes() };
+            let head = call.head().unwrap();
+            assert!(text.starts_with(head) && (HEAD - 2..=HEAD).contains(&head.len()), "{}", head.len());
+        }
+        let call = ToolCall { id: Id::from_digits(b"1").unwrap(), members: &[0xff; HEAD + 1] };
+        assert_eq!(call.head(), Some(""));
     }
 
     #[test]
@@ -63,9 +88,8 @@ mod tests {
         ] {
             assert!(ToolCall::read(line.as_bytes()).is_none(), "{line}");
         }
-        assert!(
-            ToolCall::read(b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"\xff\"}}").is_none()
-        );
+        let line = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"\xff\"}}";
+        assert_eq!(ToolCall::read(line).unwrap().text(), None);
         for members in [
             r#""arguments":{},"name":"a""#,
             r#""name":"a\u0062","arguments":{}"#,

@@ -37,6 +37,16 @@ impl Id {
         }
     }
 
+    /// As [`Id::from_value`], of a whole number that is not negative, by its digits. A longer one is read by others.
+    pub(super) fn from_digits(digits: &[u8]) -> Option<Id> {
+        let mut bytes = [0; SHORT];
+        bytes.get_mut(..digits.len())?.copy_from_slice(digits);
+        match digits {
+            [] | [b'0', _, ..] => None,
+            _ => Some(Id(Text::Short { len: digits.len() as u8, bytes })),
+        }
+    }
+
     /// As [`Id::from_value`], from bytes that were cut out of a message and have not been checked yet.
     pub(crate) fn from_json(text: &[u8]) -> Option<Id> {
         let raw: &RawValue = serde_json::from_slice(text).ok()?;

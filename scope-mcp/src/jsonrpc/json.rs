@@ -3,6 +3,7 @@ use std::fmt;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::strings::write_value;
 use super::write::{string, text_result};
 
 /// Bytes that most parameters do not need more of, nor the request that is made of them.
@@ -47,7 +48,7 @@ impl Written {
     /// What `value` says itself, or that it cannot be JSON.
     pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> serde_json::Result<Written> {
         let mut text = Vec::with_capacity(USUAL);
-        serde_json::to_writer(&mut text, value)?;
+        write_value(&mut text, value)?;
         Ok(Written(text))
     }
 
@@ -90,7 +91,7 @@ pub(crate) fn member<T: Serialize + ?Sized>(text: &mut Vec<u8>, key: &str, value
     text.extend_from_slice(key.as_bytes());
     text.extend_from_slice(b"\":");
     let at = text.len();
-    serde_json::to_writer(text, value)?;
+    write_value(text, value)?;
     Ok(at)
 }
 
@@ -106,7 +107,7 @@ pub(crate) fn name_and_arguments<T: Serialize + ?Sized>(
     string(text, name);
     text.extend_from_slice(b",\"arguments\":");
     let at = text.len();
-    serde_json::to_writer(text, arguments)?;
+    write_value(text, arguments)?;
     Ok(at)
 }
 

@@ -49,6 +49,13 @@ impl<'a> TextAnswer<'a> {
     }
 }
 
+impl<T> TextResult<T> {
+    /// What stands around the text, around another.
+    pub(crate) fn around<U>(&self, text: U) -> TextResult<U> {
+        TextResult { is_complete: self.is_complete, is_no_error: self.is_no_error, text }
+    }
+}
+
 impl<'a> TextResult<&'a str> {
     /// `None` says nothing of `json` but that it is of another form. What is of this form is proper JSON.
     fn read(json: &'a [u8]) -> Option<Self> {
@@ -69,7 +76,7 @@ impl<'a> TextResult<&'a str> {
         let around = if self.text.len() > LONG { COMPLETE.len() + END_NO_ERROR.len() } else { 0 };
         let mut text = String::with_capacity(self.text.len() + around);
         text.push_str(self.text);
-        TextResult { is_complete: self.is_complete, is_no_error: self.is_no_error, text }
+        self.around(text)
     }
 }
 

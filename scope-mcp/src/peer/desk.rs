@@ -20,6 +20,18 @@ const HIGH_WATER: usize = 1024 * 1024;
 /// Asks that wait to be taken, from which on no further call of a client is left here.
 const CALLS: usize = 1024;
 
+/// So many asks are worth being written before all who are awake have left theirs: the peer goes on with those meanwhile.
+const ENOUGH: usize = 64;
+
+/// Whether a call is to be left here, and was if there was room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    No,
+    Yes,
+    /// There is enough here to be taken now, by whoever can.
+    Enough,
+}
+
 /// What is asked of the one who speaks with the peer.
 #[derive(Debug)]
 pub(crate) enum Ask {
@@ -70,6 +82,10 @@ struct State {
 }
 
 impl State {
+    fn has_room(&self) -> bool {
+        self.unsent < HIGH_WATER
+    }
+
     fn push(&mut self, ask: Ask) {
         let weight = ask.weight();
         self.bytes += weight;
@@ -88,7 +104,12 @@ impl Desk {
     /// # Cancel safety
     /// Dropped before it is ready, nothing was left.
     pub(crate) async fn leave(&self, ask: Ask) -> Result<(), Ended> {
-        self.leave_where(ask, |state| state.unsent < HIGH_WATER).await
+        self.leave_where(ask, State::has_room).await
+    }
+
+    /// As [`leave`](Desk::leave), where there is room. What has to wait for it stays where it is.
+    pub(crate) fn leave_now(&self, ask: &mut Option<Ask>) -> Result<bool, Ended> {
+        self.try_leave(ask, State::has_room)
     }
 
     /// Leaves a call of a client here. What waits to be written is no reason to wait here: the session says how many calls
@@ -100,18 +121,23 @@ impl Desk {
         self.leave_where(Ask::Call(call), |state| state.asks.len() < CALLS).await
     }
 
-    /// Leaves a call here where whatever is left here is taken without anybody being woken: whether it is. A call that has to
+    /// Leaves a call here where whatever is left here is taken without anybody being woken. A call that has to
     /// [wait for room](Desk::call) stays where it is.
-    pub(crate) fn call_if_attended(&self, call: &mut Option<NewCall>) -> bool {
+    pub(crate) fn call_if_attended(&self, call: &mut Option<NewCall>) -> Left {
         let mut state = self.state();
-        if state.attended
-            && !state.ended
+        if !state.attended {
+            return Left::No;
+        }
+        if !state.ended
             && state.asks.len() < CALLS
             && let Some(call) = call.take()
         {
             state.push(Ask::Call(call));
+            if state.asks.len().is_multiple_of(ENOUGH) {
+                return Left::Enough;
+            }
         }
-        state.attended
+        Left::Yes
     }
 
     async fn leave_where(&self, ask: Ask, has_room: impl Fn(&State) -> bool) -> Result<(), Ended> {
@@ -335,17 +361,18 @@ mod tests {
             let mut call = Some(NewCall::new(id, "m", line, Duration::from_secs(1), Reply::to_nobody()));
             (desk.call_if_attended(&mut call), call.map(|call| call.id))
         };
-        assert_eq!(leave(1), (false, Some(1)));
+        assert_eq!(leave(1), (Left::No, Some(1)));
         desk.attend();
-        for id in 0..CALLS as u64 {
-            assert_eq!(leave(id), (true, None));
+        for id in 1..=CALLS as u64 {
+            let left = if id.is_multiple_of(64) { Left::Enough } else { Left::Yes };
+            assert_eq!(leave(id), (left, None));
         }
-        assert_eq!(leave(7), (true, Some(7)), "there is no room");
+        assert_eq!(leave(7), (Left::Yes, Some(7)), "there is no room");
         let left = taken(&desk, &Context::from_waker(std::task::Waker::noop()));
         assert_eq!(left.len(), CALLS);
         desk.attend();
         desk.end();
-        assert_eq!(leave(8), (true, Some(8)));
+        assert_eq!(leave(8), (Left::Yes, Some(8)));
     }
 
     #[test]

@@ -73,8 +73,13 @@ impl Slot {
             Ok(answer) => answer.line(id),
             Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
         };
+        let mut over = Some(Ask::Over { key: self.key, line: Some(line) });
         // `Err` says that the connection has ended.
-        let left = self.desk.leave(Ask::Over { key: self.key, line: Some(line) }).await;
+        let mut left = self.desk.leave_now(&mut over).map(drop);
+        if let Some(over) = over.filter(|_| left.is_ok()) {
+            // In a box, which is seldom needed: each request would carry the room for it.
+            left = Box::pin(self.desk.leave(over)).await;
+        }
         self.answered = left.is_ok();
     }
 }
@@ -112,14 +117,15 @@ pub(super) fn run(
 
 /// As [`run`], begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
 /// is, and if it never does no scope is ever made.
-pub(super) fn run_at_once<W, T>(
+pub(super) fn run_at_once<M, W, T>(
     desk: Arc<Desk>,
     key: u64,
     id: Id,
-    method: impl AsRef<str> + Send + Sync + 'static,
+    method: M,
     work: W,
 ) -> impl Future<Output = ()> + Send
 where
+    M: AsRef<str> + Send + Sync + 'static,
     W: Future<Output = Result<T, Rejection>> + Send + Unpin + 'static,
     T: Answer + Send + Sync + 'static,
 {

@@ -8,11 +8,10 @@ use std::task::{Context as TaskContext, Poll, ready};
 use super::Context;
 use super::dispatch::finish;
 use super::state::Binding;
-use super::tool::{CheckedTool, Fault, Reads, Running};
+use super::tool::{CheckedTool, Fault, Gave, Reads, Running};
 use super::typed::{read_json, written};
 use crate::era::Era;
 use crate::jsonrpc::{self, Answer, Id, Json, Rejection};
-use crate::model::CallToolResult;
 
 /// See the [module](self).
 pub(super) struct Calling {
@@ -23,7 +22,7 @@ pub(super) struct Calling {
     arguments: usize,
     cx: Context,
     /// Once it has been begun.
-    running: Option<Running<CallToolResult, Fault>>,
+    running: Option<Running<Gave, Fault>>,
 }
 
 /// What it is answered with.
@@ -53,17 +52,17 @@ impl Future for Calling {
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
         let Calling { tool, reads, members, arguments, cx, running } = self.get_mut();
         let running = running.get_or_insert_with(|| reads(&members[members.len() - *arguments..], cx.clone()));
-        let result = tool
+        let gave = tool
             .came_to(ready!(running.as_mut().poll(task)), cx.revision())
-            .or_else(|error| error.for_tool().map(CallToolResult::failure));
+            .or_else(|error| error.for_tool().map(Gave::failure));
         Poll::Ready(match cx.revision().era() {
-            Era::Legacy => result.and_then(|mut result| match result.take_text() {
-                Some(text) => Ok(Called::Text(text)),
-                None => written(&result).map(Called::Other),
+            Era::Legacy => gave.and_then(|gave| match gave {
+                Gave::Text(text) => Ok(Called::Text(text)),
+                Gave::Result(result) => written(&result).map(Called::Other),
             }),
             Era::Modern => {
                 let binding = || Ok(Binding::of("tools/call", &read_json(&format!("{{{members}}}"))?));
-                finish("tools/call", binding, cx, result.and_then(|result| written(&result))).map(Called::Other)
+                finish("tools/call", binding, cx, gave.and_then(|gave| gave.written())).map(Called::Other)
             }
         })
     }

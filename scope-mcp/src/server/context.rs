@@ -1,5 +1,6 @@
 //! What a handler knows of the request it answers, and what it can say meanwhile.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -243,7 +244,7 @@ impl Context {
     /// A request of ours, in the legacy era.
     async fn request(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Box<RawValue>, CallError> {
         let shared = &self.0.shared;
-        let name = CallName { server: Arc::clone(&shared.client), method: method.into(), subject: None };
+        let name = CallName { server: Cow::Borrowed(&shared.client), method: method.into(), subject: None };
         let id = shared.next_id();
         let (reply, pending) = pair(id, name.clone(), &shared.abandoned);
         let params = match &self.0.task {

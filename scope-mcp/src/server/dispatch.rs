@@ -118,14 +118,21 @@ impl Respond for Dispatch {
         if self.closing {
             return None;
         }
-        let Usual { tool, arguments, caller, meta } = self.usual(call.members)?;
-        if !tool.pace().is_quick() {
+        if let Some(head) = call.head()
+            && !self.usual(head)?.tool.may_begin_at_once()
+        {
+            // Read in the long way, all of it: not here, too.
+            return None;
+        }
+        let members = call.text()?;
+        let Usual { tool, arguments, caller, meta } = self.usual(members)?;
+        if !tool.may_begin_at_once() {
             return None;
         }
         let reads = Arc::clone(tool.taking(arguments)?);
         let pace = tool.pace().clone();
         let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
-        Some((Calling::new(tool, reads, call.members.into(), arguments.len(), cx), pace))
+        Some((Calling::new(tool, reads, members.into(), arguments.len(), cx), pace))
     }
 }
 

@@ -21,6 +21,17 @@ pub trait ToolOutput {
     /// What went wrong: becomes a result that says so.
     fn into_tool_result(self) -> Result<CallToolResult, HandlerError>;
 
+    /// The same where the result is one text and nothing else, so that it need not be made; or `self` as it was.
+    ///
+    /// # Errors
+    /// `self`, which may still be a text: this is asked first, and need not be known.
+    fn into_text(self) -> Result<String, Self>
+    where
+        Self: Sized,
+    {
+        Err(self)
+    }
+
     /// JSON Schema of the result's structured content, if there is one for all results.
     fn output_schema() -> Option<Object>
     where
@@ -71,11 +82,19 @@ impl ToolOutput for String {
     fn into_tool_result(self) -> Result<CallToolResult, HandlerError> {
         ContentBlock::text(self).into_tool_result()
     }
+
+    fn into_text(self) -> Result<String, Self> {
+        Ok(self)
+    }
 }
 
 impl ToolOutput for &str {
     fn into_tool_result(self) -> Result<CallToolResult, HandlerError> {
         self.to_owned().into_tool_result()
+    }
+
+    fn into_text(self) -> Result<String, Self> {
+        Ok(self.to_owned())
     }
 }
 
@@ -106,6 +125,10 @@ impl<T: Serialize + JsonSchema> ToolOutput for Json<T> {
 impl<T: ToolOutput, E: Into<HandlerError>> ToolOutput for Result<T, E> {
     fn into_tool_result(self) -> Result<CallToolResult, HandlerError> {
         self.map_err(Into::into)?.into_tool_result()
+    }
+
+    fn into_text(self) -> Result<String, Self> {
+        self.map_err(Err)?.into_text().map_err(Ok)
     }
 
     fn output_schema() -> Option<Object> {
@@ -272,6 +295,26 @@ mod tests {
         assert_eq!(().into_tool_result().unwrap(), CallToolResult::default());
         let failed: Result<String, std::num::ParseIntError> = Err("x".parse::<u8>().unwrap_err());
         assert!(failed.into_tool_result().is_err());
+    }
+
+    #[test]
+    fn what_is_a_text_says_so_as_it_would_as_a_result() {
+        fn given<T: ToolOutput + Clone>(output: T) -> bool {
+            match output.clone().into_text() {
+                Ok(text) => {
+                    assert_eq!(output.into_tool_result().unwrap(), CallToolResult::text(text));
+                    true
+                }
+                Err(output) => {
+                    assert_ne!(output.into_tool_result().ok(), Some(CallToolResult::text("a")));
+                    false
+                }
+            }
+        }
+        let good: Result<&str, std::fmt::Error> = Ok("a");
+        let bad: Result<&str, std::fmt::Error> = Err(std::fmt::Error);
+        assert!(given("a") && given("a".to_owned()) && given(good) && given(Ok::<_, std::fmt::Error>(good)));
+        assert!(!given(bad) && !given(Ok::<_, std::fmt::Error>(bad)) && !given(()) && !given(Json(3)));
     }
 
     #[test]

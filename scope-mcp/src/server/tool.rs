@@ -64,11 +64,39 @@ enum Run {
     Passes(Box<Passes>),
 }
 
-pub(super) type Reads = dyn Fn(&str, Context) -> Running<CallToolResult, Fault> + Send + Sync;
+pub(super) type Reads = dyn Fn(&str, Context) -> Running<Gave, Fault> + Send + Sync;
 
 type Passes = dyn Fn(UnreadArguments, Context) -> Running<Box<RawValue>, HandlerError> + Send + Sync;
 
 pub(super) type Running<T, E> = BoxFuture<'static, Result<T, E>>;
+
+/// What a tool gave.
+pub(super) enum Gave {
+    /// A result that is one text and nothing else: most are.
+    Text(String),
+    /// In a box, for it is large, and moved several times.
+    Result(Box<CallToolResult>),
+}
+
+impl Gave {
+    pub(super) fn failure(text: String) -> Gave {
+        Gave::Result(Box::new(CallToolResult::failure(text)))
+    }
+
+    fn of(mut result: Box<CallToolResult>) -> Gave {
+        match result.take_text() {
+            Some(text) => Gave::Text(text),
+            None => Gave::Result(result),
+        }
+    }
+
+    pub(super) fn written(&self) -> Result<Json, Rejection> {
+        match self {
+            Gave::Text(text) => Ok(Json::of_text(text)),
+            Gave::Result(result) => written(result),
+        }
+    }
+}
 
 /// Why a call has no result of its tool's.
 pub(super) enum Fault {
@@ -189,11 +217,16 @@ fn arguments_of<A: DeserializeOwned>(json: &str) -> Result<A, String> {
     })
 }
 
-fn run<R>(handler: R) -> Running<CallToolResult, Fault>
+fn run<R>(handler: R) -> Running<Gave, Fault>
 where
     R: Future<Output: ToolOutput> + Send + 'static,
 {
-    Box::pin(async move { handler.await.into_tool_result().map_err(Fault::Failed) })
+    Box::pin(async move {
+        match handler.await.into_text() {
+            Ok(text) => Ok(Gave::Text(text)),
+            Err(other) => other.into_tool_result().map(|it| Gave::Result(Box::new(it))).map_err(Fault::Failed),
+        }
+    })
 }
 
 /// Why that is no name for something.
@@ -229,6 +262,11 @@ impl CheckedTool {
 
     pub(super) fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// Whether a call may be begun where its line is read, if this [takes](CheckedTool::taking) it.
+    pub(super) fn may_begin_at_once(&self) -> bool {
+        self.pace.is_quick() && matches!(self.run, Run::Reads(_))
     }
 
     pub(super) fn task_support(&self) -> TaskSupport {
@@ -278,11 +316,7 @@ impl CheckedTool {
         }
         let running = reads(arguments.get(), cx);
         drop(arguments);
-        let mut result = self.came_to(running.await, revision)?;
-        Ok(match result.take_text() {
-            Some(text) => Json::of_text(&text),
-            None => written(&result)?,
-        })
+        Ok(self.came_to(running.await, revision)?.written()?)
     }
 
     /// The function that it is, if it surely takes these arguments: JSON in which nothing is missing or wrong.
@@ -294,13 +328,11 @@ impl CheckedTool {
     }
 
     /// What is answered where a call came to that.
-    pub(super) fn came_to(
-        &self,
-        result: Result<CallToolResult, Fault>,
-        revision: Revision,
-    ) -> Result<CallToolResult, HandlerError> {
+    pub(super) fn came_to(&self, result: Result<Gave, Fault>, revision: Revision) -> Result<Gave, HandlerError> {
         match result {
-            Ok(result) => self.fit(result, revision),
+            Ok(Gave::Text(text)) if self.output.is_none() => Ok(Gave::Text(text)),
+            Ok(Gave::Text(text)) => self.fit(Box::new(CallToolResult::text(text)), revision),
+            Ok(Gave::Result(result)) => self.fit(result, revision),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
             Err(Fault::Failed(error)) => Err(error),
         }
@@ -315,7 +347,7 @@ impl CheckedTool {
         Err(Rejection::invalid_params(message.to_string()).into())
     }
 
-    fn fit(&self, mut result: CallToolResult, revision: Revision) -> Result<CallToolResult, HandlerError> {
+    fn fit(&self, mut result: Box<CallToolResult>, revision: Revision) -> Result<Gave, HandlerError> {
         if let Some(schema) = &self.output
             && !result.is_error()
         {
@@ -335,9 +367,10 @@ impl CheckedTool {
             result.structured_content = None;
         }
         if revision < fit::ALL_CONTENT {
-            result.content = result.content.into_iter().map(|block| fit::content(block, revision)).collect();
+            let content = std::mem::take(&mut result.content);
+            result.content = content.into_iter().map(|block| fit::content(block, revision)).collect();
         }
-        Ok(result)
+        Ok(Gave::of(result))
     }
 }
 

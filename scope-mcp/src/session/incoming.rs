@@ -92,7 +92,7 @@ impl Session {
         {
             self.traffic.received += 1;
             return match self.take_sent(id) {
-                Some(call) => call.reply.give(Given::Text(result.to_owned()), call.line),
+                Some(call) => call.reply.give_text(result, call.line),
                 None => self.stray(),
             };
         }
@@ -352,7 +352,6 @@ impl Session {
 
     /// Takes a call out that the server can know of. No other can be answered.
     fn take_sent(&mut self, id: u64) -> Option<super::Call> {
-        self.calls.get(id).filter(|call| call.stage == Stage::Sent)?;
-        self.take(id)
+        self.take_if(id, |call| call.stage == Stage::Sent)
     }
 }

@@ -39,6 +39,19 @@ pub(super) enum Step<'a> {
     Begun(&'a [u8]),
     /// Its last.
     Done(Vec<u8>),
+    /// Both, at once.
+    Whole(Vec<u8>),
+}
+
+impl Step<'_> {
+    /// The line, if this is where it begins.
+    pub(super) fn begun(&self) -> Option<&[u8]> {
+        match self {
+            Step::Begun(line) => Some(line),
+            Step::Whole(line) => Some(line),
+            Step::Done(_) => None,
+        }
+    }
 }
 
 impl Outbox {
@@ -90,21 +103,20 @@ impl Outbox {
         while count > 0
             && let Some(line) = self.lines.front()
         {
-            if self.written == 0 {
-                hear(Step::Begun(&line.bytes), line.call);
-            }
             let left = line.bytes.len() - self.written;
             let step = count.min(left);
             count -= step;
             self.bytes -= step;
-            if step == left {
-                self.written = 0;
-                if let Some(Line { bytes, call, answers }) = self.lines.pop_front() {
-                    self.answers -= answers;
-                    hear(Step::Done(bytes), call);
+            let begins = self.written == 0;
+            if step < left {
+                if begins {
+                    hear(Step::Begun(&line.bytes), line.call);
                 }
-            } else {
                 self.written += step;
+            } else if let Some(Line { bytes, call, answers }) = self.lines.pop_front() {
+                self.written = 0;
+                self.answers -= answers;
+                hear(if begins { Step::Whole(bytes) } else { Step::Done(bytes) }, call);
             }
         }
     }
@@ -135,9 +147,13 @@ mod tests {
             while !outbox.is_empty() {
                 let step = step.min(outbox.bytes());
                 written += &text(&outbox)[..step];
-                outbox.advance(step, |step, call| match step {
-                    Step::Begun(_) => begun.push(call),
-                    Step::Done(line) => done.push((String::from_utf8(line).unwrap(), call)),
+                outbox.advance(step, |step, call| {
+                    if step.begun().is_some() {
+                        begun.push(call);
+                    }
+                    if let Step::Done(line) | Step::Whole(line) = step {
+                        done.push((String::from_utf8(line).unwrap(), call));
+                    }
                 });
             }
             assert_eq!(written, "aaa\nbb\nc\n");

@@ -47,7 +47,19 @@ pub(crate) struct Waiting {
     id: u64,
     /// Until it has been taken.
     slot: Option<Arc<Slot>>,
+    /// It is polled once more in the poll in which it was registered to be woken.
+    registered: bool,
+    reads: Reads,
     abandoned: Arc<Abandoned>,
+}
+
+/// Whether the one who waits may have to read the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    No,
+    /// There can be none yet: it has just asked.
+    Soon,
+    Yes,
 }
 
 /// The same, with its name.
@@ -70,22 +82,33 @@ struct Shared {
     stage: Stage,
     /// What the call was made by, to be used again.
     line: Vec<u8>,
+    /// The text that was said, if it is a short one: it is given a place of its own by who gets it, who gives that back soon.
+    text: String,
 }
+
+/// A text of no more bytes is copied twice, rather than made by one task and freed by another.
+const SHORT: usize = 512;
 
 enum Stage {
     Open,
     Waited(Waker),
     Said(Said),
+    /// The [text](Shared::text), with what stood around it.
+    Text(TextResult<()>),
     /// Nobody waits any more, or it has been taken.
     Over,
 }
 
 impl Slot {
     fn new(stage: Stage) -> Arc<Slot> {
-        Arc::new(Slot(Mutex::new(Shared { stage, line: Vec::new() })))
+        Arc::new(Slot(Mutex::new(Shared { stage, line: Vec::new(), text: String::new() })))
     }
 
     fn say(&self, said: Said, line: Vec<u8>) {
+        self.say_by(line, |_| Stage::Said(said));
+    }
+
+    fn say_by(&self, line: Vec<u8>, say: impl FnOnce(&mut String) -> Stage) {
         let before = {
             let mut shared = self.shared();
             if matches!(shared.stage, Stage::Over) {
@@ -93,10 +116,35 @@ impl Slot {
                 return drop(shared);
             }
             shared.line = line;
-            mem::replace(&mut shared.stage, Stage::Said(said))
+            let said = say(&mut shared.text);
+            mem::replace(&mut shared.stage, said)
         };
         if let Stage::Waited(waker) = before {
             waker.wake();
+        }
+    }
+
+    /// The task of `waker` waits from here on. Whether it has to look for itself, for something was said before.
+    fn wait(&self, waker: Waker) -> bool {
+        let mut shared = self.shared();
+        if matches!(shared.stage, Stage::Open) {
+            shared.stage = Stage::Waited(waker);
+            false
+        } else {
+            // Not dropped under the lock.
+            drop(shared);
+            drop(waker);
+            true
+        }
+    }
+
+    /// It is looked at before long, without being woken.
+    fn attend(&self) {
+        let mut shared = self.shared();
+        if let Stage::Waited(_) = &shared.stage {
+            let before = mem::replace(&mut shared.stage, Stage::Open);
+            drop(shared);
+            drop(before);
         }
     }
 
@@ -110,6 +158,11 @@ impl Slot {
                         unreachable!("it is here")
                     };
                     return Poll::Ready(said);
+                }
+                Stage::Text(around) => {
+                    let text = around.around(shared.text.as_str().to_owned());
+                    shared.stage = Stage::Over;
+                    return Poll::Ready(Ok(Given::Text(text)));
                 }
                 Stage::Waited(waker) if waker.will_wake(cx.waker()) => return Poll::Pending,
                 _ => {}
@@ -165,7 +218,7 @@ pub(crate) fn pair<'a>(id: u64, name: CallName<'a>, abandoned: &Arc<Abandoned>) 
 
 fn ends(id: u64, slot: Arc<Slot>, abandoned: &Arc<Abandoned>) -> (Reply, Waiting) {
     let reply = Reply { slot: Some(Arc::clone(&slot)) };
-    (reply, Waiting { id, slot: Some(slot), abandoned: Arc::clone(abandoned) })
+    (reply, Waiting { id, slot: Some(slot), registered: false, reads: Reads::No, abandoned: Arc::clone(abandoned) })
 }
 
 impl Blank {
@@ -174,11 +227,9 @@ impl Blank {
         Blank { line, ..self }
     }
 
-    /// Both ends of the reply to a call that is made with it, for a caller who most likely waits with `waker`, and who says
-    /// the call's name where it fails. And its line.
-    pub(crate) fn used(self, id: u64, abandoned: &Arc<Abandoned>, waker: Waker) -> (Reply, Waiting, Vec<u8>) {
+    /// Both ends of the reply to a call that is made with it, for a caller who says the call's name where it fails. And its line.
+    pub(crate) fn used(self, id: u64, abandoned: &Arc<Abandoned>) -> (Reply, Waiting, Vec<u8>) {
         let Blank { slot, line } = self;
-        slot.shared().stage = Stage::Waited(waker);
         let (reply, waiting) = ends(id, slot, abandoned);
         (reply, waiting, line)
     }
@@ -192,7 +243,22 @@ impl Reply {
 
     /// Nobody waits for it any more.
     pub(crate) fn is_gone(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| matches!(slot.shared().stage, Stage::Over))
+        // Who waits has the other.
+        self.slot.as_ref().is_some_and(|slot| Arc::strong_count(slot) == 1)
+    }
+
+    /// The same, for a text that is copied.
+    pub(crate) fn give_text(mut self, result: TextResult<&str>, line: Vec<u8>) {
+        if result.text.len() > SHORT {
+            return self.give(Given::Text(result.to_owned()), line);
+        }
+        if let Some(slot) = self.slot.take() {
+            slot.say_by(line, |text| {
+                text.clear();
+                text.push_str(result.text);
+                Stage::Text(result.around(()))
+            });
+        }
     }
 
     /// The call has this result. `line` is what it was made by, to be used again; or nothing.
@@ -221,8 +287,49 @@ impl Drop for Reply {
 }
 
 impl Waiting {
+    /// The number of the call.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The task of `waker` waits, which polls this before its poll is over.
+    pub(crate) fn wait(&mut self, waker: Waker) {
+        self.registered = self.slot.as_ref().is_some_and(|slot| !slot.wait(waker));
+    }
+
+    /// From its second poll on, who waits may have to read the answer.
+    pub(crate) fn reads(&mut self) {
+        self.reads = Reads::Soon;
+    }
+
+    /// Somebody else reads it.
+    pub(crate) fn reads_no_more(&mut self) {
+        self.reads = Reads::No;
+    }
+
+    /// Whether it may have to do so now, before this is polled.
+    pub(crate) fn may_read(&mut self) -> bool {
+        match self.reads {
+            Reads::No => false,
+            Reads::Soon => {
+                self.reads = Reads::Yes;
+                false
+            }
+            Reads::Yes => true,
+        }
+    }
+
+    /// Who waits polls this next, before it waits for anything: it need not be woken until then.
+    pub(crate) fn attend(&self) {
+        if let Some(slot) = &self.slot {
+            slot.attend();
+        }
+    }
+
     /// With the call's name.
-    pub(crate) fn of(self, name: CallName<'_>) -> Pending<'_> {
+    pub(crate) fn of(mut self, name: CallName<'_>) -> Pending<'_> {
+        // Whoever polls that, and whenever.
+        self.registered = false;
         Pending { name, waiting: self }
     }
 }
@@ -240,6 +347,9 @@ impl Future for Waiting {
     type Output = Said;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Said> {
+        if mem::take(&mut self.registered) {
+            return Poll::Pending;
+        }
         let Some(slot) = &self.slot else { return Poll::Pending };
         let said = std::task::ready!(slot.poll(cx));
         if let Some(slot) = self.slot.take() {
@@ -251,9 +361,10 @@ impl Future for Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        let Some(slot) = &self.slot else { return };
+        let Some(slot) = self.slot.take() else { return };
         // In this order: a session that takes the call over after having heard of it here sees that nobody waits.
         slot.leave();
+        drop(slot);
         self.abandoned.push(self.id);
     }
 }
@@ -262,9 +373,15 @@ impl Abandoned {
     /// What a call is to be made with.
     pub(crate) fn blank(&self) -> Blank {
         let kept = self.slots().pop();
-        let slot = kept.unwrap_or_else(|| Slot::new(Stage::Over));
-        let mut line = mem::take(&mut slot.shared().line);
-        line.clear();
+        let mut slot = kept.unwrap_or_else(|| Slot::new(Stage::Open));
+        let mut line = Vec::new();
+        // Nobody else knows of one that was kept.
+        if let Some(Slot(shared)) = Arc::get_mut(&mut slot) {
+            let shared = shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+            shared.stage = Stage::Open;
+            line = mem::take(&mut shared.line);
+            line.clear();
+        }
         Blank { slot, line }
     }
 

@@ -183,6 +183,11 @@ impl Served {
         self.waiting > 0 && self.running < self.bounds.max_running
     }
 
+    /// Whether a request is to be begun, or one that runs to be cancelled.
+    pub(super) fn has_more_to_do(&self) -> bool {
+        self.may_begin() || !self.cancelled.is_empty()
+    }
+
     /// The next request to be run, if one more may run.
     pub(super) fn next(&mut self) -> Option<Arrived> {
         while self.running < self.bounds.max_running {

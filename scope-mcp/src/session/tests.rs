@@ -40,7 +40,8 @@ impl Talk {
     fn call_with(&mut self, method: &str, params: Option<&str>) -> Pending<'static> {
         let id = self.next;
         self.next += 1;
-        let name = CallName { server: "s".into(), method: method.to_owned().into(), subject: None };
+        let name =
+            CallName { server: std::borrow::Cow::Owned("s".into()), method: method.to_owned().into(), subject: None };
         let (reply, pending) = pair(id, name, &self.abandoned);
         let line = jsonrpc::request(id, method, params.map(str::as_bytes));
         self.session.call(self.now, NewCall::new(id, method, line, Duration::from_secs(10), reply));
@@ -307,7 +308,7 @@ fn a_call_dropped_before_a_byte_of_it_is_out_is_never_sent() {
 #[test]
 fn a_call_dropped_on_its_way_to_the_session_leaves_no_trace() {
     let mut talk = talk();
-    let name = CallName { server: "s".into(), method: "m".into(), subject: None };
+    let name = CallName { server: std::borrow::Cow::Owned("s".into()), method: "m".into(), subject: None };
     let (reply, pending) = pair(1, name, &talk.abandoned);
     drop(pending);
     talk.hear_of_drops();
@@ -452,7 +453,7 @@ fn when_the_server_is_gone_everybody_learns_how_and_whether_it_may_have_acted() 
 #[test]
 fn a_call_without_any_time_is_not_sent() {
     let mut talk = talk();
-    let name = CallName { server: "s".into(), method: "m".into(), subject: None };
+    let name = CallName { server: std::borrow::Cow::Owned("s".into()), method: "m".into(), subject: None };
     let (reply, pending) = pair(1, name, &talk.abandoned);
     let line = jsonrpc::request(1, "m", None);
     talk.session.call(talk.now, NewCall::new(1, "m", line, Duration::ZERO, reply));

@@ -65,12 +65,15 @@ impl<T> Window<T> {
         }
     }
 
-    pub(super) fn remove(&mut self, number: u64) -> Option<T> {
+    /// Takes out what is as it is to be.
+    pub(super) fn remove_if(&mut self, number: u64, is: impl FnOnce(&T) -> bool) -> Option<T> {
         let place = self.place(number);
         let removed = match self.places.get_mut(place) {
-            Some(taken) if taken.as_ref().is_some_and(|(it, _)| *it == number) => taken.take().map(|(_, value)| value),
+            Some(taken @ Some(_)) if taken.as_ref().is_some_and(|(it, _)| *it == number) => {
+                taken.take_if(|(_, value)| is(value)).map(|(_, value)| value)
+            }
             _ if self.others.is_empty() => None,
-            _ => self.others.remove(&number),
+            _ => self.others.get(&number).is_some_and(is).then(|| self.others.remove(&number)).flatten(),
         };
         self.len -= usize::from(removed.is_some());
         removed
@@ -132,7 +135,8 @@ mod tests {
                     let number = next.wrapping_sub(random.below(1 + map.len() * 2) as u64);
                     assert_eq!(window.get(number), map.get(&number));
                     assert_eq!(window.get_mut(number), map.get_mut(&number));
-                    assert_eq!(window.remove(number), map.remove(&number));
+                    assert_eq!(window.remove_if(number, |_| false), None);
+                    assert_eq!(window.remove_if(number, |_| true), map.remove(&number));
                 }
                 assert_eq!((window.len(), window.is_empty()), (map.len(), map.is_empty()));
                 assert!(window.places.len() <= MOST);

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use scope_core::rt::Handle;
@@ -14,7 +14,9 @@ use scope_process::{Exited, PipeReader, PipeWriter, Process, SpawnError, Tail};
 use super::Ended;
 use super::clock::Clock;
 use super::lines::{Hear, Heard, Lines, TURNS};
+use super::look::Look;
 use crate::client::ServerSpec;
+use crate::codec::Frame;
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
 use crate::wakes::Wakes;
@@ -28,7 +30,7 @@ const GRACE_EXIT: Duration = Duration::from_millis(500);
 /// After it no longer read: for the last answers, and for its end.
 const GRACE_INPUT: Duration = Duration::from_secs(1);
 
-// What is woken apart.
+// What is woken apart. Reading can be lent.
 const READING: usize = 0;
 const WRITING: usize = 1;
 /// Its standard error, its end, and time.
@@ -45,6 +47,7 @@ pub(crate) struct ChildLink {
     has_exited: bool,
     tail: Tail,
     clock: Clock,
+    look: Look,
     /// What was seen first of its end, if anything.
     broken: Option<HowGone>,
 }
@@ -68,6 +71,7 @@ impl ChildLink {
             has_exited: false,
             tail: Tail::new(),
             clock: Clock::new(rt),
+            look: Look::default(),
             broken: None,
         })
     }
@@ -80,26 +84,9 @@ impl ChildLink {
         let woken = self.wakes.take(cx);
         let mut more = self.poll_write(session);
         if woken.has(READING) {
-            let (reading, mut ended) = (self.wakes.of(READING), None);
-            for turn in 1..=TURNS {
-                match self.lines.poll_read(session, hear, &mut Context::from_waker(reading)) {
-                    ControlFlow::Continue(Heard::All) => break,
-                    ControlFlow::Continue(Heard::Some) if turn < TURNS => {}
-                    ControlFlow::Continue(_) => {
-                        reading.wake_by_ref();
-                        break;
-                    }
-                    ControlFlow::Break(error) => {
-                        ended = Some(error.map_or(HowGone::ClosedOutput, HowGone::Broken));
-                        break;
-                    }
-                }
-            }
-            if let Some(how) = ended {
-                self.seen(how, GRACE_EXIT);
-            }
-            self.clock.renew(session);
+            self.read(session, hear);
         }
+        self.look.poll(&self.wakes, self.clock.rt(), woken.has(SELDOM), SELDOM);
         let mut over = false;
         if woken.has(SELDOM) || self.clock.is_late_for(session) {
             let waker = self.wakes.of(SELDOM).clone();
@@ -119,6 +106,48 @@ impl ChildLink {
             cx.waker().wake_by_ref();
         }
         Poll::Pending
+    }
+
+    /// Whether it has ended.
+    fn read(&mut self, session: &mut Session, hear: Hear<'_>) -> bool {
+        let (reading, mut ended) = (self.wakes.of(READING), None);
+        for turn in 1..=TURNS {
+            match self.lines.poll_read(session, hear, &mut Context::from_waker(reading)) {
+                ControlFlow::Continue(Heard::All) => break,
+                ControlFlow::Continue(Heard::Some) if turn < TURNS => {}
+                ControlFlow::Continue(_) => {
+                    reading.wake_by_ref();
+                    break;
+                }
+                ControlFlow::Break(error) => {
+                    ended = Some(error.map_or(HowGone::ClosedOutput, HowGone::Broken));
+                    break;
+                }
+            }
+        }
+        self.clock.renew(session);
+        ended.map(|how| self.seen(how, GRACE_EXIT)).is_some()
+    }
+
+    pub(super) fn read_ahead(&mut self, session: &mut Session) -> bool {
+        let heard = self.lines.read_ahead(session, &mut hear_answers);
+        if heard == Heard::Enough {
+            self.wakes.of(READING).wake_by_ref();
+        }
+        self.clock.renew(session);
+        heard != Heard::All
+    }
+
+    pub(super) fn lend(&mut self, waker: &Waker) {
+        self.wakes.lend(waker);
+    }
+
+    pub(super) fn read_lent(&mut self, session: &mut Session) -> bool {
+        self.wakes.take_lent() && self.read(session, &mut hear_answers)
+    }
+
+    pub(super) fn take_back(&mut self) -> bool {
+        self.wakes.take_back()
     }
 
     pub(super) fn write_now(&mut self, session: &mut Session) -> bool {
@@ -206,4 +235,10 @@ impl ChildLink {
         let process = process.close().await;
         Ended { process: Some(process), stderr_tail: tail.lines(), stderr_dropped: tail.dropped() }
     }
+}
+
+/// For one who is not the connection's task: hears answers, and leaves the rest to that, from the first line on that there is
+/// something to be done for. So it is done before whoever is answered later goes on.
+fn hear_answers(session: &mut Session, frame: Frame<'_>) -> bool {
+    session.hear(frame) && !session.has_more_to_do()
 }

@@ -20,6 +20,11 @@ impl Clock {
         Clock { rt: rt.clone(), alarm: Alarm::default(), rest_until: None }
     }
 
+    /// Whose time it is.
+    pub(super) fn rt(&self) -> &Handle {
+        &self.rt
+    }
+
     /// The peer is going: the rest may take so long. Never made longer by what is seen later.
     pub(super) fn rest(&mut self, grace: Duration) {
         let until = self.rt.now() + grace;

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_io::{AsyncRead, AsyncWrite};
+use scope_process::PipeReader;
 
 use crate::codec::{Frame, Framer};
 use crate::session::Session;
@@ -44,6 +45,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
     /// Lines of up to `max_line` bytes are read.
     pub(super) fn new(source: Option<R>, sink: Option<W>, max_line: usize) -> Self {
         Lines { source, sink, framer: Framer::new(max_line), unflushed: false }
+    }
+
+    /// Whether [`poll_write`](Lines::poll_write) has anything to do.
+    pub(super) fn has_to_write(&self, session: &Session) -> bool {
+        self.unflushed || session.has_output()
     }
 
     /// Writes what `session` has to say. Whether it could go on, and leaves the turn to others.
@@ -118,6 +124,21 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
     /// Both ends, for ending the connection.
     pub(super) fn ends(&mut self) -> (&mut Option<R>, &mut Option<W>) {
         (&mut self.source, &mut self.sink)
+    }
+}
+
+impl<W> Lines<PipeReader, W> {
+    /// As [`poll_read`](Lines::poll_read), for what may have been [answered](PipeReader::read_ahead) at once; [`Heard::All`] if
+    /// nothing was. An end, and errors, are left to that.
+    pub(super) fn read_ahead(&mut self, session: &mut Session, hear: Hear<'_>) -> Heard {
+        let source = self.source.as_mut();
+        match source.and_then(|source| source.read_ahead(self.framer.room())) {
+            None => Heard::All,
+            Some(count) => {
+                self.framer.filled(count);
+                tell(&mut self.framer, session, hear)
+            }
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod offers_modern;
 mod opening;
 mod peer;
 mod probing;
+mod reading;
 mod rounds;
 mod sending;
 mod stdio;
@@ -123,6 +124,12 @@ fn main() {
             a_server_with_nothing_in_common_says_what_it_speaks
             an_era_that_is_chosen_is_not_asked_for
             our_own_server_is_spoken_with_in_either_era
+        }
+        reading {
+            a_call_that_is_not_polled_holds_up_nobody
+            a_call_that_is_not_polled_holds_up_no_other_call
+            a_call_that_is_dropped_leaves_reading_to_others
+            a_call_that_moves_to_another_task_is_read_there
         }
         rounds {
             a_call_is_made_again_with_what_the_server_needs

@@ -42,6 +42,23 @@ pub(crate) fn run(mut args: impl Iterator<Item = String>) {
                 }
             }
         }
+        // Says after so many milliseconds what a call is about, asks whether the client is there, and answers when it is.
+        "later" => {
+            initialize("2025-11-25");
+            while let Some(message) = receive() {
+                if message["method"] != "tools/call" {
+                    continue;
+                }
+                let arguments = &message["params"]["arguments"];
+                std::thread::sleep(Duration::from_millis(arguments["ms"].as_u64().unwrap_or(0)));
+                let params = json!({ "level": "info", "data": arguments["ms"] });
+                say(&json!({ "jsonrpc": "2.0", "method": "notifications/message", "params": params }).to_string());
+                say(&json!({ "jsonrpc": "2.0", "id": "there?", "method": "ping" }).to_string());
+                while receive().is_some_and(|answer| answer["id"] != "there?") {}
+                let result = json!({ "content": [{ "type": "text", "text": "there" }] });
+                say(&json!({ "jsonrpc": "2.0", "id": message["id"], "result": result }).to_string());
+            }
+        }
         // Prints text and waits for the end of its input.
         "text" => {
             println!("Welcome to \u{1b}[31mserver\u{7} token=hush-hush!");

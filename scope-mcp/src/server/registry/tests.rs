@@ -269,6 +269,10 @@ fn a_raw_tool_has_its_schema_as_it_is_and_has_to_keep_to_it() {
     let server = Server::builder("test", "1")
         .add_tool(raw("good", json!({ "ok": 1 })))
         .add_tool(raw("bad", json!({ "not ok": 1 })))
+        .add_tool(ServerTool::raw(
+            Tool::new("talks", schema.clone()).output_schema(output.clone()),
+            |_: Object, _| async { "only" },
+        ))
         .build()
         .unwrap();
     let listed = ask(&server, LEGACY, "tools/list", json!({})).unwrap();
@@ -285,6 +289,8 @@ fn a_raw_tool_has_its_schema_as_it_is_and_has_to_keep_to_it() {
     let broken = call("bad", json!(1)).unwrap_err();
     assert_eq!(broken.code(), Some(-32603));
     assert!(broken.message().unwrap().contains("\"ok\" is a required property"), "{broken}");
+    let broken = call("talks", json!(1)).unwrap_err();
+    assert!(broken.message().unwrap().contains("it gave no structured content"), "{broken}");
 }
 
 #[test]
