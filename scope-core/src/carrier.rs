@@ -13,7 +13,8 @@ use crate::rt::Refused;
 ///
 /// Each has a waker of its own and is polled only when it was woken, in the order of the wakes. An adapter gives the carrier to
 /// its runtime once, in a future that calls [`poll`](Carrier::poll), and then spawns by [`CarrierHandle::carry`], which takes
-/// one allocation. On several threads carried tasks would not run beside each other, and what blocks one blocks them all.
+/// one allocation. Carried tasks do not run beside each other, and what blocks one blocks them all: for runtimes of several
+/// threads there is a [`Crew`](crate::rt::Crew).
 ///
 /// ```
 /// use std::task::{Context, Waker};

@@ -23,8 +23,12 @@ pub(crate) struct Made<T> {
 }
 
 impl<T> Made<T> {
+    pub(crate) fn new(value: T, task: TaskRef, scope: Arc<Scope>) -> Self {
+        Made { value: Some(value), task, scope }
+    }
+
     pub(crate) fn by(task: &TaskRef, here: Here<'_>, value: T) -> Self {
-        Made { value: Some(value), task: task.clone(), scope: here.make() }
+        Made::new(value, task.clone(), here.make())
     }
 
     pub(crate) fn take(mut self) -> Option<T> {
@@ -95,6 +99,11 @@ impl<I> Collected<I> {
     }
 
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<I>> {
+        self.poll_next_beside(false, cx)
+    }
+
+    /// The same of a reader that waits on while there is `more` elsewhere.
+    pub(crate) fn poll_next_beside(&self, more: bool, cx: &mut Context<'_>) -> Poll<Option<I>> {
         let fresh = cx.waker().clone();
         let old;
         {
@@ -102,7 +111,7 @@ impl<I> Collected<I> {
             if let Some(item) = state.items.pop_front() {
                 return Poll::Ready(Some(item));
             }
-            if state.unfinished == 0 {
+            if state.unfinished == 0 && !more {
                 return Poll::Ready(None);
             }
             old = state.reader.replace(fresh);
@@ -113,6 +122,16 @@ impl<I> Collected<I> {
 
     pub(crate) async fn next(&self) -> Option<I> {
         at_checkpoint(At::Results, poll_fn(|cx| self.poll_next(cx))).await
+    }
+
+    /// Leaves an item. It comes back where nobody reads any more. The reader is not told.
+    pub(crate) fn put(&self, item: I) -> Result<(), I> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(item);
+        }
+        state.items.push_back(item);
+        Ok(())
     }
 
     /// Nobody reads any more: what was not read comes back.
@@ -129,12 +148,7 @@ pub(crate) struct Expected<I>(Arc<Collected<I>>);
 impl<I> Expected<I> {
     /// Leaves it. It comes back where nobody reads any more.
     pub(crate) fn leave(self, item: I) -> Result<(), I> {
-        let mut state = self.0.lock();
-        if state.closed {
-            return Err(item);
-        }
-        state.items.push_back(item);
-        Ok(())
+        self.0.put(item)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::marker::PhantomData;
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::PanicPayload;
@@ -48,6 +49,19 @@ pub(crate) trait Deposit<O> {
     /// the end has anything to drop.
     fn is_nothing(_end: &End<O>) -> bool {
         false
+    }
+
+    /// Does the same where that runs no code of a user: no destructor, no waker. Otherwise nothing, and both come back.
+    #[inline(always)]
+    fn deposit_quietly(self, _here: Here<'_>, _task: &TaskRef, end: End<O>) -> Result<(), (Self, End<O>)>
+    where
+        Self: Sized,
+    {
+        if Self::is_nothing(&end) {
+            mem::forget((self, end));
+            return Ok(());
+        }
+        Err((self, end))
     }
 
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<O>);

@@ -17,6 +17,7 @@ mod cancel_scope;
 mod carrier;
 mod closing;
 mod collect;
+mod crew;
 mod deposit;
 mod enter;
 mod error;

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use crate::cancel::Canceller;
 use crate::deposit::{Fails, Handled, Runs};
 use crate::error::SpawnError;
-use crate::event::{self, EventKind};
 use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer};
 use crate::handle::{self, TaskHandle};
@@ -235,14 +234,9 @@ impl<'s, 'env, E: Fault, K> Nursery<'s, 'env, E, K> {
         D: crate::deposit::Deposit<F::Output> + 's,
     {
         let (future, deposit, task) = make(TaskRef::fresh(name, location));
-        let told = event::observed().then(|| task.clone());
-        match raw::local::add(self, task, future, deposit) {
-            Ok(()) if told.is_some() => event::tell(EventKind::Spawned, self.scope.make(), told, location),
-            Ok(()) => {}
-            Err(task) => {
-                let scope = self.scope.make();
-                self.refuse(SpawnError::closed(scope.id().clone()).of_task(task), location);
-            }
+        if let Err(task) = raw::local::add(self, task, future, deposit) {
+            let scope = self.scope.make();
+            self.refuse(SpawnError::closed(scope.id().clone()).of_task(task), location);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The values of children, one by one, in the order in which they finish.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::pin::Pin;
@@ -17,8 +17,9 @@ use crate::failure::Fault;
 use crate::nursery::{Local, Nursery, Sendable};
 use crate::places::Permit;
 use crate::raw::frame::{self, Here};
+use crate::raw::values::{Counted, Values};
 use crate::spawner::Spawns;
-use crate::task::TaskRef;
+use crate::task::{TaskRef, at_checkpoint};
 use crate::tracked::{OrCut, Own, Tracked};
 use crate::waits::At;
 
@@ -30,24 +31,74 @@ use crate::waits::At;
 /// # What drop does
 /// The values that were not read are destroyed; the children go on.
 pub struct Results<S, T> {
-    spawns: S,
-    collected: Arc<Collected<Made<T>>>,
+    pub(crate) values: Values<S, T>,
 }
 
 /// Where the value of such a child goes.
-struct Collects<T, E> {
-    expected: Expected<Made<T>>,
+struct Collects<X, E> {
+    expected: X,
     error: PhantomData<fn() -> E>,
 }
 
-impl<T, E: Fault> Deposit<Result<T, E>> for Collects<T, E> {
+impl<X, E> Collects<X, E> {
+    fn new(expected: X) -> Self {
+        Collects { expected, error: PhantomData }
+    }
+}
+
+/// Takes the value of one child.
+trait Takes<T> {
+    /// The same where that runs no code of a user. Otherwise nothing, and both come back.
+    #[inline(always)]
+    fn take_quietly(self, _here: Here<'_>, _task: &TaskRef, value: T) -> Result<(), (Self, T)>
+    where
+        Self: Sized,
+    {
+        Err((self, value))
+    }
+
+    /// It is destroyed where nobody reads any more.
+    fn take(self, here: Here<'_>, task: &TaskRef, value: T);
+}
+
+impl<T> Takes<T> for Expected<Made<T>> {
+    fn take(self, here: Here<'_>, task: &TaskRef, value: T) {
+        let unread = self.leave(Made::by(task, here, value));
+        drop(unread);
+    }
+}
+
+impl<T> Takes<T> for Counted<T> {
+    #[inline(always)]
+    fn take_quietly(self, here: Here<'_>, task: &TaskRef, value: T) -> Result<(), (Self, T)> {
+        self.leave_quietly(here, task, value)
+    }
+
+    fn take(self, here: Here<'_>, task: &TaskRef, value: T) {
+        self.leave(here, task, value);
+    }
+}
+
+impl<X: Takes<T>, T, E: Fault> Deposit<Result<T, E>> for Collects<X, E> {
+    #[inline(always)]
+    fn deposit_quietly(
+        self,
+        here: Here<'_>,
+        task: &TaskRef,
+        end: End<Result<T, E>>,
+    ) -> Result<(), (Self, End<Result<T, E>>)> {
+        match end {
+            End::Done(Ok(value)) => match self.expected.take_quietly(here, task, value) {
+                Ok(()) => Ok(()),
+                Err((expected, value)) => Err((Collects::new(expected), End::Done(Ok(value)))),
+            },
+            end => Err((self, end)),
+        }
+    }
+
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<T, E>>) {
         match end {
-            End::Done(Ok(value)) => {
-                // Destroyed here where nobody reads.
-                let unread = self.expected.leave(Made::by(task, here, value));
-                drop(unread);
-            }
+            End::Done(Ok(value)) => self.expected.take(here, task, value),
             End::Done(Err(error)) => record_end(here, task, End::Done(error)),
             End::Panicked(payload) => record_panic(here, task, payload),
             End::Aborted => record_end::<E>(here, task, End::Aborted),
@@ -58,7 +109,7 @@ impl<T, E: Fault> Deposit<Result<T, E>> for Collects<T, E> {
 
 impl<S: Spawns, T> Results<S, T> {
     pub(crate) fn new(spawns: S) -> Self {
-        Results { spawns, collected: Collected::new() }
+        Results { values: Values::new(spawns) }
     }
 
     /// Spawns a parallel child.
@@ -68,11 +119,11 @@ impl<S: Spawns, T> Results<S, T> {
         F: Future<Output = Result<T, S::Error>> + Send + 'static,
         T: Send + 'static,
     {
-        let place = self.spawns.place();
+        let place = self.values.spawns.place();
         let task = place.task(Location::caller());
-        let deposit = Collects { expected: self.collected.expect(), error: PhantomData::<fn() -> S::Error> };
+        let deposit = Collects::<_, S::Error>::new(self.values.expect());
         let result = place.spawn_with(task, deposit, future);
-        self.spawns.answer((), result)
+        self.values.spawns.answer((), result)
     }
 
     /// The next value; `None` when no child runs and none is left to read. Children may be added after that.
@@ -80,17 +131,32 @@ impl<S: Spawns, T> Results<S, T> {
     /// # Cancel safety
     /// Dropped before it is ready, no value is lost.
     pub async fn next(&mut self) -> Option<T> {
-        self.collected.next().await.and_then(Made::take)
+        at_checkpoint(At::Results, poll_fn(|cx| self.values.poll_next(cx))).await
     }
 
     /// How many children run, or have a value that was not read.
     pub fn len(&self) -> usize {
-        self.collected.len()
+        self.values.len()
     }
 
     /// Whether no child runs and no value is left.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+impl<'s, E: Fault, K, T> Results<&'s Nursery<'s, '_, E, K>, T> {
+    /// The methods that call this check that the future is `Send` where the nursery is.
+    fn add<F>(&self, location: &'static Location<'static>, future: F)
+    where
+        F: Future<Output = Result<T, E>> + 's,
+        T: 's,
+    {
+        let nursery = self.values.spawns;
+        match self.values.expect_here() {
+            Some(counted) => nursery.add(None, location, |task| (future, Collects::<_, E>::new(counted), task)),
+            None => nursery.add(None, location, |task| (future, Collects::<_, E>::new(self.values.expect()), task)),
+        }
     }
 }
 
@@ -102,8 +168,7 @@ impl<'s, E: Fault, T> Results<&'s Nursery<'s, '_, E, Sendable>, T> {
         F: Future<Output = Result<T, E>> + Send + 's,
         T: Send + 's,
     {
-        let deposit = Collects { expected: self.collected.expect(), error: PhantomData::<fn() -> E> };
-        self.spawns.add(None, Location::caller(), |task| (future, deposit, task));
+        self.add(Location::caller(), future);
     }
 }
 
@@ -115,27 +180,23 @@ impl<'s, E: Fault, T> Results<&'s Nursery<'s, '_, E, Local>, T> {
         F: Future<Output = Result<T, E>> + 's,
         T: 's,
     {
-        let deposit = Collects { expected: self.collected.expect(), error: PhantomData::<fn() -> E> };
-        self.spawns.add(None, Location::caller(), |task| (future, deposit, task));
-    }
-}
-
-impl<S, T> Drop for Results<S, T> {
-    fn drop(&mut self) {
-        drop(self.collected.close());
+        self.add(Location::caller(), future);
     }
 }
 
 impl<S: Unpin, T> Stream for Results<S, T> {
     type Item = T;
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        poll_at_checkpoint(&self.collected, cx).map(|item| item.and_then(Made::take))
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        poll_at_checkpoint(cx, |cx| self.values.poll_next(cx))
     }
 }
 
-fn poll_at_checkpoint<I>(collected: &Collected<I>, cx: &mut Context<'_>) -> Poll<Option<I>> {
-    let polled = if frame::checkpoint_is_cancelled() { Poll::Pending } else { collected.poll_next(cx) };
+fn poll_at_checkpoint<T>(
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<T>>,
+) -> Poll<Option<T>> {
+    let polled = if frame::checkpoint_is_cancelled() { Poll::Pending } else { poll(cx) };
     if polled.is_pending() {
         frame::note_wait(At::Results, None);
     }
@@ -144,7 +205,7 @@ fn poll_at_checkpoint<I>(collected: &Collected<I>, cx: &mut Context<'_>) -> Poll
 
 impl<S, T> fmt::Debug for Results<S, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Results").field("len", &self.collected.len()).finish_non_exhaustive()
+        f.debug_struct("Results").field("len", &self.values.len()).finish_non_exhaustive()
     }
 }
 
@@ -184,7 +245,7 @@ impl<S: Spawns, T> BoundedResults<S, T> {
             let permit = self.bound.take(scope.id()).await?;
             let task = place.task(location);
             let own = Arc::new(Own::new(task.clone(), scope.clone(), self.bound.id()));
-            let deposit = Collects { expected: self.collected.expect(), error: PhantomData::<fn() -> S::Error> };
+            let deposit = Collects::<_, S::Error>::new(self.collected.expect());
             let tracked = Tracked::new(holding_until_read(permit, future), own);
             place
                 .spawn_with(task, OrCut(deposit), tracked)
@@ -260,7 +321,7 @@ where
 {
     let scope = nursery.scope.make().clone();
     let permit = bound.take(scope.id()).await?;
-    let deposit = Collects { expected: collected.expect(), error: PhantomData::<fn() -> E> };
+    let deposit = Collects::<_, E>::new(collected.expect());
     nursery.add(None, location, |task| {
         let own = Arc::new(Own::new(task.clone(), scope, bound.id()));
         (Tracked::new(holding_until_read(permit, future), own), OrCut(deposit), task)
@@ -278,7 +339,8 @@ impl<S: Unpin, T> Stream for BoundedResults<S, T> {
     type Item = T;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
-        poll_at_checkpoint(&self.collected, cx).map(|item| item.and_then(Made::take).map(|(value, _)| value))
+        poll_at_checkpoint(cx, |cx| self.collected.poll_next(cx))
+            .map(|item| item.and_then(Made::take).map(|(value, _)| value))
     }
 }
 

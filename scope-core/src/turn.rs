@@ -9,8 +9,8 @@ use crate::sync::thread_local;
 const BUDGET: usize = 128;
 
 thread_local! {
-    /// What is left of it, while a nursery is polled on this thread.
-    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    /// What is left of it and one more, while a nursery is polled on this thread; otherwise 0.
+    static LEFT: Cell<usize> = const { Cell::new(0) };
 }
 
 /// One poll of a nursery's children.
@@ -20,25 +20,27 @@ pub(crate) struct Turn {
 
 impl Turn {
     pub(crate) fn begin() -> Self {
-        let outermost = LEFT.get().is_none();
+        let outermost = LEFT.get() == 0;
         if outermost {
-            LEFT.set(Some(BUDGET));
+            LEFT.set(BUDGET + 1);
         }
         Turn { outermost }
     }
 
     /// Counts one child. False if others have their turn now.
     pub(crate) fn take_one(&self) -> bool {
-        let left = LEFT.get().map_or(0, |left| left.saturating_sub(1));
-        LEFT.set(Some(left));
-        left > 0
+        let left = LEFT.get();
+        if left > 1 {
+            LEFT.set(left - 1);
+        }
+        left > 2
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         if self.outermost {
-            LEFT.set(None);
+            LEFT.set(0);
         }
     }
 }

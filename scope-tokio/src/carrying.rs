@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task;
 
 /// As many tasks as tokio itself polls before it looks at its drivers, where nothing else is configured.
-const TURN: u32 = 61;
+pub(crate) const TURN: u32 = 61;
 
 /// For those who give it tasks. When it is dropped, the task of tokio's ends with the last of those that it has.
 #[derive(Debug)]

@@ -34,21 +34,27 @@
 //! and, on the multi-thread runtime, `tokio::task::block_in_place` are the places for them.
 //!
 //! # What a child is to tokio
-//! On a multi-thread runtime a task of its own. On a current-thread runtime, where they run one after another in any case, one
-//! task of tokio's polls all parallel children: each only when it was woken, and after 61 of them the drivers and all other
-//! tasks have their turn; when tokio's budget for a task is used up, all other tasks. Tokio's interval for events is not asked
-//! for. A child takes less than half the time and memory so; to tokio's own means of looking, `tokio::task::id` and metrics,
-//! they are one task. Who wants a task of tokio's for each asks for [`TokioRuntime::with_own_tasks`]; scope-core's tree and
-//! events show each child on either. A service has a task of tokio's own on both.
+//! Not a task of its own: a few tasks of tokio's poll all parallel children, one on a current-thread runtime, as many as there is
+//! work for on a multi-thread one. A child takes about half the time and memory so. Which thread polls a child, and that one
+//! which blocks or computes holds up no other while a worker is free, is as with tasks of tokio's. Each child is polled only when
+//! it was woken. After 61 of them the drivers and all other tasks have their turn, on a multi-thread runtime also after 20 µs;
+//! and when tokio's budget for a task is used up, all other tasks: there, each child has a budget of its own. Tokio's interval
+//! for events is not asked for.
+//!
+//! To tokio's own means of looking, `tokio::task::id`, its metrics and tokio-console, the children are those few tasks. Who wants
+//! a task of tokio's for each asks for [`TokioRuntime::with_own_tasks`]; scope-core's tree and events show each child on either.
+//! A service has a task of tokio's own in any case.
 //!
 //! # What it leaves in a runtime
-//! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed. On a current-thread
-//! runtime another one, from the first parallel child on: it polls them. A [`TokioRuntime`] that one makes oneself has one of
-//! its own, which ends with what it polls when nobody has that any more. And on the multi-thread runtime the memory, no more
-//! than that, of children that have ended: of the last small ones that each worker has spawned, 2560 in all, some 1 MiB.
+//! One parked task, from the first nursery on until the runtime shuts down: it is how that is noticed. And from the first
+//! parallel child on those that poll children: one, or some for each worker. A [`TokioRuntime`] that one makes oneself has its
+//! own; they end with what they poll when nobody has that any more. With [tasks of their
+//! own](TokioRuntime::with_own_tasks) the memory instead, no more than that, of children that have ended: of the last small
+//! ones that each worker has spawned, 2560 in all, some 1 MiB.
 
 mod alarm;
 mod carrying;
+mod crewing;
 mod known;
 mod launch;
 mod nursery;

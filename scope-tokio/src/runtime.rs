@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use scope_core::rt::{self, Refused, Task};
+use scope_core::rt::{self, Crew, Refused, Task};
 use tokio::runtime::{EnterGuard, Handle, RuntimeFlavor, TryCurrentError};
 use tokio::time::Sleep;
 
 use crate::carrying::Carried;
+use crate::crewing;
 use crate::launch;
 use crate::recent::Recent;
 use crate::timer::Timer;
@@ -38,6 +39,8 @@ pub struct TokioRuntime {
 enum Tasks {
     /// All in one task of tokio's, which is spawned with the first.
     Carried(OnceLock<Carried>),
+    /// All in a few tasks of tokio's, the first of which is spawned with the first.
+    Crewed(OnceLock<Crew>),
     /// Each as a task of tokio's.
     Own(Recent),
 }
@@ -49,19 +52,24 @@ struct Missing {
     io: AtomicBool,
 }
 
+impl Tasks {
+    fn of(runtime: &Handle) -> Self {
+        match runtime.runtime_flavor() {
+            RuntimeFlavor::CurrentThread => Tasks::Carried(OnceLock::new()),
+            _ => Tasks::Crewed(OnceLock::new()),
+        }
+    }
+}
+
 impl TokioRuntime {
     /// The runtime behind `handle`.
     pub fn new(handle: Handle) -> Self {
-        let tasks = match handle.runtime_flavor() {
-            RuntimeFlavor::CurrentThread => Tasks::Carried(OnceLock::new()),
-            _ => Tasks::Own(Recent::of(&handle)),
-        };
+        let tasks = Tasks::of(&handle);
         TokioRuntime { handle, missing: Arc::default(), tasks: Arc::new(tasks) }
     }
 
-    /// With a task of tokio's own for each child, also on a current-thread runtime, where otherwise one task of tokio's polls
-    /// all of them: for those who look at tokio's tasks, by `tokio::task::id`, its metrics or tokio-console. A child takes
-    /// more than twice the time then.
+    /// With a task of tokio's own for each child, where otherwise a few tasks of tokio's poll all of them: for those who look at
+    /// tokio's tasks, by `tokio::task::id`, its metrics or tokio-console. A child that is short takes about twice the time then.
     ///
     /// ```
     /// use scope_core::rt::Handle;
@@ -106,7 +114,8 @@ impl TokioRuntime {
         F: Future<Output = ()> + Send + 'static,
     {
         match &*self.tasks {
-            Tasks::Carried(carrier) => self.carry(carrier, future),
+            Tasks::Carried(carrier) => self.carrier(carrier).carry(future),
+            Tasks::Crewed(crew) => self.crew(crew).carry(future),
             Tasks::Own(_) => launch::task(&self.handle, future),
         }
     }
@@ -117,17 +126,19 @@ impl TokioRuntime {
         F: Future<Output = ()> + Send + 'static,
     {
         match &*self.tasks {
-            Tasks::Carried(carrier) => drop(self.carry(carrier, child)),
+            Tasks::Carried(carrier) => drop(self.carrier(carrier).carry(child)),
+            Tasks::Crewed(crew) => drop(self.crew(crew).carry(child)),
             // After shutdown tokio drops it in here.
             Tasks::Own(recent) => recent.keep(self.handle.spawn(child), size_of::<F>()),
         }
     }
 
-    fn carry<F>(&self, carrier: &OnceLock<Carried>, task: F) -> Result<(), Refused>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        carrier.get_or_init(|| Carried::start(&self.handle)).carry(task)
+    fn carrier<'a>(&self, carrier: &'a OnceLock<Carried>) -> &'a Carried {
+        carrier.get_or_init(|| Carried::start(&self.handle))
+    }
+
+    fn crew<'a>(&self, crew: &'a OnceLock<Crew>) -> &'a Crew {
+        crew.get_or_init(|| crewing::start(&self.handle))
     }
 
     /// `None` in the destructors of a thread's locals, where tokio has no context any more and `enter` panics.

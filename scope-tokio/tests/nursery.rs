@@ -36,9 +36,10 @@ fn parallel_children_are_tasks_of_the_runtime() {
         let id = rt.handle().id();
         let [child, other] = scope_tokio::run_on(&rt, scope_tokio::nursery(where_two_run)).unwrap();
         assert_eq!((child.0, other.0), (id, id));
-        // One thread needs one task for all.
-        let one_task = rt.handle().runtime_flavor() == RuntimeFlavor::CurrentThread;
-        assert_eq!(child.1 == other.1, one_task);
+        // One thread needs one task for all; on several it may be any of a few.
+        if rt.handle().runtime_flavor() == RuntimeFlavor::CurrentThread {
+            assert_eq!(child.1, other.1);
+        }
     }
 }
 

@@ -21,6 +21,6 @@ pub use bound::{HANG_BOUND, within_bound};
 pub use doomed::Doomed;
 pub use gate::Gate;
 pub use journal::{Journal, Note};
-pub use rt::{Det, Foreign, Rt, SEEDS, Smol, TokioCt, TokioMt};
+pub use rt::{Det, Foreign, Rt, SEEDS, Smol, TokioCt, TokioMt, TokioOwn};
 pub use scopes::{Boom, panic_text, poll_now, turns, way_to, while_it_waits};
 pub use still::Still;

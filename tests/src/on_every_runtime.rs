@@ -1,4 +1,4 @@
-//! One case, four tests.
+//! One case, a test on each runtime.
 
 /// Makes a test of each case on each runtime. The modules' names are the runtimes', and `.ci` looks for them.
 #[macro_export]
@@ -7,6 +7,7 @@ macro_rules! on_every_runtime {
     ($($row:ident { $($case:ident)+ })+) => {
         $crate::on_every_runtime!(@on tokio_ct TokioCt $($row { $($case)+ })+);
         $crate::on_every_runtime!(@on tokio_mt TokioMt $($row { $($case)+ })+);
+        $crate::on_every_runtime!(@on tokio_own TokioOwn $($row { $($case)+ })+);
         $crate::on_every_runtime!(@on smol Smol $($row { $($case)+ })+);
         $crate::on_every_runtime!(@on det Det $($row { $($case)+ })+);
     };

@@ -1,4 +1,4 @@
-//! The four runtimes that every row is tried on.
+//! The runtimes that every row is tried on.
 
 use std::future::Future;
 use std::num::NonZero;
@@ -108,6 +108,10 @@ pub struct TokioCt;
 #[derive(Debug)]
 pub struct TokioMt;
 
+/// The same, with a task of tokio's for each parallel child.
+#[derive(Debug)]
+pub struct TokioOwn;
+
 /// smol: async-executor on two threads, async-io.
 #[derive(Debug)]
 pub struct Smol;
@@ -160,6 +164,28 @@ impl Rt for TokioMt {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(4);
         on_tokio(builder, case);
+    }
+
+    fn spawn<F>(n: &Nursery<'_, '_>, child: F)
+    where
+        F: Future<Output = Result<(), Failure>> + Send + 'static,
+    {
+        scope_tokio::SpawnExt::spawn(n, child);
+    }
+}
+
+impl Rt for TokioOwn {
+    const NAME: &'static str = "tokio_own";
+    const VIRTUAL: bool = false;
+    const THREADS: bool = true;
+
+    fn run(case: impl AsyncFn()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).enable_all().build();
+        let runtime = runtime.expect("a tokio runtime");
+        let tokio = scope_tokio::TokioRuntime::new(runtime.handle().clone());
+        let handle = rt::Handle::new(tokio.with_own_tasks());
+        let root = root!(scope_core::nursery, case).runtime(handle.clone());
+        runtime.block_on(handle.settled_after(root)).expect(ENDS_WELL);
     }
 
     fn spawn<F>(n: &Nursery<'_, '_>, child: F)

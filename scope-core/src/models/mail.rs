@@ -11,13 +11,15 @@ use loom::thread;
 
 use super::{Drops, check, check_up_to, come_again, scope, task};
 use crate::closing::Closing;
-use crate::collect::Collected;
+use crate::collect::{Collected, Made};
 use crate::failure::Failure;
 use crate::finalizer::Exit;
 use crate::name::Name;
+use crate::nursery;
 use crate::reason::CancelCause;
 use crate::rt::Task;
 use crate::scope::Part;
+use crate::spawner::Spawns;
 use crate::sync::block_on;
 use crate::task_mail::MailCell;
 use crate::tracked::{Own, Tracked};
@@ -116,6 +118,40 @@ fn a_reader_gets_every_item_and_the_end() {
         assert_eq!(block_on(items.next()), Some(1));
         assert_eq!(block_on(items.next()), None);
         assert_eq!(items.len(), 0);
+    });
+}
+
+/// The results of a same-task child, and of one on another thread: their reader hears of both, and of the end.
+#[test]
+fn a_reader_of_both_kinds_gets_every_value_and_the_end() {
+    check_up_to(3, || {
+        let sum = block_on(nursery(async |n| {
+            let mut results = n.results::<u32>();
+            results.spawn_local(async {
+                come_again().await;
+                Ok(1)
+            });
+            let mut made = Some(Made::new(2, task(), n.scope.make().clone()));
+            let mut elsewhere = None;
+            let mut sum = 0;
+            // Added when the reader waits for the first.
+            poll_fn(|cx| {
+                loop {
+                    match results.values.poll_next(cx) {
+                        Poll::Ready(Some(value)) => sum += value,
+                        Poll::Ready(None) => return Poll::Ready(Ok(sum)),
+                        Poll::Pending => break,
+                    }
+                }
+                if elsewhere.is_none() {
+                    let (expected, made) = (results.values.expect(), made.take());
+                    elsewhere = Some(thread::spawn(move || made.map(|made| expected.leave(made).is_ok())));
+                }
+                Poll::Pending
+            })
+            .await
+        }));
+        assert_eq!(sum.ok(), Some(3));
     });
 }
 

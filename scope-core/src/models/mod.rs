@@ -11,6 +11,7 @@
 
 mod cancel;
 mod carrier;
+mod crew;
 mod join;
 mod local;
 mod mail;

@@ -340,7 +340,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'env, F, B, E,
         // A deadline that cut a child short is no success, whatever the body returned before.
         let late = scope.is_late();
         self.cut |= late;
-        if late || scope.has_records() {
+        if self.value.is_some() && (late || scope.has_records()) {
             self.give_up_value();
         }
         scope.ended();
@@ -359,14 +359,13 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'env, F, B, E,
             }
             return Poll::Pending;
         }
-        let reason = scope.reason().filter(|reason| self.cut && !(failed && is_for_failure(reason.cause())));
-        match self.value.take() {
-            Some(value) => Poll::Ready(M::finish(Ok(value))),
-            None => {
-                let leaves = records.into_iter().map(Record::into_leaf).collect();
-                Poll::Ready(M::finish(Err(ScopeError::new(scope.id().clone(), reason, leaves))))
-            }
+        if let Some(value) = self.value.take() {
+            return Poll::Ready(M::finish(Ok(value)));
         }
+        let reason = if self.cut { scope.reason() } else { None };
+        let reason = reason.filter(|reason| !(failed && is_for_failure(reason.cause())));
+        let leaves = records.into_iter().map(Record::into_leaf).collect();
+        Poll::Ready(M::finish(Err(ScopeError::new(scope.id().clone(), reason, leaves))))
     }
 }
 

@@ -87,9 +87,18 @@ impl Host {
     /// # Safety
     /// The header is valid, in no stack and no run queue, and its `queued` has just been set.
     pub(super) unsafe fn append(&mut self, header: *mut Header) {
-        if self.closed {
-            return;
+        if !self.closed {
+            // SAFETY: the caller's promise.
+            unsafe { self.append_open(header) };
         }
+    }
+
+    /// The same, while children are queued.
+    ///
+    /// # Safety
+    /// As for [`append`](Self::append).
+    #[inline(always)]
+    pub(super) unsafe fn append_open(&mut self, header: *mut Header) {
         // SAFETY: the caller's promise, and as in `collect`.
         unsafe { self.run.append(header) };
     }
@@ -112,10 +121,22 @@ impl Host {
         // SAFETY: whoever gives up the last reference is alone with the header.
         unsafe {
             if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
-                let (chunk, index) = ((*header).chunk, (*header).index);
-                destroy(header);
-                self.slab.give(chunk, index);
+                self.free(header);
             }
+        }
+    }
+
+    /// Frees a child that has ended.
+    ///
+    /// # Safety
+    /// The host's is the last reference, and the child is queued nowhere.
+    #[inline(always)]
+    pub(super) unsafe fn free(&mut self, header: *const Header) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let (chunk, index) = ((*header).chunk, (*header).index);
+            destroy(header);
+            self.slab.give(chunk, index);
         }
     }
 

@@ -127,11 +127,17 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
         };
         let frame = Frame::of(&header.task, Here::Lazy(scope)).locals(locals);
         let over = frame.shields(&header.shields).waits(&header.waits).enter(|| {
-            let end = match catch_unwind(AssertUnwindSafe(|| future.poll(cx))) {
-                Ok(Poll::Pending) => return false,
-                Ok(Poll::Ready(output)) => End::Done(output),
-                Err(payload) => End::Panicked(payload),
-            };
+            // Put where it is taken from: it would be moved through three results.
+            let mut end = None;
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                if let Poll::Ready(output) = future.poll(cx) {
+                    end = Some(End::Done(output));
+                }
+            }));
+            if let Err(payload) = polled {
+                end = Some(End::Panicked(payload));
+            }
+            let Some(end) = end else { return false };
             // SAFETY: as above; it has not ended, and this is its frame.
             unsafe { Self::end_here(this, scope, end) };
             true
@@ -153,7 +159,12 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
         {
             scope.note_cut();
         }
-        Frame::of(&header.task, Here::Lazy(scope)).locals(locals).enter(|| {
+        let here = match end {
+            // Perhaps not by the host.
+            End::Refused => Here::Made(scope.make()),
+            _ => Here::Lazy(scope),
+        };
+        Frame::of(&header.task, here).locals(locals).enter(|| {
             // SAFETY: the caller's promise, and this is its frame.
             unsafe { Self::end_here(this, scope, end.map(|never| match never {})) };
         });
@@ -172,19 +183,19 @@ impl<F: Future, D: Deposit<F::Output>> Local<F, D> {
             local.header.ended.set(true);
             (&local.header, &mut *local.future.get(), ManuallyDrop::take(&mut *local.deposit.get()))
         };
-        let (task, here) = (&header.task, Here::Lazy(scope));
+        let task = &header.task;
         header.shields.forget_waker();
         // SAFETY: dropped in place, once.
         let dropped = catch_unwind(AssertUnwindSafe(|| unsafe { ManuallyDrop::drop(future) }));
-        if D::is_nothing(&end) {
-            // Has no destructor then, nor has what it came to.
-            mem::forget((deposit, end));
-        } else if let Err(payload) = catch_unwind(AssertUnwindSafe(|| deposit.deposit(here, task, end))) {
+        if let Err((deposit, end)) = deposit.deposit_quietly(Here::Lazy(scope), task, end) {
             // It converts and prints errors of the user's.
-            record_panic(here, task, payload);
+            let deposited = catch_unwind(AssertUnwindSafe(|| deposit.deposit(Here::Lazy(scope), task, end)));
+            if let Err(payload) = deposited {
+                record_panic(Here::Lazy(scope), task, payload);
+            }
         }
         if let Err(payload) = dropped {
-            record_panic(here, task, payload);
+            record_panic(Here::Lazy(scope), task, payload);
         }
         if let Some(scope) = scope.get() {
             // Guards that went elsewhere.
@@ -215,6 +226,11 @@ fn drop_locals(task: &TaskRef, locals: Snapshot, scope: &LazyScope) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(locals))) {
         record_panic(Here::Lazy(scope), task, payload);
     }
+}
+
+#[cold]
+fn tell_spawned(scope: &LazyScope, task: &TaskRef) {
+    event::tell(EventKind::Spawned, scope.make(), Some(task.clone()), task.location());
 }
 
 /// More wakers of one child than memory could hold: they have been forgotten, again and again.
@@ -350,14 +366,21 @@ impl Locals {
                 let header = slot.at.cast();
                 slot.at.cast::<Local<F, D>>().write(Local::new(&slot, true, task, future, deposit));
                 host.feed.added();
-                host.append(header);
+                host.append_open(header);
+                if event::observed() {
+                    tell_spawned(scope, &(*header).task);
+                }
                 return Ok(());
             }
             let slot = slab::alone(queue, Local::<F, D>::SHAPE);
             slot.at.cast::<Local<F, D>>().write(Local::new(&slot, false, task, future, deposit));
             let header: *mut Header = slot.at.cast();
+            let told = event::observed().then(|| (*header).task.clone());
             // The queue gets the host's reference; where it refuses, nobody else knows the child, so we are its host.
             if !hosted && queue.push(header) {
+                if let Some(task) = told {
+                    tell_spawned(scope, &task);
+                }
                 return Ok(());
             }
             ((*header).calls.end)(header, scope, End::Refused);
@@ -537,21 +560,22 @@ unsafe fn settle(queue: &Queue, header: *const Header) {
         if (*header).counted {
             queue.host().feed.ended();
         }
-        if (*header).listed.replace(false) {
+        if (*header).listed.get() {
+            (*header).listed.set(false);
             queue.unlist(header);
             queue.host().listed -= 1;
         }
-        // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out; or by whoever
-        // has queued it, if that finds the queue closed.
-        let queued = match has_no_waker(header) {
-            true => (*header).queued.load(Ordering::Relaxed),
-            false => {
-                // In order before what closes the queue.
-                (*header).owed.store(true, Ordering::Relaxed);
-                (*header).queued.swap(true, Ordering::AcqRel)
+        if has_no_waker(header) {
+            // If it was queued, it is released when it is taken out.
+            if !(*header).queued.load(Ordering::Relaxed) {
+                queue.host().free(header);
             }
-        };
-        if !queued {
+            return;
+        }
+        // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out; or by whoever
+        // has queued it, if that finds the queue closed: in order before what closes it.
+        (*header).owed.store(true, Ordering::Relaxed);
+        if !(*header).queued.swap(true, Ordering::AcqRel) {
             queue.host().release(header);
         }
     }

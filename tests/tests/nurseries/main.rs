@@ -22,6 +22,7 @@ mod n11;
 mod n11_each;
 mod n11_order;
 mod n12;
+mod n12_both;
 mod n12_tasks;
 mod n13;
 mod n13_panics;
@@ -183,6 +184,14 @@ scope_tests::on_every_runtime! {
     }
     n12_tasks {
         n12_unread_results_are_destroyed_as_the_task_that_made_them
+    }
+    n12_both {
+        n12_results_of_both_kinds_keep_their_order
+        n12_who_waits_for_one_kind_hears_of_the_other
+        n12_results_of_children_added_in_a_scope_further_in
+        n12_unread_results_of_same_task_children_are_destroyed_as_these
+        n12_same_task_children_that_leave_nothing_are_not_waited_for
+        n12_results_on_a_thread_that_the_body_waits_for
     }
     n12 {
         n12_results_come_in_completion_order
