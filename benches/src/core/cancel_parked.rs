@@ -1,7 +1,8 @@
 //! P5: cancel children that wait, and join them. Spawning them, and waiting until all wait, is not measured.
 //!
 //! What each gives beside that:
-//! * ours: when it returns, every child has been destroyed, and the error says why;
+//! * ours: when it returns, every child has been destroyed, and the error says why; `scope, own tasks` the same, with a task of
+//!   tokio's for each;
 //! * `JoinSet::shutdown`: the same, without the reason;
 //! * `TaskTracker` with a token that each child looks at in a `select!`: the children take part by themselves;
 //! * `abort` and awaiting the handles: what `shutdown` does, by hand.
@@ -10,6 +11,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use scope_core::rt;
 use scope_tokio::SpawnExt as _;
 use tokio::runtime::Runtime;
 use tokio::sync::Notify;
@@ -17,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::on_tokio::{current_thread, four_threads};
+use super::on_tokio::{current_thread, four_threads, own_on, usual_on};
 use crate::bench::{Bench, Goal, Peer};
 use crate::measure::Meter;
 
@@ -70,23 +72,10 @@ impl Crowd {
 }
 
 fn peers(n: usize, runtime: Arc<Runtime>) -> Vec<Peer> {
+    let (usual, own) = (usual_on(&runtime), own_on(&runtime));
     vec![
-        on(&runtime, "scope", async move |meter| {
-            let crowd = Crowd::of(n);
-            let meter = &mut *meter;
-            let cancelled = scope_tokio::nursery(async |nursery| -> Result<(), _> {
-                for _ in 0..n {
-                    nursery.run(crowd.child());
-                }
-                crowd.complete().await;
-                meter.start();
-                nursery.cancel("enough");
-                pending().await
-            })
-            .await;
-            meter.stop();
-            assert!(cancelled.expect_err("it was cancelled").is_cancelled());
-        }),
+        on(&runtime, "scope", async move |meter| ours(n, usual.clone(), meter).await),
+        on(&runtime, "scope, own tasks", async move |meter| ours(n, own.clone(), meter).await),
         on(&runtime, "JoinSet", async move |meter| {
             let crowd = Crowd::of(n);
             let mut set = JoinSet::new();
@@ -132,6 +121,22 @@ fn peers(n: usize, runtime: Arc<Runtime>) -> Vec<Peer> {
             meter.stop();
         }),
     ]
+}
+
+async fn ours(n: usize, runtime: rt::Handle, meter: &mut Meter) {
+    let crowd = Crowd::of(n);
+    let cancelled = scope_core::nursery(async |nursery| -> Result<(), _> {
+        for _ in 0..n {
+            nursery.run(crowd.child());
+        }
+        crowd.complete().await;
+        meter.start();
+        nursery.cancel("enough");
+        pending().await
+    });
+    let cancelled = cancelled.runtime(runtime).await;
+    meter.stop();
+    assert!(cancelled.expect_err("it was cancelled").is_cancelled());
 }
 
 fn on(runtime: &Arc<Runtime>, name: &'static str, operation: impl AsyncFn(&mut Meter) + 'static) -> Peer {

@@ -3,6 +3,7 @@
 //! What each gives beside that:
 //! * ours: children cannot outlive the block, an error or a panic of one cancels the others and comes out, each is registered
 //!   for cancellation while it waits. On one thread a single task of tokio's polls them all, and they take turns there;
+//! * `scope, own tasks`: the same, with a task of tokio's for each;
 //! * `JoinSet`: a drop aborts, and waits for nobody; results and panics come out one by one;
 //! * `TaskTracker`: waits, and nothing else; results are lost;
 //! * `token`, a tracker, a token for each child and a `select!` on it: the children are told of a cancellation; results are
@@ -23,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::on_tokio::{current_thread, four_threads};
+use super::on_tokio::{current_thread, four_threads, own_on};
 use crate::bench::{Bench, Goal, Peer};
 
 const SIZES: &[usize] = &[1000, 100_000];
@@ -88,7 +89,7 @@ impl Work for WaitingOnce {
 }
 
 fn peers(n: usize, runtime: Arc<Runtime>, child: impl Work) -> Vec<Peer> {
-    vec![
+    let mut peers = vec![
         on(&runtime, "scope", async move || {
             let done = scope_tokio::nursery(async |nursery| {
                 for _ in 0..n {
@@ -167,7 +168,23 @@ fn peers(n: usize, runtime: Arc<Runtime>, child: impl Work) -> Vec<Peer> {
                 handle.await.expect("these children cannot fail");
             }
         }),
-    ]
+    ];
+    let handle = own_on(&runtime);
+    peers.push({
+        on(&runtime, "scope, own tasks", async move || {
+            let done = scope_core::nursery(async |nursery| {
+                for _ in 0..n {
+                    nursery.spawn(async move {
+                        child.work().await;
+                        Ok(())
+                    });
+                }
+                Ok(())
+            });
+            done.runtime(handle.clone()).await.expect("these children cannot fail");
+        })
+    });
+    peers
 }
 
 /// Children whose values are wanted, in any order.
