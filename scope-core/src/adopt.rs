@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -32,15 +32,19 @@ pub(crate) fn hand_over(scope: Arc<Scope>, closing: Closing) {
 }
 
 /// Takes over scopes that are to end in this order, each when the one before it has. Never blocks.
-pub(crate) fn hand_over_in_order(scopes: Vec<(Arc<Scope>, Closing)>) {
-    if let Some(chain) = adopt_all(scopes) {
-        run_anywhere(chain);
-    }
+///
+/// `tell` says that it came to this. It is called when they are cancelled and counted, and before anything runs for them: who
+/// has seen them cleaned up finds it told. A panic of it comes out when they are on their way.
+pub(crate) fn hand_over_in_order(scopes: Vec<(Arc<Scope>, Closing)>, tell: impl FnOnce()) {
+    adopt_all_and(scopes, tell, run_anywhere);
 }
 
 /// The same for owned scopes that were dropped elsewhere: the task that opened them runs it, where there still is one.
-pub(crate) fn hand_over_to_home(scopes: Vec<(Arc<Scope>, Closing)>, mail: Option<&Arc<TaskMail>>) {
-    let Some(chain) = adopt_all(scopes) else { return };
+pub(crate) fn hand_over_to_home(scopes: Vec<(Arc<Scope>, Closing)>, mail: Option<&Arc<TaskMail>>, tell: impl FnOnce()) {
+    adopt_all_and(scopes, tell, |chain| run_at_home(chain, mail));
+}
+
+fn run_at_home(chain: Chain, mail: Option<&Arc<TaskMail>>) {
     let Some(mail) = mail else {
         // Part of the task that polls the scope it was opened in, which waits for it.
         let mut around = chain.around();
@@ -93,10 +97,16 @@ trait Cleans: Future<Output = ()> + Send + 'static {
     fn heir(&self) -> Option<Arc<Scope>>;
 }
 
-fn adopt_all(scopes: Vec<(Arc<Scope>, Closing)>) -> Option<Chain> {
+fn adopt_all_and(scopes: Vec<(Arc<Scope>, Closing)>, tell: impl FnOnce(), run: impl FnOnce(Chain)) {
     let left: VecDeque<_> =
         scopes.into_iter().filter_map(|(scope, closing)| adopt(scope, closing)).map(Box::pin).collect();
-    (!left.is_empty()).then_some(Chain { left })
+    let told = catch_unwind(AssertUnwindSafe(tell));
+    if !left.is_empty() {
+        run(Chain { left });
+    }
+    if let Err(payload) = told {
+        resume_unwind(payload);
+    }
 }
 
 /// Cancels a scope and finds it an heir. None if there is nothing to wait for, or somebody else has taken it over.

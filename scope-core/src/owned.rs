@@ -169,18 +169,19 @@ fn innermost_first(outer: Vec<Arc<Held>>) -> Vec<Arc<Held>> {
 /// Ends these, all opened by `home`, which has ended. Tells of each.
 pub(crate) fn end_with_home(open: Vec<Arc<Held>>) {
     let (ended, order) = take_all(innermost_first(open), HOME_ENDED);
-    adopt::hand_over_in_order(order);
-    for held in ended {
-        violated(&held.scope, held.scope.id().location(), || {
-            format!(
-                "owned scope {} (opened at {}) was still open when what it was opened in, in {:?}, ended; it is cancelled and \
-                 cleaned up",
-                held.scope.id(),
-                held.scope.id().location(),
-                held.home
-            )
-        });
-    }
+    adopt::hand_over_in_order(order, || {
+        for held in ended {
+            violated(&held.scope, held.scope.id().location(), || {
+                format!(
+                    "owned scope {} (opened at {}) was still open when what it was opened in, in {:?}, ended; it is cancelled \
+                     and cleaned up",
+                    held.scope.id(),
+                    held.scope.id().location(),
+                    held.home
+                )
+            });
+        }
+    });
 }
 
 /// Scopes to be handed over, in this order, with how far each has come.
@@ -421,20 +422,21 @@ impl<E: Fault, K> OwnedScope<E, K> {
 /// Ends the owned scopes that are open inside `scope`, innermost first, and tells of each.
 fn end_inner(scope: &Arc<Scope>) -> Vec<Arc<Held>> {
     let (over, order) = take_all(innermost_first(scope.owned_open()), OUTER_CLOSED);
-    adopt::hand_over_in_order(order);
-    for held in &over {
-        violated(&held.scope, held.scope.id().location(), || {
-            format!(
-                "owned scope {} (opened at {}), of {:?}, was still open when the scope that it is inside, {} (opened at {}), \
-                 was closed; it is cancelled and cleaned up first",
-                held.scope.id(),
-                held.scope.id().location(),
-                held.home,
-                scope.id(),
-                scope.id().location()
-            )
-        });
-    }
+    adopt::hand_over_in_order(order, || {
+        for held in &over {
+            violated(&held.scope, held.scope.id().location(), || {
+                format!(
+                    "owned scope {} (opened at {}), of {:?}, was still open when the scope that it is inside, {} (opened at \
+                     {}), was closed; it is cancelled and cleaned up first",
+                    held.scope.id(),
+                    held.scope.id().location(),
+                    held.home,
+                    scope.id(),
+                    scope.id().location()
+                )
+            });
+        }
+    });
     over
 }
 
@@ -460,16 +462,18 @@ impl Drop for Guard {
         let (_, mut order) = take_all(innermost_first(scope.owned_open()), OUTER_CLOSED);
         order.push((scope.clone(), closing));
         if at_home {
-            adopt::hand_over_in_order(order);
+            adopt::hand_over_in_order(order, || {});
         } else {
-            adopt::hand_over_to_home(order, self.mail.as_ref());
-            violated(scope, scope.id().location(), || {
-                let here = here.as_ref().map_or_else(|| "no task at all".to_owned(), |task| format!("{task:?}"));
-                format!(
-                    "owned scope {} (opened at {}) belongs to {home:?} and was dropped in {here}; it is cancelled and cleaned up",
-                    scope.id(),
-                    scope.id().location(),
-                )
+            adopt::hand_over_to_home(order, self.mail.as_ref(), || {
+                violated(scope, scope.id().location(), || {
+                    let here = here.as_ref().map_or_else(|| "no task at all".to_owned(), |task| format!("{task:?}"));
+                    format!(
+                        "owned scope {} (opened at {}) belongs to {home:?} and was dropped in {here}; it is cancelled and \
+                         cleaned up",
+                        scope.id(),
+                        scope.id().location(),
+                    )
+                });
             });
         }
     }

@@ -45,7 +45,8 @@ impl Policy {
     }
 }
 
-/// Tells that a rule of `scope`'s was broken. Call it when it has been made good, with no lock held.
+/// Tells that a rule of `scope`'s was broken. Call it when it has been made good, or is sure to be whatever this does, with no
+/// lock held.
 pub(crate) fn violated(scope: &Scope, location: &'static Location<'static>, text: impl FnOnce() -> String) {
     let policy = scope.policy();
     if policy == Policy::Report && !event::observed() {

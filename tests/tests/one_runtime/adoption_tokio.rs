@@ -14,7 +14,7 @@ use scope_tokio::{SpawnExt, nursery};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 fn both() -> [Runtime; 2] {
     let mut many = Builder::new_multi_thread();
@@ -339,6 +339,64 @@ fn o09_an_owner_aborted_through_its_join_handle() {
             let told = told.lock().expect("no panic").clone();
             assert_eq!(told.len(), 1, "{told:?}");
             assert!(told[0].contains("owner"), "{told:?}");
+        }
+    });
+}
+
+/// A journal to which the observer adds "told" when a rule of this scope's is broken: at leisure, for others to be faster.
+fn told_slowly(name: &'static str) -> (Journal, event::ObserverGuard) {
+    let journal = Journal::new();
+    let into = journal.clone();
+    let guard = event::observe(move |event| {
+        if let (Some(scope), EventKind::Violated(_)) = (event.scope().name(), event.kind())
+            && scope == name
+        {
+            std::thread::sleep(Duration::from_millis(100));
+            into.add("told");
+        }
+    });
+    (journal, guard)
+}
+
+/// What `owner` opens, and sends away. It ends when it is aborted, or told to go on.
+fn opens_and_sends(journal: Journal, go_on: Gate, to: async_channel::Sender<OwnedScope>) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let root = nursery(async |_| -> Result<(), Failure> {
+            let owned = OwnedScope::open("told before it is clean")?;
+            owned.finalizer("hang up", async move |_| {
+                journal.add("cleaned up");
+                Ok(())
+            })?;
+            assert!(to.send(owned).await.is_ok());
+            go_on.passed().await;
+            Ok(())
+        });
+        drop(root.named("owner").await);
+    })
+}
+
+/// Fails if: whoever has seen a scope cleaned up, that was dropped elsewhere or was left open by its home, may still have to
+/// wait to be told of the broken rule.
+#[test]
+fn o02_a_broken_rule_is_told_before_it_is_cleaned_up() {
+    within_bound("o02_a_broken_rule_is_told_before_it_is_cleaned_up", || {
+        for dropped in [true, false] {
+            let (journal, _guard) = told_slowly("told before it is clean");
+            let [_, many] = both();
+            many.block_on(async {
+                let (go_on, lent) = (Gate::new(), async_channel::bounded(1));
+                let owner = opens_and_sends(journal.clone(), go_on.clone(), lent.0);
+                let owned = lent.1.recv().await.expect("it is sent");
+                if dropped {
+                    drop(owned);
+                    go_on.open();
+                } else {
+                    owner.abort();
+                }
+                let _ = owner.await;
+                scope_tokio::settle(Duration::from_secs(30)).await.expect("it takes no time");
+            });
+            journal.assert_is(&["told", "cleaned up"]);
         }
     });
 }
