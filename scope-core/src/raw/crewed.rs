@@ -21,11 +21,12 @@ use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::process;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::carried::forget;
+use super::spare::{Shape, Spares, Store};
 use super::station::{Call, State, Station, Task};
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{MutexGuard, thread_local};
@@ -50,8 +51,8 @@ struct Calls {
     poll: unsafe fn(*const Header, &mut Context<'_>) -> bool,
     /// Destroys the future.
     end: unsafe fn(*const Header),
-    /// Frees the memory.
-    free: unsafe fn(*const Header),
+    /// Of its memory.
+    shape: Shape,
 }
 
 #[repr(C)]
@@ -61,7 +62,7 @@ struct Crewed<F> {
 }
 
 impl<F: Future<Output = ()>> Crewed<F> {
-    const CALLS: Calls = Calls { poll: Self::poll, end: Self::end, free: Self::free };
+    const CALLS: Calls = Calls { poll: Self::poll, end: Self::end, shape: Shape::of::<Self>() };
 
     /// # Safety
     /// `this` is the header of a live `Crewed<F>` that has not ended, and the caller is who polls it.
@@ -79,34 +80,29 @@ impl<F: Future<Output = ()>> Crewed<F> {
         // SAFETY: as above; dropped in place.
         unsafe { ManuallyDrop::drop(&mut *(*this.cast::<Self>()).future.get()) };
     }
-
-    /// # Safety
-    /// It has ended, and nobody else has a reference.
-    unsafe fn free(this: *const Header) {
-        // SAFETY: made by `Box::into_raw` in `Shared::carry`; the caller is alone with it. The future, which is not dropped by
-        // this, has been. The crew is given back what `State::link` has taken.
-        unsafe {
-            let keep = (*this).keep.get();
-            drop(Box::from_raw(this.cast_mut().cast::<Self>()));
-            if !keep.is_null() {
-                drop(Arc::from_raw(keep));
-            }
-        }
-    }
 }
 
 /// More wakers of one task than memory could hold: they have been forgotten, again and again.
 const TOO_MANY: u32 = u32::MAX / 2;
 
-/// Gives up a reference.
+/// Gives up a reference. If that was the last one, the memory is left with a station of the crew, `at` one, or freed.
 ///
 /// # Safety
 /// `header` is valid, and the caller owns the reference.
-unsafe fn release(header: *const Header) {
-    // SAFETY: valid by that reference. Whoever gives up the last one is alone with it, and it has ended (invariant 2).
+unsafe fn release(header: *const Header, at: Option<(&Shared, usize)>) {
+    // SAFETY: valid by that reference. Whoever gives up the last one is alone with it, and it has ended (invariant 2): the
+    // future has been destroyed, and there is nothing else to drop. The crew is given back what `State::link` has taken.
     unsafe {
         if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
-            ((*header).calls.free)(header);
+            let keep = (*header).keep.get();
+            let (shape, block) = ((*header).calls.shape, NonNull::new_unchecked(header.cast_mut().cast()));
+            match at {
+                Some((shared, at)) => shared.spares[at].keep(shape, block, &shared.store),
+                None => shape.free(block),
+            }
+            if !keep.is_null() {
+                drop(Arc::from_raw(keep));
+            }
         }
     }
 }
@@ -155,7 +151,7 @@ unsafe fn waker_wake_by_ref(data: *const ()) {
 
 unsafe fn waker_drop(data: *const ()) {
     // SAFETY: the waker's reference, given up.
-    unsafe { release(data.cast()) };
+    unsafe { release(data.cast(), None) };
 }
 
 /// What keeps the crew's memory for what is linked in one station. One for each, so that those who begin and end to wait on
@@ -177,6 +173,9 @@ type More = dyn Fn(Member) + Send + Sync;
 pub(crate) struct Shared {
     /// The first is for all who are no workers.
     stations: Box<[Station]>,
+    /// One for each station.
+    spares: Box<[Spares]>,
+    store: Store,
     closed: AtomicBool,
     /// Nobody gives tasks any more.
     no_more: AtomicBool,
@@ -191,6 +190,8 @@ impl Shared {
     pub(crate) fn start(workers: usize, more: Box<More>) -> Arc<Self> {
         let shared = Arc::new_cyclic(|this| Shared {
             stations: (0..=workers).map(|_| Station::new(workers)).collect(),
+            spares: (0..=workers).map(|_| Spares::new()).collect(),
+            store: Store::new(),
             closed: AtomicBool::new(false),
             no_more: AtomicBool::new(false),
             members: AtomicUsize::new(0),
@@ -212,30 +213,44 @@ impl Shared {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let crewed = Box::into_raw(Box::new(Crewed {
-            header: Header {
-                calls: const { &Crewed::<F>::CALLS },
-                refs: AtomicU32::new(1),
-                state: AtomicU32::new(QUEUED),
-                keep: Cell::new(ptr::null()),
-                previous: Cell::new(ptr::null()),
-                next: Cell::new(ptr::null()),
-            },
-            future: UnsafeCell::new(ManuallyDrop::new(future)),
-        }));
+        let at = self.at();
+        let block = self.spares[at].take(const { Shape::of::<Crewed<F>>() }, &self.store);
+        let crewed = block.cast::<Crewed<F>>().as_ptr();
+        // SAFETY: it is of that shape, and ours.
+        unsafe {
+            crewed.write(Crewed {
+                header: Header {
+                    calls: const { &Crewed::<F>::CALLS },
+                    refs: AtomicU32::new(1),
+                    state: AtomicU32::new(QUEUED),
+                    keep: Cell::new(ptr::null()),
+                    previous: Cell::new(ptr::null()),
+                    next: Cell::new(ptr::null()),
+                },
+                future: UnsafeCell::new(ManuallyDrop::new(future)),
+            });
+        }
         let header: *const Header = crewed.cast();
-        if self.push(Task(header)) {
+        if self.push_at(Task(header), at) {
             return true;
         }
         // SAFETY: fresh, and refused, so nobody else knows it.
-        unsafe { end(header) };
+        unsafe { end(header, None) };
         false
+    }
+
+    /// Of this thread.
+    fn at(&self) -> usize {
+        let (crew, at) = HERE.get();
+        if ptr::eq(crew, self) { at } else { 0 }
     }
 
     /// False if the crew has closed. The caller has set `QUEUED`.
     fn push(&self, task: Task) -> bool {
-        let (crew, at) = HERE.get();
-        let at = if ptr::eq(crew, self) { at } else { 0 };
+        self.push_at(task, self.at())
+    }
+
+    fn push_at(&self, task: Task, at: usize) -> bool {
         let (taken, call) = self.stations[at].push(task);
         if let Some(call) = call {
             self.answer(call, at);
@@ -308,7 +323,7 @@ impl Shared {
         }
         for Task(header) in ended {
             // SAFETY: ours, as said, and linked no more.
-            unsafe { end(header) };
+            unsafe { end(header, None) };
         }
         // They find it closed, and end.
         idle.into_iter().for_each(Waker::wake);
@@ -316,11 +331,11 @@ impl Shared {
     }
 }
 
-/// Ends a task that is not linked.
+/// Ends a task that is not linked. Its memory, if no waker needs it, goes as in [`release`].
 ///
 /// # Safety
 /// The caller is who polls it, and has the crew's reference, which is given up.
-unsafe fn end(header: *const Header) {
+unsafe fn end(header: *const Header, at: Option<(&Shared, usize)>) {
     // SAFETY: valid by that reference; the future is dropped once, for it has not ended.
     unsafe {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| ((*header).calls.end)(header))) {
@@ -329,7 +344,7 @@ unsafe fn end(header: *const Header) {
         if !has_no_waker(header) {
             (*header).state.fetch_or(ENDED | QUEUED, Ordering::AcqRel);
         }
-        release(header);
+        release(header, at);
     }
 }
 
@@ -427,9 +442,9 @@ impl Member {
             let ready = catch_unwind(AssertUnwindSafe(|| ((*header).calls.poll)(header, &mut cx)));
             match ready {
                 Ok(false) => self.wait(header, at),
-                Ok(true) => self.end(header),
+                Ok(true) => self.end(header, at),
                 Err(payload) => {
-                    self.end(header);
+                    self.end(header, at);
                     forget(payload);
                 }
             }
@@ -444,7 +459,7 @@ impl Member {
         // SAFETY: as in `poll_one`. When it is not running any more it may be gone, unless it is ours to queue.
         unsafe {
             if (*header).keep.get().is_null() && !self.shared.stations[at].lock().link(header) {
-                end(header);
+                end(header, None);
                 return;
             }
             let state = &(*header).state;
@@ -456,7 +471,7 @@ impl Member {
                 // Refused, it is linked still, and ended by who closes the crew.
                 self.shared.push(Task(header));
             } else {
-                self.end(header);
+                self.end(header, at);
             }
         }
     }
@@ -465,13 +480,13 @@ impl Member {
     ///
     /// # Safety
     /// The caller polls it.
-    unsafe fn end(&self, header: *const Header) {
+    unsafe fn end(&self, header: *const Header, at: usize) {
         // SAFETY: as in `poll_one`; what has waited is linked.
         unsafe {
             if let Some(keep) = (*header).keep.get().as_ref() {
                 self.shared.stations[keep.station].lock().unlink(header);
             }
-            end(header);
+            end(header, Some((&self.shared, at)));
         }
     }
 }

@@ -17,6 +17,7 @@ mod outer;
 pub(crate) mod place;
 pub(crate) mod queue;
 mod slab;
+mod spare;
 mod stack;
 mod station;
 pub(crate) mod text;
