@@ -291,7 +291,8 @@ impl WhyOpen {
     }
 
     /// How many children, services and adopted scopes it waits for: also those that have not waited yet, and are not among
-    /// the [blockers](WhyOpen::blockers) therefore. Same-task children are not counted.
+    /// the [blockers](WhyOpen::blockers) therefore. Same-task children are not counted. On a runtime of several threads a few
+    /// that have just ended may be, until another child's poll on the same thread has returned.
     pub fn running(&self) -> u32 {
         self.live
     }

@@ -106,6 +106,41 @@ fn a_child_that_blocks_its_thread_holds_up_no_other() {
     runtime.block_on(root.runtime(handle)).unwrap();
 }
 
+/// Children that end one after the other may be counted out of their scope together; but a scope whose children have all ended
+/// returns, whatever the carrier polls after them.
+#[test]
+fn a_scope_whose_children_have_ended_returns_while_a_child_of_another_blocks() {
+    let (runtime, handle) = threads(1);
+    for ended in [1, 2, 3] {
+        let (go, begin) = mpsc::channel();
+        let (returned, wait) = mpsc::channel();
+        // Until all have been spawned the only worker is busy, so that one carrier finds them in this order.
+        let first = scope_core::nursery(async |n| {
+            n.run(async move { begin.recv_timeout(BOUND).unwrap() });
+            Ok(())
+        });
+        let ends = scope_core::nursery(async |n| {
+            for _ in 0..ended {
+                n.run(async {});
+            }
+            Ok(())
+        });
+        let blocks = scope_core::nursery(async |n| {
+            n.run(async move { wait.recv_timeout(BOUND).expect("the one before has returned") });
+            go.send(()).unwrap();
+            Ok(())
+        });
+        let ends = async {
+            ends.runtime(handle.clone()).await.unwrap();
+            returned.send(()).unwrap();
+        };
+        runtime.block_on(async {
+            let (first, (), blocks) = tokio::join!(first.runtime(handle.clone()), ends, blocks.runtime(handle.clone()));
+            first.and(blocks).unwrap();
+        });
+    }
+}
+
 /// Each waits for the next: far more than there are workers.
 #[test]
 fn any_number_of_children_may_block_in_place() {

@@ -3,6 +3,7 @@
 use std::future::{pending, poll_fn};
 use std::panic::Location;
 use std::pin::pin;
+use std::ptr;
 use std::sync::Arc;
 
 use loom::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,6 +19,7 @@ use crate::name::Name;
 use crate::nursery_infallible;
 use crate::origin::Kind;
 use crate::raw::child::Child;
+use crate::raw::counted::Leaving;
 use crate::scope::{Closable, Part, Scope};
 use crate::sync::{Listen, block_on};
 
@@ -111,6 +113,37 @@ fn the_first_and_the_last_meet() {
         comes_and_goes(&scope);
         assert!(thread.join().is_ok());
         assert_eq!((Arc::strong_count(&scope), scope.live()), (1, (0, 0)));
+    });
+}
+
+/// Children that a crew has polled on two threads, one after the other on each, are counted out together there. All have left
+/// when the join returns, and the scope is in memory as long as one has not.
+#[test]
+fn children_that_leave_together_are_waited_for() {
+    check_up_to(3, || {
+        let scope = scope();
+        let (weak, left) = (Arc::downgrade(&scope), Arc::new(AtomicUsize::new(0)));
+        let threads = [2, 1].map(|count| {
+            let children: Vec<_> = (0..count).map(|_| counted(&scope)).collect();
+            let left = left.clone();
+            thread::spawn(move || {
+                let leaving = Leaving::begin();
+                for child in children {
+                    leaving.polls(Arc::as_ptr(&child));
+                    left.fetch_add(1, Ordering::Relaxed);
+                    child.leave(Part::Child);
+                }
+                // Of something else.
+                leaving.polls(ptr::null());
+            })
+        });
+        close(&scope);
+        assert_eq!((left.load(Ordering::Relaxed), scope.live()), (3, (0, 0)));
+        for thread in threads {
+            assert!(thread.join().is_ok());
+        }
+        drop(scope);
+        assert_eq!(weak.strong_count(), 0);
     });
 }
 

@@ -45,10 +45,16 @@ pub(crate) struct Child<F: Future, D: Deposit<F::Output>> {
     future: ManuallyDrop<F>,
 }
 
+/// A task that is being given to the runtime: null, or a pointer to what a `launch` further up this very stack has borrowed;
+/// and what came of it.
+type Launching = (*const TaskRef, *const Scope);
+
+/// In the place of its scope: the runtime has dropped it meanwhile.
+const DROPPED: *const Scope = ptr::without_provenance(1);
+
 thread_local! {
-    /// The task that is being given to the runtime on this thread, and whether the runtime has dropped it meanwhile. Null,
-    /// or a pointer to what a `launch` further up this very stack has borrowed.
-    static LAUNCHING: Cell<(*const TaskRef, bool)> = const { Cell::new((ptr::null(), false)) };
+    /// On this thread. The scope is the one that it is a child of, until somebody has asked; null for a service.
+    static LAUNCHING: Cell<Launching> = const { Cell::new((ptr::null(), ptr::null())) };
 }
 
 /// Gives a child of `scope`, counted in as `counted`, to the scope's runtime, if there is one. False if it was dropped unpolled
@@ -69,19 +75,31 @@ where
     F: Future + Send + 'static,
     D: Deposit<F::Output> + Send + 'static,
 {
-    struct Restore((*const TaskRef, bool));
+    struct Restore(Launching);
     impl Drop for Restore {
         fn drop(&mut self) {
             LAUNCHING.set(self.0);
         }
     }
-    let _restore = Restore(LAUNCHING.replace((ptr::from_ref(task), false)));
+    let of = if D::PART == Part::Child { Arc::as_ptr(scope) } else { ptr::null() };
+    let _restore = Restore(LAUNCHING.replace((ptr::from_ref(task), of)));
     // Made where it is passed on: every other place would be a copy.
     match scope.runtime() {
         Some(runtime) => launch.launch(runtime, Child::new(task.clone(), counted, deposit, future))?,
         None => drop(Child::new(task.clone(), counted, deposit, future)),
     }
-    Ok(!LAUNCHING.get().1)
+    Ok(LAUNCHING.get().1 != DROPPED)
+}
+
+/// The scope of the child that is being given to the runtime on this thread, once: for the task that it becomes there. Null
+/// where that is no child. Only to be compared.
+pub(super) fn take_launched_of() -> *const Scope {
+    let (task, of) = LAUNCHING.get();
+    if of.is_null() || of == DROPPED {
+        return ptr::null();
+    }
+    LAUNCHING.set((task, ptr::null()));
+    of
 }
 
 /// The task that is being given to the runtime on this thread.
@@ -202,7 +220,7 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
     unsafe fn dropped(&mut self) {
         let refused = self.entry.is_fresh() && launched().as_ref() == Some(self.entry.task());
         if refused {
-            LAUNCHING.set((LAUNCHING.get().0, true));
+            LAUNCHING.set((LAUNCHING.get().0, DROPPED));
         }
         // SAFETY: the caller's promise.
         unsafe { self.cut(if refused { End::Refused } else { End::Aborted }) };

@@ -26,8 +26,11 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, RawWaker, RawWakerVTable, Waker};
 
 use super::carried::forget;
+use super::child::take_launched_of;
+use super::counted::Leaving;
 use super::spare::{Shape, Spares, Store};
 use super::station::{Call, State, Station, Task};
+use crate::scope::Scope;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{MutexGuard, thread_local};
 
@@ -42,6 +45,7 @@ pub(super) struct Header {
     /// The station's that it is linked in, or was: null before it has waited. Set by who polls.
     pub(super) keep: Cell<*const Keep>,
     pub(super) previous: Cell<*const Header>,
+    /// Before it is linked: the scope that it is a child of, if any. See [`scope_of`].
     pub(super) next: Cell<*const Header>,
 }
 
@@ -105,6 +109,15 @@ unsafe fn release(header: *const Header, at: Option<(&Shared, usize)>) {
             }
         }
     }
+}
+
+/// The scope that a task is a child of that has not been polled. Null if it has been, or is none.
+///
+/// # Safety
+/// The caller is about to poll it.
+unsafe fn scope_of(header: *const Header) -> *const Scope {
+    // SAFETY: valid by the crew's reference; what is not linked is touched by who polls only.
+    unsafe { if (*header).keep.get().is_null() { (*header).next.get().cast() } else { ptr::null() } }
 }
 
 /// Whether there is one reference only.
@@ -225,7 +238,7 @@ impl Shared {
                     state: AtomicU32::new(QUEUED),
                     keep: Cell::new(ptr::null()),
                     previous: Cell::new(ptr::null()),
-                    next: Cell::new(ptr::null()),
+                    next: Cell::new(take_launched_of().cast()),
                 },
                 future: UnsafeCell::new(ManuallyDrop::new(future)),
             });
@@ -368,15 +381,20 @@ impl Member {
         }
         let at = if at < self.shared.stations.len() { at } else { 0 };
         let _here = Here(HERE.replace((Arc::as_ptr(&self.shared), at)));
+        let leaving = Leaving::begin();
         let mut next = self.begin();
         while let Some(Task(header)) = next {
             // SAFETY: just taken out.
-            unsafe { self.poll_one(header, at) };
+            unsafe {
+                leaving.polls(scope_of(header));
+                self.poll_one(header, at);
+            }
             if !goes_on() {
                 break;
             }
             next = self.next(at);
         }
+        drop(leaving);
         self.over = !self.rest(cx.waker());
         self.over
     }
