@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::thread;
 
 use scope_core::rt::{Crew, CrewMember};
 
@@ -43,8 +44,14 @@ impl Wake for Wakes {
     }
 }
 
+/// On a thread of its own: who gives tasks here, or wakes them, is no worker.
 fn poll_on(worker: usize, member: &mut CrewMember) -> Poll<()> {
-    member.poll(&mut Context::from_waker(Waker::noop()), Some(worker), || true)
+    poll_with(Waker::noop(), worker, member)
+}
+
+fn poll_with(waker: &Waker, worker: usize, member: &mut CrewMember) -> Poll<()> {
+    let poll = || member.poll(&mut Context::from_waker(waker), Some(worker), || true);
+    thread::scope(|threads| threads.spawn(poll).join().unwrap())
 }
 
 /// A task that says its name in each poll, and ends when it is polled for the third time.
@@ -197,16 +204,37 @@ fn a_carrier_that_is_idle_is_woken_once_for_all_that_is_woken_meanwhile() {
     let mut member = started.only();
     let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(wakes.clone());
-    let mut cx = Context::from_waker(&waker);
-    assert!(member.poll(&mut cx, Some(0), || true).is_pending());
+    assert!(poll_with(&waker, 0, &mut member).is_pending());
     for _ in 0..2 {
         crew.carry(async {}).unwrap();
     }
     assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
-    assert!(member.poll(&mut cx, Some(0), || true).is_pending());
+    assert!(poll_with(&waker, 0, &mut member).is_pending());
     crew.carry(async {}).unwrap();
     assert_eq!(wakes.0.load(Ordering::Relaxed), 1, "the one that was called for the second comes");
     assert!(poll_on(0, &mut started.take()[0]).is_pending());
+}
+
+/// What a worker wakes while it polls something else than a carrier: wherever the one that is called for it comes.
+#[test]
+fn what_a_worker_wakes_between_two_turns_has_a_carrier_called() {
+    let started = Started::default();
+    let crew = started.crew(2);
+    let mut first = started.only();
+    let (said, names) = channel();
+    let (given, wakers) = channel();
+    crew.carry(thrice("a", said, given)).unwrap();
+    assert!(first.poll(&mut Context::from_waker(Waker::noop()), Some(0), || true).is_pending());
+    assert_eq!(all(&names), ["a"]);
+    all(&wakers)[0].wake_by_ref();
+    let mut called = started.only();
+    assert!(poll_on(1, &mut called).is_pending());
+    assert_eq!(all(&names), ["a"]);
+    // By a thread that is no worker it is given to all, and the one that is idle there is called.
+    let waker = all(&wakers).remove(0);
+    thread::spawn(move || waker.wake()).join().unwrap();
+    assert!(poll_on(1, &mut first).is_pending());
+    assert_eq!(all(&names), ["a"]);
 }
 
 /// Counts its drop, and panics in it.

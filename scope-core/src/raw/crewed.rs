@@ -175,7 +175,7 @@ pub(super) struct Keep {
 }
 
 thread_local! {
-    /// The crew that polls on this thread, and the station that it polls from.
+    /// The crew that polls on this thread, or has last, and the station that it polls from.
     static HERE: Cell<(*const Shared, usize)> = const { Cell::new((ptr::null(), 0)) };
 }
 
@@ -252,10 +252,13 @@ impl Shared {
         false
     }
 
-    /// Of this thread.
+    /// The station for what is given on this thread: that of the worker, also where something else runs there than a carrier,
+    /// so that workers that wake what waits do not all do so in one place. (One that has become another thread's meanwhile
+    /// does as well: who is called comes to what is ready, wherever it lies.)
     fn at(&self) -> usize {
         let (crew, at) = HERE.get();
-        if ptr::eq(crew, self) { at } else { 0 }
+        // One that has gone may have lain here, too, with more stations.
+        if ptr::eq(crew, self) && at < self.stations.len() { at } else { 0 }
     }
 
     /// False if the crew has closed. The caller has set `QUEUED`.
@@ -529,11 +532,15 @@ fn taken(Task(header): Task) {
     }
 }
 
+/// Puts back what was polled on this thread before, if anything.
 struct Here((*const Shared, usize));
 
 impl Drop for Here {
     fn drop(&mut self) {
-        HERE.set(self.0);
+        let (before, _) = self.0;
+        if !before.is_null() {
+            HERE.set(self.0);
+        }
     }
 }
 
