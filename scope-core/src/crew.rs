@@ -20,14 +20,20 @@ use crate::rt::Refused;
 pub struct Crew(Arc<Shared>);
 
 impl Crew {
-    /// A crew for a runtime with so many workers. `more` starts a carrier: it gives the runtime a task that polls it. It is
-    /// called here for the first, and later whenever one is needed, from any thread that spawns or wakes; so it must not block,
-    /// or take a lock that may be held then.
+    /// A crew for a runtime with so many workers, of which each may [hold back](CrewRules::holds_back) a task, whose carriers
+    /// [stay](CrewRules::leaves). `more` starts a carrier: it gives the runtime a task that polls it. It is called here for the
+    /// first, and later whenever one is needed, from any thread that spawns or wakes; so it must not block, or take a lock that
+    /// may be held then.
     ///
     /// When a carrier is dropped that has not ended, which a runtime does that shuts down, or has, the crew ends all its tasks,
     /// by dropping their futures, and takes no more.
     pub fn start(workers: usize, more: impl Fn(CrewMember) + Send + Sync + 'static) -> Self {
-        Crew(Shared::start(workers, Box::new(move |member| more(CrewMember(member)))))
+        Crew::start_with(CrewRules { workers, holds_back: true, leaves: false }, more)
+    }
+
+    /// [`start`](Crew::start) for other runtimes.
+    pub fn start_with(rules: CrewRules, more: impl Fn(CrewMember) + Send + Sync + 'static) -> Self {
+        Crew(Shared::start(rules, Box::new(move |member| more(CrewMember(member)))))
     }
 
     /// Has `task` carried to its end, detached, with one allocation. What has been taken can still be dropped unpolled, with
@@ -54,6 +60,19 @@ impl fmt::Debug for Crew {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Crew").finish_non_exhaustive()
     }
+}
+
+/// What a [`Crew`] has to know of its runtime.
+#[derive(Clone, Copy, Debug)]
+pub struct CrewRules {
+    /// How many threads poll, or so many of them as are to have tasks of their own.
+    pub workers: usize,
+    /// Whether a worker may keep a task that was woken there from all others, until it has another. If none does, one carrier is
+    /// called at a time, which calls the next.
+    pub holds_back: bool,
+    /// Whether the carriers end whenever nothing is left, so that nothing is left of them in the runtime either. More are
+    /// started with the next task: by who gives it, in [`carry`](Crew::carry), never by a waker.
+    pub leaves: bool,
 }
 
 /// One carrier of a [`Crew`].

@@ -21,7 +21,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 pub use crate::carrier::{Carrier, CarrierHandle};
-pub use crate::crew::{Crew, CrewMember};
+pub use crate::crew::{Crew, CrewMember, CrewRules};
 use crate::orphans::Orphans;
 
 /// A task as the runtime gets it: already wrapped, so that its outcome is recorded elsewhere.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread;
 
-use scope_core::rt::{Crew, CrewMember};
+use scope_core::rt::{Crew, CrewMember, CrewRules};
 
 /// The carriers that were started and not taken out yet.
 #[derive(Clone, Default)]
@@ -18,6 +18,15 @@ impl Started {
         // A crew's carriers are not to keep each other.
         let started = Arc::downgrade(&self.0);
         Crew::start(workers, move |member| {
+            if let Some(started) = started.upgrade() {
+                started.lock().unwrap().push(member);
+            }
+        })
+    }
+
+    fn leaving_crew(&self) -> Crew {
+        let started = Arc::downgrade(&self.0);
+        Crew::start_with(CrewRules { workers: 2, holds_back: false, leaves: true }, move |member| {
             if let Some(started) = started.upgrade() {
                 started.lock().unwrap().push(member);
             }
@@ -404,4 +413,108 @@ fn a_task_that_is_given_by_a_destructor_of_the_last_is_refused() {
     assert!(poll_on(0, &mut member).is_pending());
     drop(member);
     assert_eq!(noted.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn one_carrier_is_called_at_a_time_where_none_is_held_back() {
+    let started = Started::default();
+    let crew = started.leaving_crew();
+    let mut first = started.only();
+    for _ in 0..9 {
+        crew.carry(pending()).unwrap();
+    }
+    assert!(started.take().is_empty());
+    let (mut called, mut counts) = (Vec::new(), Vec::new());
+    let mut cx = Context::from_waker(Waker::noop());
+    let poll = first.poll(&mut cx, Some(0), || {
+        called.append(&mut started.take());
+        counts.push(called.len());
+        true
+    });
+    assert!(poll.is_pending());
+    // For what nobody has taken, and for what is the worker's.
+    assert_eq!(counts, [1, 2, 2, 2, 2, 2, 2, 2, 2]);
+}
+
+#[test]
+fn carriers_that_leave_end_with_the_last_task_and_others_come_with_the_next() {
+    let started = Started::default();
+    let crew = started.leaving_crew();
+    let (said, names) = channel();
+    let (given, wakers) = channel();
+    for round in 0..3 {
+        if round > 0 {
+            assert!(started.take().is_empty(), "none is needed");
+        }
+        for name in ["a", "b"] {
+            crew.carry(thrice(name, said.clone(), given.clone())).unwrap();
+        }
+        let mut members = vec![started.only()];
+        // Each polls one task.
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(members[0].poll(&mut cx, Some(0), || false).is_pending());
+        members.push(started.only());
+        assert!(members[1].poll(&mut cx, Some(1), || false).is_pending());
+        let [a, b]: [Waker; 2] = all(&wakers).try_into().unwrap();
+        let mut everybody_looks = || {
+            // Also those that were not woken, and who comes meanwhile.
+            for _ in 0..3 {
+                members.retain_mut(|member| poll_on(0, member).is_pending());
+                members.append(&mut started.take());
+            }
+            members.len()
+        };
+        a.wake_by_ref();
+        assert_ne!(everybody_looks(), 0);
+        a.wake();
+        b.wake_by_ref();
+        assert_ne!(everybody_looks(), 0, "one task is left");
+        b.wake_by_ref();
+        assert_eq!(everybody_looks(), 0);
+        assert_eq!(all(&names), ["a", "b", "a", "a", "b", "b"]);
+        // It has ended: nobody comes for that.
+        b.wake();
+        all(&wakers).into_iter().for_each(Waker::wake);
+    }
+}
+
+#[test]
+fn carriers_that_leave_are_there_for_what_is_given_meanwhile() {
+    /// On a thread that is no worker: what is given or woken there is nobody's.
+    fn elsewhere<T: Send>(does: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|threads| threads.spawn(does).join().unwrap())
+    }
+    let started = Started::default();
+    let crew = started.leaving_crew();
+    let mut first = started.only();
+    let (said, names) = channel();
+    let (given, wakers) = channel();
+    crew.carry(thrice("a", said.clone(), given.clone())).unwrap();
+    crew.carry(async {}).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(first.poll(&mut cx, Some(0), || false).is_pending());
+    let mut second = started.only();
+    assert!(poll_on(0, &mut second).is_pending());
+    let waker = all(&wakers).remove(0);
+    elsewhere(|| waker.wake_by_ref());
+    assert!(poll_on(0, &mut second).is_pending());
+    elsewhere(|| waker.wake());
+    assert!(poll_on(0, &mut second).is_ready());
+    assert_eq!(all(&names), ["a", "a", "a"]);
+    // The first has been told to leave, and finds this.
+    elsewhere(|| crew.carry(thrice("b", said, given)).unwrap());
+    assert!(started.take().is_empty());
+    assert!(poll_on(0, &mut first).is_pending());
+    assert_eq!(all(&names), ["b"]);
+}
+
+#[test]
+fn a_crew_without_carriers_and_tasks_goes_when_nobody_has_it() {
+    let started = Started::default();
+    let crew = started.leaving_crew();
+    let mut first = started.only();
+    crew.carry(async {}).unwrap();
+    assert!(poll_on(0, &mut first).is_ready());
+    drop(crew);
+    assert!(started.take().is_empty(), "nobody need come for that");
 }

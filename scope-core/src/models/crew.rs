@@ -10,7 +10,7 @@ use loom::sync::{Condvar, Mutex, MutexGuard};
 use loom::thread::{self, JoinHandle};
 
 use super::{Drops, check_up_to, come_again};
-use crate::rt::{Crew, CrewMember};
+use crate::rt::{Crew, CrewMember, CrewRules};
 
 /// A runtime with two workers.
 #[derive(Default)]
@@ -51,6 +51,12 @@ impl Runtime {
     fn crew(self: &Arc<Self>) -> Crew {
         let runtime = self.clone();
         Crew::start(2, move |member| runtime.spawn(member))
+    }
+
+    fn leaving_crew(self: &Arc<Self>) -> Crew {
+        let runtime = self.clone();
+        let rules = CrewRules { workers: 2, holds_back: false, leaves: true };
+        Crew::start_with(rules, move |member| runtime.spawn(member))
     }
 
     fn spawn(self: &Arc<Self>, member: CrewMember) {
@@ -279,5 +285,68 @@ fn a_task_given_to_a_crew_that_closes_is_destroyed_once() {
         assert!(giver.join().is_ok());
         assert_eq!(drops.count(), 2);
         assert_eq!(shared.strong_count(), 0, "a header was leaked");
+    });
+}
+
+/// Given while the carriers leave, for nothing was left, or after that: there is one for it, or one is started.
+#[test]
+fn a_task_given_to_carriers_that_leave_is_not_forgotten() {
+    check_up_to(3, || {
+        let runtime = Arc::<Runtime>::default();
+        let crew = runtime.leaving_crew();
+        let shared = crew.downgrade();
+        let drops = Drops::default();
+        let guards = [drops.guard(), drops.guard(), drops.guard()];
+        let mut carry = guards.into_iter().map(|guard| {
+            crew.carry(async move {
+                drop(guard);
+            })
+        });
+        assert!(carry.next().is_some_and(|carried| carried.is_ok()));
+        let worker = {
+            let runtime = runtime.clone();
+            thread::spawn(move || runtime.work(0))
+        };
+        assert!(carry.next().is_some_and(|carried| carried.is_ok()));
+        // The other may have come to the end of its work before.
+        runtime.work(1);
+        join([worker]);
+        assert_eq!(drops.count(), 2);
+        assert!(carry.next().is_some_and(|carried| carried.is_ok()));
+        drop(carry);
+        runtime.work(1);
+        assert_eq!(drops.count(), 3);
+        drop(crew);
+        assert_eq!(shared.strong_count(), 0, "nothing is left, and no carrier");
+    });
+}
+
+/// A task is woken by another thread while what was called for it leaves, or its last carrier does.
+#[test]
+fn a_task_that_is_woken_keeps_a_carrier_that_would_leave() {
+    check_up_to(2, || {
+        let runtime = Arc::<Runtime>::default();
+        let crew = runtime.leaving_crew();
+        let (drops, woken) = (Drops::default(), Arc::new(Mutex::new(None::<JoinHandle<()>>)));
+        let (guard, started) = (drops.guard(), woken.clone());
+        let carried = crew.carry(async move {
+            let _guard = guard;
+            poll_fn(|cx| {
+                let mut started = lock(&started);
+                if started.is_some() {
+                    return Poll::Ready(());
+                }
+                let waker = cx.waker().clone();
+                *started = Some(thread::spawn(move || waker.wake()));
+                Poll::Pending
+            })
+            .await;
+        });
+        assert!(carried.is_ok());
+        // Before there is one, the workers have nothing to do, and go.
+        join(runtime.run());
+        assert_eq!(drops.count(), 1);
+        let woken = lock(&woken).take();
+        join(woken);
     });
 }

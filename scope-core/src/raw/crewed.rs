@@ -30,6 +30,7 @@ use super::child::take_launched_of;
 use super::counted::Leaving;
 use super::spare::{Shape, Spares, Store};
 use super::station::{Call, State, Station, Task};
+use crate::crew::CrewRules;
 use crate::scope::Scope;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::{MutexGuard, thread_local};
@@ -195,20 +196,23 @@ pub(crate) struct Shared {
     /// How many carriers there are.
     members: AtomicUsize,
     numbers: AtomicU64,
+    /// Whether all carriers end when nothing is left.
+    leaves: bool,
     more: Box<More>,
     this: Weak<Shared>,
 }
 
 impl Shared {
-    pub(crate) fn start(workers: usize, more: Box<More>) -> Arc<Self> {
+    pub(crate) fn start(rules: CrewRules, more: Box<More>) -> Arc<Self> {
         let shared = Arc::new_cyclic(|this| Shared {
-            stations: (0..=workers).map(|_| Station::new(workers)).collect(),
-            spares: (0..=workers).map(|_| Spares::new()).collect(),
+            stations: (0..=rules.workers).map(|_| Station::new(rules)).collect(),
+            spares: (0..=rules.workers).map(|_| Spares::new()).collect(),
             store: Store::new(),
             closed: AtomicBool::new(false),
             no_more: AtomicBool::new(false),
             members: AtomicUsize::new(0),
             numbers: AtomicU64::new(0),
+            leaves: rules.leaves,
             more,
             this: this.clone(),
         });
@@ -291,8 +295,10 @@ impl Shared {
     /// Nobody gives tasks any more: the carriers end with the last that there is.
     pub(crate) fn finish(&self) {
         self.no_more.store(true, Ordering::Release);
-        // Has one look. Refused, all have gone.
-        self.carry(async {});
+        if !self.close_if_done() {
+            // Has one look. Refused, all have gone.
+            self.carry(async {});
+        }
     }
 
     /// Closes the crew if nothing is left, and nobody gives it more. Whether that is so.
@@ -300,16 +306,33 @@ impl Shared {
         if !self.no_more.load(Ordering::Acquire) {
             return false;
         }
-        let empty = {
-            // All at once: what moves while one looks at one after the other would be missed.
-            let all: Vec<MutexGuard<'_, State>> = self.stations.iter().map(Station::lock).collect();
-            all.iter().all(|state| state.is_empty())
-        };
+        let empty = self.all_empty().is_some();
         // It stays so: what could add to it would have to be there.
         if empty {
             self.close();
         }
         empty
+    }
+
+    /// All stations, if nothing is left in any.
+    fn all_empty(&self) -> Option<Vec<MutexGuard<'_, State>>> {
+        // All at once: what moves while one looks at one after the other would be missed.
+        let all: Vec<MutexGuard<'_, State>> = self.stations.iter().map(Station::lock).collect();
+        all.iter().all(|state| state.is_empty()).then_some(all)
+    }
+
+    /// Has all carriers end if nothing is left. Whether the one that asks does: not where it has been called meanwhile.
+    fn leave_if_empty(&self, number: u64, station: usize) -> bool {
+        if !self.leaves || !self.stations.iter().all(|station| station.lock().is_empty()) {
+            return false;
+        }
+        let Some(mut all) = self.all_empty() else { return false };
+        let own = all[station].leave(number);
+        // They are called: who gives a task from now on relies on them. Each asks in its turn, and ends.
+        let others: Vec<Waker> = all.iter_mut().flat_map(|state| state.call_idle()).collect();
+        drop(all);
+        others.into_iter().for_each(Waker::wake);
+        own.is_some()
     }
 
     /// Ends all tasks where they are, and takes no more. What is being polled ends after that.
@@ -449,7 +472,7 @@ impl Member {
         let waker = waker.clone();
         let rests = self.shared.stations[self.station].lock().rest(self.number, waker);
         self.idle = rests.is_ok();
-        let done = self.shared.close_if_done();
+        let done = self.shared.close_if_done() || self.shared.leave_if_empty(self.number, self.station);
         self.idle && !done
     }
 

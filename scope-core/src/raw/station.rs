@@ -4,9 +4,9 @@
 //! Invariants
 //! 1. While a task is ready here, a carrier of this station has been called that has not begun. So whichever thread comes free
 //!    next finds it, whatever the polls that are under way wait for.
-//! 2. A runtime may hold back one that was called for the worker that has called it, until another is called there. So who
+//! 2. Some runtimes hold back one that was called for the worker that has called it, until another is called there. So who
 //!    leaves more than one task ready, or one beside which it polls another, calls one more, or two, until there are more than
-//!    workers: one of them is not held back.
+//!    workers: one of them is not held back. On a runtime that holds back none, one is called at a time.
 //! 3. What is ready lies in one station's queue, once, and is not being polled.
 //! 4. A closed station has nothing ready, takes nothing, and calls nobody.
 
@@ -16,6 +16,7 @@ use std::sync::{Arc, PoisonError};
 use std::task::Waker;
 
 use super::crewed::{Header, Keep};
+use crate::crew::CrewRules;
 use crate::sync::atomic::{AtomicUsize, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -38,8 +39,10 @@ pub(super) struct State {
     waiting: *const Header,
     /// None when it has closed.
     keep: Option<Arc<Keep>>,
-    /// The most that are called at a time: one more than there are workers.
+    /// The most that are called at a time.
     most: usize,
+    /// So many may be idle, and one more.
+    kept: usize,
 }
 
 // SAFETY: what lies here is touched under the lock, or by whoever has taken it out; it is Send, see `Shared::carry`.
@@ -67,7 +70,8 @@ const ROOM: usize = 1024;
 const SHARE: usize = 64;
 
 impl Station {
-    pub(super) fn new(workers: usize) -> Self {
+    pub(super) fn new(rules: CrewRules) -> Self {
+        let more_than_workers = rules.workers + 1;
         let state = State {
             ready: VecDeque::new(),
             called: 0,
@@ -75,7 +79,8 @@ impl Station {
             idle: Vec::new(),
             waiting: ptr::null(),
             keep: None,
-            most: workers + 1,
+            most: if rules.holds_back { more_than_workers } else { 1 },
+            kept: more_than_workers,
         };
         Station { state: Mutex::new(state), len: AtomicUsize::new(0) }
     }
@@ -203,11 +208,23 @@ impl State {
             return Err(waker);
         }
         self.busy -= 1;
-        if self.idle.len() > self.most {
+        if self.idle.len() > self.kept {
             return Err(waker);
         }
         self.idle.push(Idle(number, waker));
         Ok(())
+    }
+
+    /// A carrier that has stopped is idle no more, and does not begin again.
+    pub(super) fn leave(&mut self, number: u64) -> Option<Waker> {
+        let at = self.idle.iter().position(|one| one.0 == number)?;
+        Some(self.idle.swap_remove(at).1)
+    }
+
+    /// Calls all that are idle, with nothing for them to do yet.
+    pub(super) fn call_idle(&mut self) -> impl Iterator<Item = Waker> {
+        self.called += self.idle.len();
+        self.idle.drain(..).map(|Idle(_, waker)| waker)
     }
 
     /// Links one that waits for the first time. False where the station has closed.
