@@ -102,8 +102,8 @@ pub(crate) fn default_threads() -> usize {
     given.map_or(1, NonZero::get)
 }
 
-/// The executor for those who bring none. Its threads start with its first user and run for ever.
-pub(crate) fn global() -> Result<&'static Executor<'static>, Refused> {
+/// The executor for those who bring none, and how many threads it has. They start with its first user and run for ever.
+pub(crate) fn global() -> Result<(&'static Executor<'static>, usize), Refused> {
     static EXECUTOR: Executor<'static> = Executor::new();
     static STARTED: LazyLock<usize> = LazyLock::new(|| {
         let forever = |_| {
@@ -116,7 +116,7 @@ pub(crate) fn global() -> Result<&'static Executor<'static>, Refused> {
         (0..default_threads()).map(forever).filter(Result::is_ok).count()
     });
     // Without a single thread a task would wait for ever, in silence.
-    if *STARTED == 0 { Err(Refused::new()) } else { Ok(&EXECUTOR) }
+    if *STARTED == 0 { Err(Refused::new()) } else { Ok((&EXECUTOR, *STARTED)) }
 }
 
 /// Threads that run an executor until this is dropped; dropping it waits for them.

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use scope_core::rt;
 
 use crate::SmolRuntime;
-use crate::executor;
+use crate::executor::{self, Home};
 
 static KNOWN: Mutex<Vec<rt::Handle>> = Mutex::new(Vec::new());
 
@@ -13,16 +13,17 @@ fn smol(handle: &rt::Handle) -> Option<&SmolRuntime> {
     handle.downcast_ref()
 }
 
-/// The handle of this executor, made now if this is the first use.
-pub(crate) fn handle_of(runtime: &SmolRuntime) -> rt::Handle {
+/// The handle of the executor at `address`, which `make` makes now if this is the first use.
+pub(crate) fn handle_of(address: usize, make: impl FnOnce() -> SmolRuntime) -> rt::Handle {
     let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(handle) = find(&known, |known| known.same_executor(runtime)) {
+    if let Some(handle) = find(&known, |known| known.is_at(address)) {
         return handle;
     }
+    let runtime = make();
     // An entry holds its executor weakly. Those of executors that have gone are swept when there is a new one.
     let over = |handle: &rt::Handle| smol(handle).is_none_or(SmolRuntime::is_gone) && handle.orphaned().is_empty();
     let (swept, mut kept): (Vec<_>, Vec<_>) = known.drain(..).partition(over);
-    let handle = rt::Handle::new(runtime.clone());
+    let handle = rt::Handle::new(runtime);
     kept.push(handle.clone());
     *known = kept;
     drop(known);
@@ -38,7 +39,9 @@ pub(crate) fn current() -> Option<rt::Handle> {
             return Some(handle);
         }
     }
-    SmolRuntime::global().ok().map(|global| handle_of(&global))
+    let (executor, threads) = executor::global().ok()?;
+    let home = Home::Static(executor);
+    Some(handle_of(home.address(), || SmolRuntime::ours(home, threads)))
 }
 
 /// Chooses the runtime of a nursery: the one of the scope around it if it is one of this crate's, else the executor of

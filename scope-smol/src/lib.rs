@@ -33,10 +33,27 @@
 //! [`run`] brings an executor of its own instead, because that can end: whatever is left on it is dropped, and its
 //! threads have ended when `run` returns.
 //!
+//! # What a child is to the executor
+//! On this crate's own executors not a task of its own: a few tasks of the executor's poll all parallel children, as many as
+//! there is work for. On an executor of yours the first few are tasks, and a crowd is polled by such: while 32 wait for their
+//! first turn, or what polls a crowd is there. A child of a crowd takes less than half the time so. Any thread polls any child,
+//! and one that blocks or computes holds up no other while a thread is free. Each child is polled only when it was woken. After
+//! 32 of them, or 20 µs, the executor goes on with its other tasks; what else its threads wait for has its turn after 200 tasks,
+//! each of which may be that much. Who wants a task for each child asks for [`SmolRuntime::with_own_tasks`]. A service has one in
+//! any case.
+//!
+//! # What it leaves in an executor
+//! In yours nothing: what polls a crowd ends with it. In this crate's own, from the first parallel child on, what polls them.
+//! Beside either, the memory, no more than that, of children that have ended, for those to come.
+//!
+//! # Blocking
 //! Threads that this crate has put to running an executor never block: the blocking calls of scope-core are refused
 //! there. `blocking::unblock` and threads of your own are the places for them.
 
+mod calls;
+mod crewing;
 mod executor;
+mod few;
 mod known;
 mod nursery;
 mod run;

@@ -112,5 +112,5 @@ where
     F: FnOnce(&'env Nursery<'env, 'env>) -> B,
     B: Future<Output = Result<T, Failure>>,
 {
-    scope_core::nursery(body).runtime(handle_of(&SmolRuntime::on(executor)))
+    scope_core::nursery(body).runtime(handle_of(Arc::as_ptr(executor).addr(), || SmolRuntime::on(executor)))
 }

@@ -84,7 +84,8 @@ where
     B: Future<Output = Result<T, Failure>>,
 {
     let executor = Arc::new(Executor::new());
-    let runtime = known::handle_of(&SmolRuntime::ours(Home::Shared(Arc::downgrade(&executor))));
+    let home = Home::Shared(Arc::downgrade(&executor));
+    let runtime = known::handle_of(home.address(), || SmolRuntime::ours(home, threads));
     let _crew = Crew::start(&executor, threads - 1);
     executor::drive(&executor, runtime.settled_after(root.runtime(runtime.clone())))
 }

@@ -9,7 +9,7 @@ use crate::SmolRuntime;
 /// Spawns parallel children on an executor of smol's: from a [`Nursery`](scope_core::Nursery), a named task of it, a
 /// [`Spawner`](scope_core::Spawner).
 ///
-/// These do what `spawn_erased` and its kin do, with one allocation less: the executor gets the child as the future it
+/// These do what `spawn_erased` and its kin do, with one allocation less: the child is taken as the future it
 /// is. In a scope that runs on another runtime the child is refused, with an error that says so; `spawn_erased` works on
 /// any.
 pub trait SpawnExt: Spawns {
