@@ -35,11 +35,13 @@ const READING: usize = 0;
 const WRITING: usize = 1;
 /// Its standard error, its end, and time.
 const SELDOM: usize = 2;
+/// After who reading is lent to.
+const LOOKING: usize = 3;
 
 #[derive(Debug)]
 pub(crate) struct ChildLink {
     server: Arc<str>,
-    wakes: Wakes<3>,
+    wakes: Wakes<4>,
     process: Process,
     lines: Lines<PipeReader, PipeWriter>,
     stderr: Option<PipeReader>,
@@ -86,7 +88,7 @@ impl ChildLink {
         if woken.has(READING) {
             self.read(session, hear);
         }
-        self.look.poll(&self.wakes, self.clock.rt(), woken.has(SELDOM), SELDOM);
+        self.look.poll(&self.wakes, self.clock.rt(), woken.has(LOOKING), LOOKING);
         let mut over = false;
         if woken.has(SELDOM) || self.clock.is_late_for(session) {
             let waker = self.wakes.of(SELDOM).clone();
