@@ -136,8 +136,8 @@ impl Plain {
         Some(plain)
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
-        self.properties.binary_search_by(|property| property.name.as_str().cmp(name)).ok()
+    fn position(&self, name: impl AsRef<[u8]>) -> Option<usize> {
+        self.properties.binary_search_by(|property| property.name.as_bytes().cmp(name.as_ref())).ok()
     }
 
     fn only<E: Error>(&self, of: Types) -> Result<(), E> {

@@ -10,13 +10,17 @@ const MAX_DEPTH: u32 = 100;
 /// So many digits are a whole number that needs no care.
 const MAX_DIGITS: usize = 18;
 
-/// Reads from the front.
-struct Rest<'a>(&'a str);
+/// So many bytes of a string are looked at by one who is quick with short ones.
+const SHORT: usize = 64;
+
+/// Reads from the front of a text. What it looks for is ASCII: so it is read by bytes, and each part of it that stands between
+/// two of those is a text again.
+struct Rest<'a>(&'a [u8]);
 
 impl Plain {
     /// Whether `json` surely is JSON that follows the schema.
     pub(in crate::schema) fn fits_text(&self, json: &str) -> bool {
-        let mut rest = Rest(json);
+        let mut rest = Rest(json.as_bytes());
         let fits = rest.value(self, 0).is_some();
         rest.space();
         fits && rest.0.is_empty()
@@ -25,14 +29,25 @@ impl Plain {
 
 /// Each gives `None` where it is not sure, and where exactly that is does not matter then.
 impl<'a> Rest<'a> {
+    #[inline]
     fn space(&mut self) {
-        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
-        if self.0.as_bytes().first().is_some_and(is_space) {
-            self.0 = self.0.trim_start_matches([' ', '\t', '\n', '\r']);
+        while let [b' ' | b'\t' | b'\n' | b'\r', rest @ ..] = self.0 {
+            self.0 = rest;
         }
     }
 
-    fn has(&mut self, what: &str) -> bool {
+    #[inline]
+    fn has(&mut self, what: u8) -> bool {
+        match self.0 {
+            [first, rest @ ..] if *first == what => {
+                self.0 = rest;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn has_word(&mut self, what: &[u8]) -> bool {
         let rest = self.0.strip_prefix(what);
         self.0 = rest.unwrap_or(self.0);
         rest.is_some()
@@ -40,29 +55,31 @@ impl<'a> Rest<'a> {
 
     fn value(&mut self, plain: &Plain, depth: u32) -> Option<()> {
         self.space();
-        let of = match self.0.as_bytes().first()? {
+        let of = match self.0.first()? {
             b'{' => return self.object(plain, depth),
             b'[' => return self.array(plain, depth),
             b'"' => {
                 let text = self.string()?;
                 return match &plain.texts {
                     None => (plain.types & STRING != 0).then_some(()),
-                    Some(texts) => (plain.types & STRING != 0 && texts.iter().any(|it| text == Some(it))).then_some(()),
+                    Some(texts) => {
+                        (plain.types & STRING != 0 && texts.iter().any(|it| text == Some(it.as_bytes()))).then_some(())
+                    }
                 };
             }
-            b't' if self.has("true") => BOOLEAN,
-            b'f' if self.has("false") => BOOLEAN,
-            b'n' if self.has("null") => NULL,
+            b't' if self.has_word(b"true") => BOOLEAN,
+            b'f' if self.has_word(b"false") => BOOLEAN,
+            b'n' if self.has_word(b"null") => NULL,
             _ => return self.number(plain),
         };
         plain.takes(of)
     }
 
     fn object(&mut self, plain: &Plain, depth: u32) -> Option<()> {
-        plain.takes(OBJECT).filter(|()| depth < MAX_DEPTH && self.has("{"))?;
+        plain.takes(OBJECT).filter(|()| depth < MAX_DEPTH && self.has(b'{'))?;
         let mut missing = plain.required;
         self.space();
-        if !self.has("}") {
+        if !self.has(b'}') {
             loop {
                 self.space();
                 let name = self.string()??;
@@ -72,23 +89,23 @@ impl<'a> Rest<'a> {
                         missing &= !1u64.checked_shl(at as u32).unwrap_or(0);
                         &plain.properties[at].plain
                     }
-                    None if name.starts_with(NO_MEMBER) => return None,
+                    None if name.starts_with(NO_MEMBER.as_bytes()) => return None,
                     None => match &plain.others {
                         Others::Any => &ANY,
                         Others::None => return None,
                         Others::Like(plain) => plain,
                     },
                 };
-                if !self.has(":") {
+                if !self.has(b':') {
                     return None;
                 }
                 self.value(value, depth + 1)?;
                 self.space();
-                if !self.has(",") {
+                if !self.has(b',') {
                     break;
                 }
             }
-            if !self.has("}") {
+            if !self.has(b'}') {
                 return None;
             }
         }
@@ -96,67 +113,108 @@ impl<'a> Rest<'a> {
     }
 
     fn array(&mut self, plain: &Plain, depth: u32) -> Option<()> {
-        plain.takes(ARRAY).filter(|()| depth < MAX_DEPTH && self.has("["))?;
+        plain.takes(ARRAY).filter(|()| depth < MAX_DEPTH && self.has(b'['))?;
         let each = plain.items.as_deref().unwrap_or(&ANY);
         self.space();
-        if self.has("]") {
+        if self.has(b']') {
             return Some(());
         }
         loop {
             self.value(each, depth + 1)?;
             self.space();
-            if !self.has(",") {
-                return self.has("]").then_some(());
+            if !self.has(b',') {
+                return self.has(b']').then_some(());
             }
         }
     }
 
     /// What is between the quotes, or nothing if there is an escape in it.
-    fn string(&mut self) -> Option<Option<&'a str>> {
-        let text = self.0.strip_prefix('"')?;
-        let bytes = text.as_bytes();
-        let (mut at, mut escaped) = (0, false);
+    fn string(&mut self) -> Option<Option<&'a [u8]>> {
+        let text = self.0.strip_prefix(b"\"")?;
+        let at = plain_bytes(text);
+        if text.get(at) == Some(&b'"') {
+            self.0 = &text[at + 1..];
+            return Some(Some(&text[..at]));
+        }
+        self.long_string(text, at)
+    }
+
+    /// The same, of `text`, of which the first bytes stand for themselves.
+    #[inline(never)]
+    fn long_string(&mut self, text: &'a [u8], mut at: usize) -> Option<Option<&'a [u8]>> {
+        let mut escaped = false;
         loop {
-            let stop = at + memchr2(b'"', b'\\', &bytes[at..])?;
-            if bytes[at..stop].iter().fold(false, |any, &byte| any | (byte < b' ')) {
+            let stop = at + memchr2(b'"', b'\\', &text[at..])?;
+            if text[at..stop].iter().fold(false, |any, &byte| any | (byte < b' ')) {
                 return None;
             }
-            if bytes[stop] == b'"' {
+            if text[stop] == b'"' {
                 self.0 = &text[stop + 1..];
                 return Some((!escaped).then_some(&text[..stop]));
             }
             escaped = true;
-            at = stop + escape(bytes.get(stop + 1..)?)?;
+            at = stop + escape(text.get(stop + 1..)?)?;
         }
     }
 
     fn number(&mut self, plain: &Plain) -> Option<()> {
-        let is_negative = self.has("-");
+        let is_negative = self.has(b'-');
         let whole = self.digits();
-        if whole.is_empty() || whole.len() > MAX_DIGITS || (whole.starts_with('0') && (whole.len() > 1 || is_negative))
+        if whole.is_empty() || whole.len() > MAX_DIGITS || (whole.starts_with(b"0") && (whole.len() > 1 || is_negative))
         {
             return None;
         }
-        if self.has(".") {
+        if self.has(b'.') {
             let is_exact_enough = (1..=MAX_DIGITS).contains(&self.digits().len());
-            let has_exponent = self.0.starts_with(['e', 'E']);
+            let has_exponent = self.is_exponent();
             let no_range = (plain.least, plain.most) == (i128::MIN, i128::MAX);
             return plain.takes(NUMBER).filter(|()| is_exact_enough && !has_exponent && no_range);
         }
-        if self.0.starts_with(['e', 'E']) {
+        if self.is_exponent() {
             return None;
         }
-        let number: i128 = whole.parse().ok()?;
+        let number = whole.iter().fold(0, |number, digit| number * 10 + i64::from(digit - b'0'));
         let number = if is_negative { -number } else { number };
-        plain.takes(INTEGER | NUMBER).filter(|()| (plain.least..=plain.most).contains(&number))
+        plain.takes(INTEGER | NUMBER).filter(|()| (plain.least..=plain.most).contains(&i128::from(number)))
     }
 
-    fn digits(&mut self) -> &'a str {
-        let count = self.0.bytes().take_while(u8::is_ascii_digit).count();
+    fn is_exponent(&self) -> bool {
+        matches!(self.0, [b'e' | b'E', ..])
+    }
+
+    fn digits(&mut self) -> &'a [u8] {
+        let count = self.0.iter().take_while(|byte| byte.is_ascii_digit()).count();
         let (digits, rest) = self.0.split_at(count);
         self.0 = rest;
         digits
     }
+}
+
+/// How many bytes in front stand for themselves in a string; no more than the [first](SHORT) are looked at. Eight at a time, and
+/// the rest one by one: to look for two bytes in many takes longer to begin than most strings are.
+#[inline]
+fn plain_bytes(text: &[u8]) -> usize {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    // Has the top bit of each byte of `word` that is less than `than`, and perhaps of some above such a byte.
+    let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word & TOPS;
+    let mut at = 0;
+    while at < SHORT
+        && let Some(word) = text.get(at..at + 8).and_then(|word| word.try_into().ok())
+    {
+        let word = u64::from_le_bytes(word);
+        let other = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+        let ends = less(word, b' ') | other(b'"') | other(b'\\');
+        if ends != 0 {
+            // The lowest is one indeed: there is none below it that could have carried.
+            return at + (ends.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    if at < SHORT {
+        at += text[at..].iter().take_while(|&&byte| byte >= b' ' && byte != b'"' && byte != b'\\').count();
+    }
+    at
 }
 
 /// How long an escape is, with its backslash; what follows that is given. Half of a pair is none of ours.
