@@ -159,10 +159,14 @@ impl Framer {
     /// The next line, or `None` when more must be read first. Empty lines are passed over, and the `\r` of a `\r\n` is
     /// no part of a line.
     #[expect(clippy::should_implement_trait, reason = "what it gives borrows from it, and more may come after `None`")]
+    #[inline]
     pub fn next(&mut self) -> Option<Frame<'_>> {
-        if self.start == self.end {
-            return None;
-        }
+        // Asked once more than there are lines, each time.
+        if self.start == self.end { None } else { self.next_of_some() }
+    }
+
+    #[inline(never)]
+    fn next_of_some(&mut self) -> Option<Frame<'_>> {
         loop {
             if self.start == self.end {
                 return None;

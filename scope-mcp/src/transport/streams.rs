@@ -83,11 +83,13 @@ impl StreamLink {
     }
 
     /// Whether it could go on, and leaves the turn to others.
+    #[inline]
     pub(super) fn poll_write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
         // Asked several times in each turn, of which one has something to do.
         self.lines.has_to_write(session) && self.write(session, cx)
     }
 
+    #[inline(never)]
     fn write(&mut self, session: &mut Session, cx: &mut Context<'_>) -> bool {
         self.lines.poll_write(session, cx).unwrap_or_else(|error| {
             // What has not been sent never will be; what was sent may still be answered.
