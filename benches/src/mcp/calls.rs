@@ -20,6 +20,8 @@ const SOME_OF_RAW: &[Goal] = &[Goal::Ratio("raw", 1.0 / 0.3)];
 const TWICE_RMCP: &[Goal] = &[Goal::Ratio("rmcp", 0.5)];
 const THRICE_RMCP: &[Goal] = &[Goal::Ratio("rmcp", 1.0 / 3.0), Goal::P99("rmcp", 0.2)];
 const TWELVE_RMCP: &[Goal] = &[Goal::Ratio("rmcp", 1.0 / 12.0), Goal::P99("rmcp", 0.2)];
+/// What one call costs a client.
+const PER_CALL: &[Goal] = &[Goal::Allocs(10.0), Goal::Ir(5000.0)];
 
 /// How many calls an operation makes, so that its beginning and its end count for little.
 fn calls(in_flight: usize) -> usize {
@@ -48,8 +50,10 @@ pub(super) fn benches() -> Vec<Bench> {
         bench("M2", "tokio mt", &[1], m2_mt, THRICE_RMCP),
         bench("M2", "tokio mt", &[16], m2_mt, &[]),
         bench("M2", "tokio mt", &[256], m2_mt, TWELVE_RMCP),
-        bench("M4", "2025-11-25", &[256], |n| one_by_one(n, Era::Legacy), &[Goal::Allocs(10.0), Goal::Ir(5000.0)]),
-        bench("M4", "2026-07-28", &[256], |n| one_by_one(n, Era::Modern), &[Goal::Allocs(10.0), Goal::Ir(5000.0)]),
+        bench("M4", "2025-11-25", &[256], |n| one_thread(n, 1, Era::Legacy), PER_CALL),
+        bench("M4", "2026-07-28", &[256], |n| one_thread(n, 1, Era::Modern), PER_CALL),
+        bench("M4", "2025-11-25, 16 at once", &[4096], |n| one_thread(n, 16, Era::Legacy), PER_CALL),
+        bench("M4", "2026-07-28, 16 at once", &[4096], |n| one_thread(n, 16, Era::Modern), PER_CALL),
         bench("M6", "tokio ct", IN_FLIGHT, |n| other_transport(n, On::TokioCt), &[Goal::Ratio("rmcp", 1.0)]),
         bench("M6", "tokio mt", IN_FLIGHT, |n| other_transport(n, On::TokioMt), &[Goal::Ratio("rmcp", 1.0)]),
     ]
@@ -83,16 +87,16 @@ fn other_transport(n: usize, on: On) -> Vec<Peer> {
     ]
 }
 
-/// `n` calls, one after the other, on one thread.
-fn one_by_one(n: usize, era: Era) -> Vec<Peer> {
+/// `n` calls, so many at once, on one thread.
+fn one_thread(n: usize, at_once: usize, era: Era) -> Vec<Peer> {
     vec![
         Peer::whole("scope", move || {
             let ours = Ours::open(On::TokioCt, Server::Raw, era);
-            move || drop(lanes::calls(&ours, 1, n))
+            move || drop(lanes::calls(&ours, at_once, n))
         }),
         Peer::whole("rmcp", move || {
             let sdk = Sdk::open(On::TokioCt, Transport::Rmcps, Server::Raw, era);
-            move || drop(lanes::calls(&sdk, 1, n))
+            move || drop(lanes::calls(&sdk, at_once, n))
         }),
     ]
 }
