@@ -111,7 +111,11 @@ fn adopt_all_and(scopes: Vec<(Arc<Scope>, Closing)>, tell: impl FnOnce(), run: i
 
 /// Cancels a scope and finds it an heir. None if there is nothing to wait for, or somebody else has taken it over.
 fn adopt(scope: Arc<Scope>, closing: Closing) -> Option<Adopted> {
+    // Counted before anybody can see that it is handed over: a scope around that ends just now either waits, or has taken this
+    // one in before. An owned one was counted when it was opened.
+    let heir = if scope.kind() == Kind::Owned { None } else { heir(&scope) };
     if !scope.note_handed_over() {
+        give_back(heir);
         return None;
     }
     // Asked before the children are told: whether there was something to adopt is not to hang on how fast they end.
@@ -126,14 +130,10 @@ fn adopt(scope: Arc<Scope>, closing: Closing) -> Option<Adopted> {
         bequeath(&scope, records);
         scope.ended();
         count_out_owned(&scope);
+        give_back(heir);
         return None;
     }
-    let heir = if scope.kind() == Kind::Owned {
-        // It was counted in when it was opened.
-        scope.parent().cloned()
-    } else {
-        heir(&scope)
-    };
+    let heir = if scope.kind() == Kind::Owned { scope.parent().cloned() } else { heir };
     if event::observed() {
         let heir = heir.as_ref().map(|heir| heir.id().clone());
         event::tell(EventKind::Adopted(heir), &scope, scope.home().cloned(), scope.id().location());
@@ -167,6 +167,13 @@ fn heir(scope: &Scope) -> Option<Arc<Scope>> {
     None
 }
 
+/// It is not needed any more.
+fn give_back(heir: Option<Arc<Scope>>) {
+    if let Some(heir) = heir {
+        heir.leave(Part::Child);
+    }
+}
+
 /// Gives what failed in a scope that cannot return it to the nearest scope around that is still open, as secondary
 /// failures: they cancel nobody.
 pub(crate) fn bequeath(scope: &Scope, records: Vec<Record>) {
@@ -175,9 +182,7 @@ pub(crate) fn bequeath(scope: &Scope, records: Vec<Record>) {
     }
     let heir = heir(scope);
     settle(heir.as_ref(), scope, records);
-    if let Some(heir) = heir {
-        heir.leave(Part::Child);
-    }
+    give_back(heir);
 }
 
 /// Records what went wrong for a task that has ended: in its scope, which is cancelled for it; or, where that has closed, in

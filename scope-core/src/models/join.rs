@@ -290,6 +290,43 @@ fn a_scope_handed_over_twice_has_one_heir() {
     });
 }
 
+/// Dropped elsewhere just when the scope around ends: whichever is first, nothing of it is left when that one has ended. (One
+/// that is taken for handed over before its heir counts it fails here.)
+#[test]
+fn a_scope_dropped_elsewhere_is_over_when_the_one_around_has_ended() {
+    check_up_to(3, || {
+        let outer = scope();
+        let inner = open(Kind::Nursery, Some(&outer), false);
+        let dropped = inner.clone();
+        let dropping = thread::spawn(move || adopt::hand_over(dropped, Closing::new()));
+        close(&outer);
+        assert!(inner.is_over());
+        assert!(dropping.join().is_ok());
+        assert_eq!((outer.live(), inner.live()), ((0, 0), (0, 0)));
+    });
+}
+
+/// The same while a child is in it, which ends when it is told to.
+#[test]
+fn a_scope_with_a_child_dropped_elsewhere_is_over_when_the_one_around_has_ended() {
+    check_up_to(3, || {
+        let outer = scope();
+        let inner = open(Kind::Nursery, Some(&outer), false);
+        assert!(inner.admit(Part::Child).is_ok());
+        let (told, child) = (inner.listen(), inner.clone());
+        let dropped = inner.clone();
+        let dropping = thread::spawn(move || {
+            adopt::hand_over(dropped, Closing::new());
+            block_on(told);
+            child.leave(Part::Child);
+        });
+        close(&outer);
+        assert!(inner.is_over());
+        assert!(dropping.join().is_ok());
+        assert_eq!((outer.live(), inner.live()), ((0, 0), (0, 0)));
+    });
+}
+
 /// The heir's own end against the adoption: it waits, or the next one out does.
 #[test]
 fn an_heir_that_is_closing_waits_or_passes_it_on() {
