@@ -23,7 +23,7 @@ pub(crate) enum End<O> {
     Aborted,
     /// Never taken by the runtime, never polled.
     Refused,
-    /// It failed, and the scope has been told.
+    /// It failed, and the scope has been told; or its value was given to who began it.
     Recorded,
 }
 
@@ -109,6 +109,20 @@ impl Deposit<()> for Runs {
             End::Aborted => record(here, task, RecordCause::Aborted),
             End::Cancelled | End::Refused | End::Recorded => {}
         }
+    }
+}
+
+/// Of a child whose value is for who begins it, if it is there by then, and for nobody otherwise.
+pub(crate) struct Gives;
+
+impl<O> Deposit<O> for Gives {
+    fn is_nothing(end: &End<O>) -> bool {
+        // Given away.
+        matches!(end, End::Recorded)
+    }
+
+    fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<O>) {
+        Runs.deposit(here, task, end.map(drop));
     }
 }
 

@@ -96,7 +96,7 @@ pub use reason::{CancelCause, CancelReason};
 pub use results::{BoundedResults, Results};
 pub use scope_ref::ScopeRef;
 pub use service::{CloseError, Reply, Service, ServiceEnd, ServiceError, ServiceHandle};
-pub use spawner::{Launch, LaunchError, Place, Spawner, Spawns};
+pub use spawner::{Begun, Launch, LaunchError, Place, Spawner, Spawns};
 pub use start::{Start, StartError, Started};
 pub use stream::{ScopeStream, Yield, stream};
 pub use supervisor::{Supervised, Supervisor};

@@ -22,7 +22,7 @@ use crate::raw::counted::Counted;
 use crate::raw::frame::{self, Here};
 use crate::results::{BoundedResults, Results};
 use crate::rt::{self, Refused};
-use crate::scope::Scope;
+use crate::scope::{Part, Scope};
 use crate::scope_ref::ScopeRef;
 use crate::service::{self, Service, ServiceError, ServiceHandle};
 use crate::start::{self, Start, Started, Starting};
@@ -360,6 +360,17 @@ impl Launch for AsService {
     }
 }
 
+/// How far a child has come that was [begun](Place::begin).
+#[derive(Debug)]
+pub enum Begun<T> {
+    /// It has ended with that.
+    Done(T),
+    /// It has ended with nothing: it panicked, which its scope knows, or was cancelled.
+    Ended,
+    /// It waits, and goes on in the scope's runtime.
+    GoesOn,
+}
+
 /// For adapters: where a child goes. Each method wraps the future, counts it in, and launches it.
 pub struct Place<'s, E: Fault = Failure> {
     scope: &'s Arc<Scope>,
@@ -415,6 +426,38 @@ impl<'s, E: Fault> Place<'s, E> {
     {
         let task = TaskRef::fresh(self.name, Location::caller());
         spawn(self.scope, task, launch, Runs, future)
+    }
+
+    /// As [`run`](Place::run), of a child that is polled for the first time before this returns, in a box of its own, and given
+    /// to the scope's runtime only if it waits. `make` gives its future where it is to lie, and is dropped where there is to be
+    /// none. What the child comes to is given to the caller if it is there by then, and dropped otherwise.
+    ///
+    /// # Errors
+    /// [`SpawnError`].
+    ///
+    /// # Panics
+    /// If `make` does; then there was no child.
+    #[track_caller]
+    pub fn begin<F>(self, make: impl FnOnce() -> F) -> Result<Begun<F::Output>, SpawnError>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let Place { scope, name, .. } = self;
+        let task = TaskRef::fresh(name, Location::caller());
+        let Some(runtime) = scope.runtime() else {
+            frame::enter(&task, Here::Made(scope), || drop(make));
+            return Err(SpawnError::no_runtime(scope.id().clone()).of_task(task));
+        };
+        let counted = match Counted::admit(scope, Part::Child) {
+            Ok(counted) => counted,
+            Err(error) => {
+                frame::enter(&task, Here::Made(scope), || drop(make));
+                return Err(error.of_task(task));
+            }
+        };
+        tell_spawned(scope, &task);
+        child::begin(scope, counted, &task, runtime, make)
+            .map_err(|_| SpawnError::refused(scope.id().clone()).of_task(task))
     }
 
     /// As [`Spawns::spawn_erased_with_handle`]. The handle of a child that was not spawned says so.
@@ -480,6 +523,12 @@ where
     spawn(scope, task, AsService, Serves, future)
 }
 
+fn tell_spawned(scope: &Arc<Scope>, task: &TaskRef) {
+    if event::observed() {
+        event::tell(EventKind::Spawned, scope, Some(task.clone()), task.location());
+    }
+}
+
 fn spawn<F, D>(scope: &Arc<Scope>, task: TaskRef, launch: impl Launch, deposit: D, future: F) -> Result<(), SpawnError>
 where
     F: Future + Send + 'static,
@@ -495,9 +544,7 @@ where
             return Err(error.of_task(task));
         }
     };
-    if event::observed() {
-        event::tell(EventKind::Spawned, scope, Some(task.clone()), task.location());
-    }
+    tell_spawned(scope, &task);
     let launched = child::launch(scope, counted, &task, launch, deposit, future);
     if let Ok(true) = launched {
         return Ok(());

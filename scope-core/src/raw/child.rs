@@ -12,7 +12,8 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
-use std::mem::ManuallyDrop;
+use std::marker::PhantomData;
+use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
@@ -20,14 +21,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::thread;
 
-use crate::deposit::{Deposit, End, record_panic};
+use crate::deposit::{Deposit, End, Gives, record_panic};
 use crate::event::{self, EventKind};
 use crate::raw::counted::Counted;
 use crate::raw::frame::{self, Frame, Here};
 use crate::raw::list::Entry;
+use crate::rt::{self, Refused};
 use crate::scope::{Part, Scope};
 use crate::shield::ShieldCell;
-use crate::spawner::{Launch, LaunchError};
+use crate::spawner::{Begun, Launch, LaunchError};
 use crate::sync::thread_local;
 use crate::task::TaskRef;
 use crate::task_local::Snapshot;
@@ -57,6 +59,23 @@ thread_local! {
     static LAUNCHING: Cell<Launching> = const { Cell::new((ptr::null(), ptr::null())) };
 }
 
+/// Puts back what was there before a launch, also when that unwinds.
+struct Restore<'a>(Launching, PhantomData<&'a TaskRef>);
+
+impl<'a> Restore<'a> {
+    /// `task`, a child of `of`, is being given to the runtime.
+    #[inline]
+    fn while_given(task: &'a TaskRef, of: *const Scope) -> Self {
+        Restore(LAUNCHING.replace((ptr::from_ref(task), of)), PhantomData)
+    }
+}
+
+impl Drop for Restore<'_> {
+    fn drop(&mut self) {
+        LAUNCHING.set(self.0);
+    }
+}
+
 /// Gives a child of `scope`, counted in as `counted`, to the scope's runtime, if there is one. False if it was dropped unpolled
 /// by then. `task` is the child's.
 ///
@@ -75,14 +94,8 @@ where
     F: Future + Send + 'static,
     D: Deposit<F::Output> + Send + 'static,
 {
-    struct Restore(Launching);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            LAUNCHING.set(self.0);
-        }
-    }
     let of = if D::PART == Part::Child { Arc::as_ptr(scope) } else { ptr::null() };
-    let _restore = Restore(LAUNCHING.replace((ptr::from_ref(task), of)));
+    let _restore = Restore::while_given(task, of);
     // Made where it is passed on: every other place would be a copy.
     match scope.runtime() {
         Some(runtime) => launch.launch(runtime, Child::new(task.clone(), counted, deposit, future))?,
@@ -100,6 +113,67 @@ pub(super) fn take_launched_of() -> *const Scope {
     }
     LAUNCHING.set((task, ptr::null()));
     of
+}
+
+/// Polls a child of `scope`, counted in as `counted`, for the first time, and gives it to `runtime`, the scope's, if it waits.
+/// `task` is the child's, and `make` gives its future, where it is to lie: nothing of it is moved.
+///
+/// # Errors
+/// The runtime's. The child has been dropped then, and says so in the scope.
+#[inline]
+pub(crate) fn begin<F>(
+    scope: &Arc<Scope>,
+    counted: Counted,
+    task: &TaskRef,
+    runtime: &rt::Handle,
+    make: impl FnOnce() -> F,
+) -> Result<Begun<F::Output>, Refused>
+where
+    F: Future + Send + 'static,
+    F::Output: Send,
+{
+    /// Where `make` panics.
+    struct CountOut<'a>(&'a Arc<Scope>);
+    impl Drop for CountOut<'_> {
+        fn drop(&mut self) {
+            self.0.leave(Part::Child);
+        }
+    }
+    let room = Box::new_uninit();
+    let count_out = CountOut(scope);
+    let mut child = Box::into_pin(Box::write(room, Child::new(task.clone(), counted, Gives, make())));
+    mem::forget(count_out);
+    // The runtime polls it again, first thing: whatever happens until then is seen there.
+    let begun = child.as_mut().poll_first(&mut Context::from_waker(Waker::noop()));
+    if matches!(begun, Begun::GoesOn) {
+        let _restore = Restore::while_given(task, Arc::as_ptr(scope));
+        runtime.spawn(child)?;
+    }
+    Ok(begun)
+}
+
+impl<F: Future> Child<F, Gives> {
+    /// The first poll, where the value is for the caller.
+    #[inline]
+    fn poll_first(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Begun<F::Output> {
+        // SAFETY: nothing is moved out of `this` (invariant 3).
+        let this = unsafe { self.get_unchecked_mut() };
+        // SAFETY: `self` came pinned, and has not ended: it was never polled.
+        unsafe {
+            match this.poll_future(cx) {
+                Polled::Ready(output, dropped) => {
+                    this.ready(End::Recorded, dropped);
+                    Begun::Done(output)
+                }
+                Polled::Panicked(payload) => {
+                    this.cut(End::Panicked(payload));
+                    Begun::Ended
+                }
+                Polled::Pending if this.waits(cx) => Begun::GoesOn,
+                Polled::Pending => Begun::Ended,
+            }
+        }
+    }
 }
 
 /// The task that is being given to the runtime on this thread.
@@ -187,6 +261,54 @@ impl<F: Future, D: Deposit<F::Output>> Child<F, D> {
         }
         self.entry.end();
         waker
+    }
+
+    /// Polls the future in the child's frame.
+    ///
+    /// # Safety
+    /// `self` is pinned, and has not ended; where the future was ready, it ends now.
+    #[inline(always)]
+    unsafe fn poll_future(&mut self, cx: &mut Context<'_>) -> Polled<F::Output> {
+        self.entry.begin();
+        let future = &mut self.future;
+        Frame::of(self.entry.task(), Here::Made(&self.scope))
+            .locals(&self.locals)
+            .shields(&self.shields)
+            .waits(self.entry.waits())
+            .mail(&self.mail)
+            .outermost()
+            // SAFETY: part of a pinned whole, which has not ended; ready, it ends.
+            .enter(|| unsafe { poll_out(future, cx) })
+    }
+
+    /// The end of one whose future was ready, and has been dropped.
+    ///
+    /// # Safety
+    /// `self` is pinned, and has not ended.
+    #[inline(always)]
+    unsafe fn ready(&mut self, end: End<F::Output>, dropped: thread::Result<()>) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let _waker = self.begin_end();
+            self.end(end, dropped);
+        }
+    }
+
+    /// It was pending: parks it. False if it has ended instead, for its scope was cancelled.
+    ///
+    /// # Safety
+    /// `self` is pinned, and has not ended.
+    #[inline]
+    unsafe fn waits(&mut self, cx: &mut Context<'_>) -> bool {
+        self.mail.poll(cx);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !self.park(cx.waker()) {
+                return true;
+            }
+            self.cut(End::Cancelled);
+        }
+        false
     }
 
     /// The end of one whose future has not come to its own.
@@ -317,37 +439,15 @@ impl<F: Future, D: Deposit<F::Output>> Future for Child<F, D> {
         if this.entry.is_ended() {
             return Poll::Ready(());
         }
-        this.entry.begin();
-        let future = &mut this.future;
-        let polled = Frame::of(this.entry.task(), Here::Made(&this.scope))
-            .locals(&this.locals)
-            .shields(&this.shields)
-            .waits(this.entry.waits())
-            .mail(&this.mail)
-            .outermost()
-            // SAFETY: part of a pinned whole, which has not ended; ready, it ends below.
-            .enter(|| unsafe { poll_out(future, cx) });
-        let end = match polled {
-            Polled::Ready(output, dropped) => {
-                // SAFETY: `self` came pinned, and its future has just been dropped.
-                unsafe {
-                    let _waker = this.begin_end();
-                    this.end(End::Done(output), dropped);
-                }
-                return Poll::Ready(());
-            }
-            Polled::Panicked(payload) => End::Panicked(payload),
-            Polled::Pending => {
-                this.mail.poll(cx);
-                // SAFETY: `self` came pinned.
-                if !unsafe { this.park(cx.waker()) } {
-                    return Poll::Pending;
-                }
-                End::Cancelled
-            }
-        };
         // SAFETY: `self` came pinned, and has not ended.
-        unsafe { this.cut(end) };
+        unsafe {
+            match this.poll_future(cx) {
+                Polled::Ready(output, dropped) => this.ready(End::Done(output), dropped),
+                Polled::Panicked(payload) => this.cut(End::Panicked(payload)),
+                Polled::Pending if this.waits(cx) => return Poll::Pending,
+                Polled::Pending => {}
+            }
+        }
         Poll::Ready(())
     }
 }

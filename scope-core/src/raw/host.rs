@@ -81,6 +81,19 @@ pub(crate) enum Body<F, B> {
 }
 
 impl<F, B> Body<F, B> {
+    /// What makes the body's future, if it has not been made, and leaves `Gone`. That future is the larger part by far, and
+    /// is not copied along.
+    #[inline]
+    fn take_unstarted(&mut self) -> Option<F> {
+        let Body::Unstarted(unstarted) = self else { return None };
+        // SAFETY: read once, for what it is read from is overwritten at once, without being dropped.
+        unsafe {
+            let unstarted = ptr::read(unstarted);
+            ptr::write(self, Body::Gone);
+            Some(unstarted)
+        }
+    }
+
     /// Puts the body's future into its place: made there, not moved there.
     #[inline]
     pub(crate) fn begin(&mut self, body: B) {
@@ -480,7 +493,7 @@ impl<F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'_, F, B, E, K, M> {
         let mut output = None;
         let polled = frame_of(&nursery.scope).body(&nursery.scope, &self.shields).enter(|| {
             catch_unwind(AssertUnwindSafe(|| {
-                if let Body::Unstarted(unstarted) = std::mem::replace(body, Body::Gone) {
+                if let Some(unstarted) = body.take_unstarted() {
                     start(unstarted, nursery, body);
                 }
                 poll_in_place::<F, B, E, M>(body, cx, &mut output)

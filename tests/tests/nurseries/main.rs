@@ -18,6 +18,7 @@ mod n08;
 mod n08_task_locals;
 mod n09;
 mod n10;
+mod n10_begun;
 mod n11;
 mod n11_each;
 mod n11_order;
@@ -168,6 +169,14 @@ scope_tests::on_every_runtime! {
     }
     n11_order {
         n11_places_are_given_in_the_order_in_which_they_were_asked_for
+    }
+    n10_begun {
+        n10_a_child_that_ends_at_once_gives_its_value_to_who_begins_it
+        n10_a_child_that_is_begun_and_waits_goes_on_and_is_joined
+        n10_a_child_that_is_begun_is_cancelled_like_others
+        n10_a_panic_of_a_child_that_is_begun_is_its_nurserys_and_one_before_is_the_callers
+        n10_nothing_is_begun_in_a_nursery_that_has_ended
+        n10_what_is_begun_can_fail_its_nursery
     }
     n11 {
         n11_as_many_run_as_there_are_places
