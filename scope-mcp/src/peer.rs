@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use scope_core::rt::Handle;
-use scope_core::{Failure, Spawner, Spawns};
+use scope_core::{Begun, Failure, Spawner, Spawns};
 
 use crate::error::Gone;
 use crate::jsonrpc::{Answer, Json, Rejection, ToolCall};
@@ -26,8 +26,8 @@ use crate::transport::Link;
 use crate::wakes::Wakes;
 pub(crate) use caught::Caught;
 pub(crate) use desk::{Ask, Desk, Left};
+use pace::Clock;
 pub(crate) use pace::Pace;
-use pace::{AtOnce, Clock};
 use quick::Quick;
 pub(crate) use request::{Cancel, outcome};
 
@@ -54,7 +54,7 @@ pub(crate) trait Respond {
     fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work;
 
     /// The same for a call of a tool, if it is well-formed and of a kind that is quick. `None` is no refusal.
-    fn begin_call(&mut self, call: &ToolCall<'_>) -> Option<(Self::Call, Pace)>;
+    fn begin_call(&mut self, session: &mut Session, call: &ToolCall<'_>) -> Option<(Self::Call, Pace)>;
 }
 
 /// Where nothing is quick.
@@ -66,7 +66,7 @@ impl<F: FnMut(&mut Session, &mut Arrived) -> Work> Respond for F {
         self(session, arrived)
     }
 
-    fn begin_call(&mut self, _: &ToolCall<'_>) -> Option<(Self::Call, Pace)> {
+    fn begin_call(&mut self, _: &mut Session, _: &ToolCall<'_>) -> Option<(Self::Call, Pace)> {
         None
     }
 }
@@ -122,9 +122,9 @@ impl Peer {
             self.take(rt);
         }
         let Peer { session, desk, asks, running, .. } = self;
-        let mut quick = Quick { desk, asks, running, rt, children, respond, begun: 0 };
+        let mut quick = Quick { desk, asks, running, rt, children, respond, begun: 0, said: false };
         let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
-        let at_once = quick.begun;
+        let (at_once, said) = (quick.begun, quick.said);
         let mut begun = 0;
         while begun < BURST
             && let Some(arrived) = self.session.next_request()
@@ -137,9 +137,11 @@ impl Peer {
             self.begin(arrived, rt, children, respond);
         }
         let any_begun = at_once + begun > 0;
+        if said {
+            self.unsent = None;
+        }
         if any_begun {
             // What was answered at once, or left by others meanwhile.
-            self.unsent = None;
             self.take_asks(rt);
         }
         for key in self.session.cancelled_requests() {
@@ -209,8 +211,17 @@ impl Peer {
         let launched = match pace {
             Some(pace) if pace.is_quick() => {
                 let Arrived { key, id, method, .. } = arrived;
-                let child = request::run_at_once(desk, key, id, method, work);
-                children.place().run(AtOnce { pace: &pace, ended: &mut false }, child)
+                let child = || request::run_at_once(desk, key, id, method, work);
+                let begun = pace.begin(rt, children.place(), child);
+                begun.map(|begun| {
+                    if let Begun::Done(line) = begun {
+                        if self.desk.has_asks() {
+                            // What it has said before.
+                            self.take_asks_meanwhile(rt);
+                        }
+                        self.session.respond_line(key, line);
+                    }
+                })
             }
             pace => {
                 let clock = pace.map(|pace| Clock { pace, rt: rt.clone() });

@@ -22,6 +22,7 @@ mod numbered;
 mod outbox;
 mod reply;
 mod served;
+mod spares;
 mod window;
 
 use std::collections::VecDeque;
@@ -43,6 +44,7 @@ use outbox::{Answers, Outbox, Step};
 pub(crate) use reply::{Abandoned, Answer, Blank, Given, Pending, Reply, Said, Waiting, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
+use spares::Spares;
 use window::Window;
 
 /// No time-out is longer than this.
@@ -54,8 +56,8 @@ const HIGH_WATER: usize = 1024 * 1024;
 /// Unsent bytes from which on requests of the server are not answered any more: it does not read.
 const ANSWERS_MAX: usize = 2 * HIGH_WATER;
 
-/// A call's line of no more bytes is kept, to be used again.
-const KEPT: usize = 512;
+/// A line of no more bytes is kept, to be used again: for a call, or for an answer.
+pub(crate) const KEPT: usize = 512;
 
 /// Which side of the conversation this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,6 +178,7 @@ pub(crate) struct Session {
     over: Option<Over>,
     noise: Noise,
     traffic: Traffic,
+    spares: Spares,
 }
 
 /// Why nothing more is sent.
@@ -210,6 +213,19 @@ impl Session {
             over: None,
             noise: Noise::default(),
             traffic: Traffic::default(),
+            spares: Spares::default(),
+        }
+    }
+
+    /// Memory for a request of that length, and for its answer.
+    pub(crate) fn room(&mut self, length: usize) -> Vec<u8> {
+        if length <= KEPT { self.spares.take() } else { Vec::with_capacity(length) }
+    }
+
+    /// It is not needed.
+    pub(crate) fn give_back(&mut self, room: Vec<u8>) {
+        if room.capacity() <= KEPT {
+            self.spares.keep(room);
         }
     }
 
@@ -500,7 +516,7 @@ impl Session {
 
     /// So many bytes of the output have been written.
     pub(crate) fn wrote(&mut self, count: usize) {
-        let Session { outbox, calls, wire, peer, traffic, .. } = self;
+        let Session { outbox, calls, wire, peer, traffic, side, spares, .. } = self;
         outbox.advance(count, |step, call| {
             let mut call = call.and_then(|id| calls.get_mut(id));
             if let Some(line) = step.begun() {
@@ -514,9 +530,12 @@ impl Session {
             }
             if let Step::Done(line) | Step::Whole(line) = step
                 && line.capacity() <= KEPT
-                && let Some(call) = call
             {
-                call.line = line;
+                if let Some(call) = call {
+                    call.line = line;
+                } else if *side == Side::Server {
+                    spares.keep(line);
+                }
             }
         });
         self.admit();

@@ -174,7 +174,7 @@ impl ClientHandlers {
         match Kind::of(method) {
             None => Err(not_offered("")),
             Some(kind) if self.offers(revision, kind) => {
-                Ok(Caught::new(method.to_owned(), self.read(revision, kind, params)?, None).boxed())
+                Ok(Caught::new(method.to_owned(), self.read(revision, kind, params)?).boxed())
             }
             Some(Kind::Roots) => Err(not_offered(", for it was given no roots")),
             Some(Kind::Sample | Kind::Elicit) => Err(not_offered(", for it was given no handler for it")),

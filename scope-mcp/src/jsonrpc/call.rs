@@ -25,11 +25,6 @@ impl<'a> ToolCall<'a> {
         Some(ToolCall { id: Id::from_digits(digits)?, members })
     }
 
-    /// The members as text.
-    pub(crate) fn text(&self) -> Option<&'a str> {
-        std::str::from_utf8(self.members).ok()
-    }
-
     /// Of many the first, up to what is no text: enough to see which tool is called.
     pub(crate) fn head(&self) -> Option<&'a str> {
         (self.members.len() > HEAD).then(|| self.members[..HEAD].utf8_chunks().next().map_or("", |head| head.valid()))
@@ -59,7 +54,7 @@ mod tests {
         let Ok(Message::Request { params: Some(params), .. }) = parse(line.as_bytes()) else {
             panic!("it is a request")
         };
-        let text = call.text().unwrap();
+        let text = std::str::from_utf8(call.members).unwrap();
         assert_eq!((call.id.as_json(), format!("{{{text}}}")), ("17", params.get().to_owned()));
         assert_eq!((ToolCall::parts(text), call.head()), (Some(("a", r#"{"b":"}}"}"#)), None));
     }
@@ -89,7 +84,7 @@ mod tests {
             assert!(ToolCall::read(line.as_bytes()).is_none(), "{line}");
         }
         let line = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",\"params\":{\"\xff\"}}";
-        assert_eq!(ToolCall::read(line).unwrap().text(), None);
+        assert_eq!(ToolCall::read(line).unwrap().members, b"\"\xff\"");
         for members in [
             r#""arguments":{},"name":"a""#,
             r#""name":"a\u0062","arguments":{}"#,

@@ -96,19 +96,20 @@ pub(crate) fn result_answer(id: &Id, result: &str) -> Vec<u8> {
 /// What a request of the peer can be answered with.
 pub(crate) trait Answer {
     /// The answer to the request `id`.
-    fn line(&self, id: &Id) -> Vec<u8>;
+    fn line(self, id: &Id) -> Vec<u8>;
 }
 
 impl Answer for Json {
-    fn line(&self, id: &Id) -> Vec<u8> {
+    fn line(self, id: &Id) -> Vec<u8> {
         result_answer(id, self.get())
     }
 }
 
-/// The answer to a call of a tool that gave one text.
-pub(crate) fn text_answer(id: &Id, text: &str) -> Vec<u8> {
-    let mut line = begin(id.as_bytes().len() + text.len());
-    line.extend_from_slice(b",\"id\":");
+/// The answer to a call of a tool that gave one text, in the memory of `line`.
+pub(crate) fn text_answer(mut line: Vec<u8>, id: &Id, text: &str) -> Vec<u8> {
+    line.clear();
+    line.reserve(id.as_bytes().len() + text.len() + AROUND);
+    line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     line.extend_from_slice(id.as_bytes());
     line.extend_from_slice(b",\"result\":");
     text_result(&mut line, text);
@@ -249,7 +250,9 @@ mod tests {
         );
         for said in ["", "a", "\u{7f}é", "a\"b", "\\", "\n", &"x".repeat(3000), &("x".repeat(3000) + "\u{1}")] {
             let result = serde_json::json!({ "content": [{ "type": "text", "text": said }] });
-            assert_eq!(text_answer(&id, said), result_answer(&id, &result.to_string()));
+            let line = result_answer(&id, &result.to_string());
+            assert_eq!(text_answer(Vec::new(), &id, said), line);
+            assert_eq!(text_answer(b"what was before".to_vec(), &id, said), line);
         }
         assert_eq!(
             text(rejection_answer(None, &Rejection::new(-32700, "no"))),

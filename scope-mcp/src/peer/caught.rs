@@ -8,20 +8,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use super::pace::Clock;
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
 pub(crate) struct Caught<'a, W> {
     method: Cow<'a, str>,
     work: Option<W>,
-    /// Until it has been polled.
-    clock: Option<Clock>,
 }
 
 impl<'a, W> Caught<'a, W> {
-    pub(crate) fn new(method: impl Into<Cow<'a, str>>, work: W, clock: Option<Clock>) -> Self {
-        Caught { method: method.into(), work: Some(work), clock }
+    pub(crate) fn new(method: impl Into<Cow<'a, str>>, work: W) -> Self {
+        Caught { method: method.into(), work: Some(work) }
     }
 
     fn clear(&mut self) {
@@ -45,13 +42,8 @@ impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<'_, 
     type Output = Result<T, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let clock = self.clock.take();
         let Some(work) = &mut self.work else { return Poll::Pending };
-        let poll = || match clock {
-            Some(clock) => clock.first(|| Pin::new(&mut *work).poll(cx)),
-            None => Pin::new(&mut *work).poll(cx),
-        };
-        let outcome = match catch_unwind(AssertUnwindSafe(poll)) {
+        let outcome = match catch_unwind(AssertUnwindSafe(|| Pin::new(work).poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(outcome)) => outcome,
             Err(panic) => {
@@ -105,7 +97,7 @@ mod tests {
         let works: [BoxFuture<'_, Result<(), Rejection>>; 2] =
             [kept.boxed(), async { std::panic::panic_any(Bomb) }.boxed()];
         for work in works {
-            let refused = Caught::new("m", work, None).now_or_never().unwrap().unwrap_err();
+            let refused = Caught::new("m", work).now_or_never().unwrap().unwrap_err();
             assert_eq!(refused.to_string(), "the handler of this request panicked (error -32603)");
         }
         let bomb = Bomb;
@@ -117,7 +109,6 @@ mod tests {
                 Ok(nothing)
             }
             .boxed(),
-            None,
         );
         assert!((&mut left_behind).now_or_never().is_none());
         drop(left_behind);

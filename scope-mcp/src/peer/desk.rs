@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Context;
 
@@ -63,6 +64,8 @@ pub(crate) struct Ended;
 #[derive(Default)]
 pub(crate) struct Desk {
     state: Mutex<State>,
+    /// Something lies here. Changed under the lock, and looked at without.
+    has_asks: AtomicBool,
     /// Of the one who takes.
     waker: AtomicWaker,
     /// There is room again, or it is over.
@@ -133,6 +136,7 @@ impl Desk {
             && let Some(call) = call.take()
         {
             state.push(Ask::Call(call));
+            self.has_asks.store(true, Ordering::Release);
             if state.asks.len().is_multiple_of(ENOUGH) {
                 return Left::Enough;
             }
@@ -171,6 +175,7 @@ impl Desk {
                 return;
             }
             state.asks.push(ask);
+            self.has_asks.store(true, Ordering::Release);
             if mem::replace(&mut state.attended, true) {
                 return;
             }
@@ -194,6 +199,11 @@ impl Desk {
         self.waker.register(cx.waker());
     }
 
+    /// Whether something lies here that was left by who runs here, or by others before whom it waited for.
+    pub(crate) fn has_asks(&self) -> bool {
+        self.has_asks.load(Ordering::Acquire)
+    }
+
     /// Whatever has been left since the last time, into `asks`, which is empty. Who does not look again in any case has
     /// registered before.
     pub(crate) fn take(&self, asks: &mut Vec<Ask>) {
@@ -212,6 +222,7 @@ impl Desk {
             state.attended = attended;
             state.bytes = 0;
             mem::swap(&mut state.asks, asks);
+            self.has_asks.store(false, Ordering::Release);
             was_full
         };
         if was_full {
@@ -255,6 +266,7 @@ impl Desk {
             }
             if let Some(ask) = ask.take() {
                 state.push(ask);
+                self.has_asks.store(true, Ordering::Release);
             }
             if mem::replace(&mut state.attended, true) {
                 return Ok(true);

@@ -8,11 +8,11 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::Poll;
 use std::time::Duration;
 
 use scope_core::rt::Handle;
-use scope_core::{Launch, LaunchError};
+use scope_core::{Begun, Failure, Place, SpawnError};
 
 /// Longer than this is not at once.
 const AT_ONCE: Duration = Duration::from_micros(200);
@@ -26,8 +26,26 @@ impl Pace {
         self.0.load(Ordering::Relaxed)
     }
 
+    /// Begins a child in this very place, and sees how that goes.
+    #[inline]
+    pub(super) fn begin<F>(
+        &self,
+        rt: &Handle,
+        place: Place<'_, Failure>,
+        make: impl FnOnce() -> F,
+    ) -> Result<Begun<F::Output>, SpawnError>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        let start = rt.now();
+        let begun = place.begin(make)?;
+        let ended = !matches!(begun, Begun::GoesOn);
+        self.saw(ended, rt.now().saturating_duration_since(start));
+        Ok(begun)
+    }
+
     /// That a handler was polled first for so long, and has ended or waits.
-    pub(super) fn saw(&self, ended: bool, took: Duration) {
+    fn saw(&self, ended: bool, took: Duration) {
         let quick = ended && took <= AT_ONCE;
         if quick != self.is_quick() {
             self.0.store(quick, Ordering::Relaxed);
@@ -48,26 +66,6 @@ impl Clock {
         let polled = poll();
         self.pace.saw(polled.is_ready(), self.rt.now().saturating_duration_since(start));
         polled
-    }
-}
-
-/// Begins a child where it is launched, and gives it to the runtime if it has to wait.
-pub(super) struct AtOnce<'a> {
-    pub(super) pace: &'a Pace,
-    pub(super) ended: &'a mut bool,
-}
-
-impl Launch for AtOnce<'_> {
-    fn launch<F>(self, runtime: &Handle, task: F) -> Result<(), LaunchError>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let mut task = Box::pin(task);
-        let start = runtime.now();
-        // The runtime polls it again, first thing: whatever happens until then is seen there.
-        *self.ended = task.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
-        self.pace.saw(*self.ended, runtime.now().saturating_duration_since(start));
-        if *self.ended { Ok(()) } else { Ok(runtime.spawn(task)?) }
     }
 }
 

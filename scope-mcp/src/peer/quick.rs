@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scope_core::rt::Handle;
-use scope_core::{Failure, Spawner, Spawns};
+use scope_core::{Begun, Failure, Spawner, Spawns};
 
 use super::desk::{Ask, Desk};
-use super::pace::AtOnce;
 use super::request::{self, Cancel};
 use super::{Respond, take_over};
 use crate::codec::Frame;
@@ -28,6 +27,8 @@ pub(super) struct Quick<'a, R> {
     pub(super) respond: &'a mut R,
     /// How many were begun. From the first on, the desk is attended to.
     pub(super) begun: usize,
+    /// Something was taken from there.
+    pub(super) said: bool,
 }
 
 impl<R: Respond> Quick<'_, R> {
@@ -41,30 +42,36 @@ impl<R: Respond> Quick<'_, R> {
     /// `None` if the line is to go the long way.
     fn call(&mut self, session: &mut Session, line: &[u8]) -> Option<()> {
         let call = session.call_at_once(line)?;
-        let (work, pace) = self.respond.begin_call(&call)?;
+        let (work, pace) = self.respond.begin_call(session, &call)?;
         if self.begun == 0 {
             self.desk.attend();
         }
         self.begun += 1;
         let key = session.begin_at_once(line);
-        let child = request::run_at_once(Arc::clone(self.desk), key, call.id.clone(), "tools/call", work);
-        let mut ended = false;
-        if let Err(error) = self.children.place().run(AtOnce { pace: &pace, ended: &mut ended }, child) {
-            let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
-            session.ended_at_once(Some(jsonrpc::rejection_answer(Some(call.id.as_json()), &rejection)));
-            return Some(());
-        }
-        if !ended {
-            session.goes_on(key, call.id, call.members.len());
-        }
-        self.desk.take_meanwhile(self.asks);
-        let mut now = None;
-        for ask in self.asks.drain(..) {
-            match ask {
-                Ask::Over { key: over, line } if ended && over == key => session.ended_at_once(line),
-                ask => take_over(ask, session, self.running, self.rt, &mut now),
+        let (desk, id) = (Arc::clone(self.desk), call.id.clone());
+        let child = || request::run_at_once(desk, key, id, "tools/call", work);
+        let line = match pace.begin(self.rt, self.children.place(), child) {
+            Ok(Begun::Done(line)) => line,
+            Ok(Begun::Ended) => None,
+            Ok(Begun::GoesOn) => {
+                session.goes_on(key, call.id, call.members.len());
+                None
+            }
+            Err(error) => {
+                let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
+                Some(jsonrpc::rejection_answer(Some(call.id.as_json()), &rejection))
+            }
+        };
+        // What it has said before.
+        if self.desk.has_asks() {
+            self.desk.take_meanwhile(self.asks);
+            self.said |= !self.asks.is_empty();
+            let mut now = None;
+            for ask in self.asks.drain(..) {
+                take_over(ask, session, self.running, self.rt, &mut now);
             }
         }
+        session.ended_at_once(line);
         Some(())
     }
 }

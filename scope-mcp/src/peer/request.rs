@@ -2,7 +2,7 @@
 //! ends is told and forgotten, not kept for the end of the connection: one that lives long would gather it.
 
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
@@ -68,11 +68,21 @@ struct Slot {
 }
 
 impl Slot {
-    async fn answer(&mut self, id: &Id, outcome: &Result<impl Answer, Rejection>) {
-        let line = match outcome {
+    /// The line that says what came of it.
+    fn line(id: &Id, outcome: Result<impl Answer, Rejection>) -> Vec<u8> {
+        match outcome {
             Ok(answer) => answer.line(id),
-            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
-        };
+            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), &rejection),
+        }
+    }
+
+    /// Its answer goes another way.
+    fn has_answer(mut self) {
+        self.answered = true;
+    }
+
+    /// Leaves the answer at the desk, and waits there for room.
+    async fn leave(&mut self, line: Vec<u8>) {
         let mut over = Some(Ask::Over { key: self.key, line: Some(line) });
         // `Err` says that the connection has ended.
         let mut left = self.desk.leave_now(&mut over).map(drop);
@@ -110,20 +120,20 @@ pub(super) fn run(
     let Arrived { id, method, .. } = arrived;
     async move {
         if let Some(outcome) = outcome("request", &method, &cancel, work, clock).await {
-            slot.answer(&id, &outcome).await;
+            slot.leave(Slot::line(&id, outcome)).await;
         }
     }
 }
 
 /// As [`run`], begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
-/// is, and if it never does no scope is ever made.
+/// is, and if it never does no scope is ever made; and its answer is for who has begun it, and goes to the desk otherwise.
 pub(super) fn run_at_once<M, W, T>(
     desk: Arc<Desk>,
     key: u64,
     id: Id,
     method: M,
     work: W,
-) -> impl Future<Output = ()> + Send
+) -> impl Future<Output = Option<Vec<u8>>> + Send
 where
     M: AsRef<str> + Send + Sync + 'static,
     W: Future<Output = Result<T, Rejection>> + Send + Unpin + 'static,
@@ -133,10 +143,11 @@ where
     async move {
         let (mut outcome, mut cancel) = (None, None);
         let method = method.as_ref();
+        let mut has_waited = false;
         let ended = {
             let (slot, outcome, cancel) = (&slot, &mut outcome, &mut cancel);
-            nursery(async move |n| {
-                let mut work = Caught::new(method, work, None);
+            let ended = nursery(async move |n| {
+                let mut work = Caught::new(method, work);
                 let polled = poll_fn(|cx| {
                     let polled = Pin::new(&mut work).poll(cx);
                     if polled.is_pending() && cancel.is_none() {
@@ -147,18 +158,28 @@ where
                 });
                 *outcome = Some(polled.await);
                 Ok(())
+            });
+            let mut ended = pin!(ended.named("request"));
+            poll_fn(|cx| {
+                let polled = ended.as_mut().poll(cx);
+                has_waited |= polled.is_pending();
+                polled
             })
-            .named("request")
+            .await
         };
-        if let Err(error) = ended.await
+        if let Err(error) = ended
             && !cancel.is_some_and(|cancel| cancel.is_cancelled())
         {
             tracing::error!(method, %error, "the handler of a request left its scope with an error");
             outcome.get_or_insert_with(|| Err(failed_to_end()));
         }
-        if let Some(outcome) = outcome {
-            slot.answer(&id, &outcome).await;
+        let line = Slot::line(&id, outcome?);
+        if has_waited {
+            slot.leave(line).await;
+            return None;
         }
+        slot.has_answer();
+        Some(line)
     }
 }
 
@@ -175,7 +196,15 @@ pub(crate) async fn outcome(
         let outcome = &mut outcome;
         nursery(async move |n| {
             cancel.begin(n.canceller());
-            *outcome = Some(Caught::new(method, work, clock).await);
+            let (mut work, mut clock) = (Caught::new(method, work), clock);
+            let polled = poll_fn(|cx| {
+                let mut poll = || Pin::new(&mut work).poll(cx);
+                match clock.take() {
+                    Some(clock) => clock.first(poll),
+                    None => poll(),
+                }
+            });
+            *outcome = Some(polled.await);
             Ok(())
         })
         .named(scope)

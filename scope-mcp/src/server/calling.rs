@@ -1,6 +1,7 @@
 //! The call of a tool that is begun at once: nothing of it is checked or looked up any more.
 
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -8,17 +9,17 @@ use std::task::{Context as TaskContext, Poll, ready};
 use super::Context;
 use super::dispatch::finish;
 use super::state::Binding;
-use super::tool::{CheckedTool, Fault, Gave, Reads, Running};
+use super::tool::{CheckedTool, Fault, Gave, Running};
 use super::typed::{read_json, written};
 use crate::era::Era;
 use crate::jsonrpc::{self, Answer, Id, Json, Rejection};
+use crate::session::KEPT;
 
 /// See the [module](self).
 pub(super) struct Calling {
     tool: Arc<CheckedTool>,
-    reads: Arc<Reads>,
-    /// Of the parameters, an object: what is between its braces. The arguments end it.
-    members: Box<str>,
+    /// Of the parameters, an object: what is between its braces. The arguments end it. Its memory is the answer's, too.
+    members: String,
     arguments: usize,
     cx: Context,
     /// Once it has been begun.
@@ -28,21 +29,15 @@ pub(super) struct Calling {
 /// What it is answered with.
 #[derive(Debug)]
 pub(super) enum Called {
-    /// One text, and nothing else.
-    Text(String),
+    /// One text, and nothing else; and memory for the line that says so.
+    Text(String, Vec<u8>),
     Other(Json),
 }
 
 impl Calling {
-    /// `reads` is the function that `tool` is, and takes the last `arguments` bytes of `members`.
-    pub(super) fn new(
-        tool: Arc<CheckedTool>,
-        reads: Arc<Reads>,
-        members: Box<str>,
-        arguments: usize,
-        cx: Context,
-    ) -> Calling {
-        Calling { tool, reads, members, arguments, cx, running: None }
+    /// `tool` is one that reads its arguments, and surely takes these: the last `arguments` bytes of `members`.
+    pub(super) fn new(tool: Arc<CheckedTool>, members: String, arguments: usize, cx: Context) -> Calling {
+        Calling { tool, members, arguments, cx, running: None }
     }
 }
 
@@ -50,14 +45,22 @@ impl Future for Calling {
     type Output = Result<Called, Rejection>;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Calling { tool, reads, members, arguments, cx, running } = self.get_mut();
-        let running = running.get_or_insert_with(|| reads(&members[members.len() - *arguments..], cx.clone()));
+        let Calling { tool, members, arguments, cx, running } = self.get_mut();
+        let running = match running {
+            Some(running) => running,
+            running => {
+                let Some(reads) = tool.reads() else {
+                    return Poll::Ready(Err(Rejection::internal("the tool does not read its arguments")));
+                };
+                running.insert(reads(&members[members.len() - *arguments..], cx.clone()))
+            }
+        };
         let gave = tool
             .came_to(ready!(running.as_mut().poll(task)), cx.revision())
             .or_else(|error| error.for_tool().map(Gave::failure));
         Poll::Ready(match cx.revision().era() {
             Era::Legacy => gave.and_then(|gave| match gave {
-                Gave::Text(text) => Ok(Called::Text(text)),
+                Gave::Text(text) => Ok(Called::Text(text, room(members))),
                 Gave::Result(result) => written(&result).map(Called::Other),
             }),
             Era::Modern => {
@@ -68,10 +71,15 @@ impl Future for Calling {
     }
 }
 
+/// The memory of what is not needed any more. Much of it would be a lot to keep for a short answer.
+fn room(members: &mut String) -> Vec<u8> {
+    if members.capacity() <= KEPT { mem::take(members).into_bytes() } else { Vec::new() }
+}
+
 impl Answer for Called {
-    fn line(&self, id: &Id) -> Vec<u8> {
+    fn line(self, id: &Id) -> Vec<u8> {
         match self {
-            Called::Text(text) => jsonrpc::text_answer(id, text),
+            Called::Text(text, room) => jsonrpc::text_answer(room, id, &text),
             Called::Other(json) => json.line(id),
         }
     }

@@ -114,7 +114,7 @@ impl Respond for Dispatch {
         self.work(session, arrived).unwrap_or_else(|rejection| Work::Now(Err(rejection)))
     }
 
-    fn begin_call(&mut self, call: &ToolCall<'_>) -> Option<(Calling, Pace)> {
+    fn begin_call(&mut self, session: &mut Session, call: &ToolCall<'_>) -> Option<(Calling, Pace)> {
         if self.closing {
             return None;
         }
@@ -124,15 +124,11 @@ impl Respond for Dispatch {
             // Read in the long way, all of it: not here, too.
             return None;
         }
-        let members = call.text()?;
-        let Usual { tool, arguments, caller, meta } = self.usual(members)?;
-        if !tool.may_begin_at_once() {
-            return None;
-        }
-        let reads = Arc::clone(tool.taking(arguments)?);
-        let pace = tool.pace().clone();
-        let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
-        Some((Calling::new(tool, reads, members.into(), arguments.len(), cx), pace))
+        // Kept before it is looked at: text is checked faster where it is aligned.
+        let mut members = session.room(call.members.len());
+        members.extend_from_slice(call.members);
+        let members = String::from_utf8(members).ok()?;
+        self.calling(call, members).map_err(|members| session.give_back(members.into_bytes())).ok()
     }
 }
 
@@ -148,6 +144,21 @@ struct Usual<'a> {
 impl Dispatch {
     pub(super) fn new(shared: Arc<Shared>) -> Dispatch {
         Dispatch { shared, said: None, no_meta: Arc::default(), closing: false }
+    }
+
+    /// What is done for a call with these members, if it is begun at once.
+    fn calling(&self, call: &ToolCall<'_>, members: String) -> Result<(Calling, Pace), String> {
+        let Some(usual) = self.usual(&members).filter(|usual| usual.tool.may_begin_at_once()) else {
+            return Err(members);
+        };
+        let Usual { tool, arguments, caller, meta } = usual;
+        if !tool.surely_takes(arguments) {
+            return Err(members);
+        }
+        let pace = tool.pace().clone();
+        let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
+        let arguments = arguments.len();
+        Ok((Calling::new(tool, members, arguments, cx), pace))
     }
 
     /// The call whose parameters have these members, if it is of that form.

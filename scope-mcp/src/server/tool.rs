@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::future::ready;
-use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
@@ -59,7 +58,7 @@ pub struct ServerTool {
 /// The function that a tool is.
 enum Run {
     /// Called with an object, as JSON that follows the schema.
-    Reads(Arc<Reads>),
+    Reads(Box<Reads>),
     /// Called with an object.
     Passes(Box<Passes>),
 }
@@ -202,7 +201,7 @@ where
     F: Fn(A, Context) -> R + Send + Sync + 'static,
     R: Future<Output: ToolOutput> + Send + 'static,
 {
-    Run::Reads(Arc::new(move |arguments: &str, cx| match arguments_of(arguments) {
+    Run::Reads(Box::new(move |arguments: &str, cx| match arguments_of(arguments) {
         Ok(arguments) => run(handler(arguments, cx)),
         Err(why) => Box::pin(ready(Err(Fault::Arguments(why)))),
     }))
@@ -264,7 +263,7 @@ impl CheckedTool {
         &self.pace
     }
 
-    /// Whether a call may be begun where its line is read, if this [takes](CheckedTool::taking) it.
+    /// Whether a call may be begun where its line is read, if this [takes](CheckedTool::surely_takes) it.
     pub(super) fn may_begin_at_once(&self) -> bool {
         self.pace.is_quick() && matches!(self.run, Run::Reads(_))
     }
@@ -319,12 +318,17 @@ impl CheckedTool {
         Ok(self.came_to(running.await, revision)?.written()?)
     }
 
-    /// The function that it is, if it surely takes these arguments: JSON in which nothing is missing or wrong.
-    pub(super) fn taking(&self, arguments: &str) -> Option<&Arc<Reads>> {
+    /// The function that it is, if that is one that reads its arguments.
+    pub(super) fn reads(&self) -> Option<&Reads> {
         match &self.run {
-            Run::Reads(reads) if self.input.surely_fits(arguments) => Some(reads),
-            _ => None,
+            Run::Reads(reads) => Some(&**reads),
+            Run::Passes(_) => None,
         }
+    }
+
+    /// Whether these are JSON in which nothing is missing or wrong.
+    pub(super) fn surely_takes(&self, arguments: &str) -> bool {
+        self.input.surely_fits(arguments)
     }
 
     /// What is answered where a call came to that.

@@ -6,6 +6,7 @@ mod bad_peers;
 mod bad_requests;
 mod bad_ways;
 mod eras;
+mod quick;
 mod running;
 mod tasks;
 mod wire;
