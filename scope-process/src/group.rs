@@ -62,13 +62,7 @@ impl Leader {
         }
     }
 
-    pub(crate) fn kill(&mut self) {
-        if orphans::come_here() {
-            // Killed all at once, they are not found any more by the look that follows.
-            let members = self.contained().into_iter().filter_map(pid_of);
-            let fds: Vec<_> = members.filter_map(|pid| exit::pidfd(pid).ok().flatten()).collect();
-            self.foundlings.extend(fds);
-        }
+    pub(crate) fn kill(&self) {
         self.signal_group(Signal::KILL);
         if let Some(contained) = &self.contained {
             // Whom it does not reach, the look that follows may.
@@ -253,7 +247,7 @@ impl Group {
     /// Sends SIGKILL, and waits for nothing.
     pub(crate) fn kill(&self) {
         // Whoever holds the lock is looking for what to kill, or at it.
-        if let Ok(mut leader) = self.leader.try_lock() {
+        if let Ok(leader) = self.leader.try_lock() {
             leader.kill();
         }
     }
@@ -266,7 +260,8 @@ impl Group {
         let Some(mut child) = leader.child.take() else { return leader.status };
         // Before the number can be another's.
         keeper::remove_group(self.pid);
-        if let Some(mut contained) = leader.contained.take() {
+        let mut contained = leader.contained.take();
+        if let Some(contained) = &mut contained {
             let path = contained.cgroup_path().map(Path::to_owned);
             // Where somebody survived, the directory is left to the guardian.
             if let (Ok(()), Some(path)) = (contained.remove(), path) {
@@ -283,6 +278,10 @@ impl Group {
         };
         self.exit.set_reaped();
         orphans::reap_group(self.pid);
+        if let Some(contained) = contained.filter(|_| orphans::come_here()) {
+            // Also who was never seen alive, or ended by itself when its parent had.
+            scan::dead_children().into_iter().filter(|pid| contained.dooms(*pid)).for_each(orphans::reap_one);
+        }
         for fd in leader.foundlings.drain(..) {
             let _ = orphans::reap_foundling(fd.as_fd());
         }

@@ -51,3 +51,9 @@ pub(crate) fn reap_group(group: Pid) {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
     while let Ok(Some(_)) = rustix::process::waitid(WaitId::Pgid(Some(group)), options) {}
 }
+
+/// The same for a dead child of this host's that std never knew of.
+pub(crate) fn reap_one(pid: Pid) {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+    let _ = rustix::process::waitid(WaitId::Pid(pid), options);
+}

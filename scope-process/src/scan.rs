@@ -105,10 +105,10 @@ pub fn marked_by(owner: OwnerId) -> std::io::Result<Vec<Straggler>> {
 #[cfg(target_os = "linux")]
 mod known;
 #[cfg(target_os = "linux")]
-pub(crate) use linux::{describe, find, look};
+pub(crate) use linux::{dead_children, describe, find, look};
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use elsewhere::{describe, find, look};
+pub(crate) use elsewhere::{dead_children, describe, find, look};
 
 #[cfg(target_os = "linux")]
 mod linux {
@@ -184,6 +184,17 @@ mod linux {
         let stat = Stat::parse(&std::fs::read(format!("/proc/{pid}/stat")).ok()?).filter(Stat::is_alive)?;
         let pid = pid.as_raw_pid().unsigned_abs();
         Some(Straggler { pid, group: stat.group, comm: stat.comm, state: stat.state, child: None })
+    }
+
+    /// The children of this process that have ended and are not reaped.
+    pub(crate) fn dead_children() -> Vec<Pid> {
+        let own = rustix::process::getpid().as_raw_pid().unsigned_abs();
+        let is_dead_child = |pid: &Pid| {
+            let stat = std::fs::read(format!("/proc/{pid}/stat")).ok().and_then(|text| Stat::parse(&text));
+            stat.is_some_and(|stat| stat.parent == own && !stat.is_alive())
+        };
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| number(entry.file_name().as_encoded_bytes())).filter(is_dead_child).collect()
     }
 
     /// Who was listed and had ended before it was looked at may have started another, who was not listed yet. So those
@@ -370,6 +381,7 @@ mod linux {
     struct Stat {
         comm: String,
         state: char,
+        parent: u32,
         group: u32,
         session: u32,
         threads: u32,
@@ -385,7 +397,8 @@ mod linux {
             let comm = String::from_utf8_lossy(text.get(open + 1..close)?).into_owned();
             let mut fields = std::str::from_utf8(text.get(close + 1..)?).ok()?.split_ascii_whitespace();
             let state = fields.next()?.chars().next()?;
-            let group = fields.nth(1)?.parse().ok()?;
+            let parent = fields.next()?.parse().ok()?;
+            let group = fields.next()?.parse().ok()?;
             let session = fields.next()?.parse().ok()?;
             let flags: u32 = fields.nth(2)?.parse().ok()?;
             let threads = fields.nth(10)?.parse().ok()?;
@@ -395,7 +408,7 @@ mod linux {
             let (code, begin, end) = (place(6), place(22), place(0));
             let is_empty = code.is_some_and(|code| code > 1) && begin.is_some_and(|begin| begin != 0) && begin == end;
             let is_bare = is_empty || flags & KERNEL_THREAD != 0;
-            Some(Stat { comm, state, group, session, threads, is_bare })
+            Some(Stat { comm, state, parent, group, session, threads, is_bare })
         }
 
         /// A process whose first thread has ended looks like a zombie while others run.
@@ -413,8 +426,15 @@ mod linux {
         fn a_stat_is_read_whatever_the_name_holds() {
             let line = b"42 (a) R (b\n) S 1 7 8 34816 42 4194560 1 2 3 4 5 6 7 8 20 0 3 0 900 1 2";
             let stat = Stat::parse(line).unwrap();
-            let expected =
-                Stat { comm: "a) R (b\n".into(), state: 'S', group: 7, session: 8, threads: 3, is_bare: false };
+            let expected = Stat {
+                comm: "a) R (b\n".into(),
+                state: 'S',
+                parent: 1,
+                group: 7,
+                session: 8,
+                threads: 3,
+                is_bare: false,
+            };
             assert_eq!(stat, expected);
             for end in 0..line.len() - 12 {
                 // Cut short anywhere: an answer or none, but no panic.
@@ -457,8 +477,15 @@ mod linux {
 
         #[test]
         fn a_zombie_with_threads_is_alive() {
-            let stat =
-                |state, threads| Stat { comm: String::new(), state, group: 1, session: 1, threads, is_bare: false };
+            let stat = |state, threads| Stat {
+                comm: String::new(),
+                state,
+                parent: 1,
+                group: 1,
+                session: 1,
+                threads,
+                is_bare: false,
+            };
             assert!(stat('S', 1).is_alive());
             assert!(stat('Z', 2).is_alive());
             assert!(!stat('Z', 1).is_alive());
@@ -507,5 +534,9 @@ mod elsewhere {
 
     pub(crate) fn describe(_: Pid) -> Option<Straggler> {
         None
+    }
+
+    pub(crate) fn dead_children() -> Vec<Pid> {
+        Vec::new()
     }
 }

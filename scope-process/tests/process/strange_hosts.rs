@@ -13,6 +13,9 @@ use crate::servers::{self, SHORT, patient, sh};
 /// Ends at SIGTERM.
 const POLITE_DAEMON: &str = "(setsid sh -c 'echo ready; exec sleep 1000' &) ; exec cat >/dev/null";
 
+/// A daemon that starts others all the time, each for a moment.
+const FORKING_DAEMON: &str = "(setsid sh -c 'echo ready; while :; do /bin/true; done' &) ; exec cat >/dev/null";
+
 /// Numbers 0, 1 and 2 are free, so that descriptors of the crate's own get them; in the child they are the streams'.
 #[test]
 fn a_host_that_has_closed_its_standard_streams_starts_and_leaves_nothing() {
@@ -72,7 +75,11 @@ fn a_host_that_is_the_first_process_leaves_no_zombies() {
             for round in 0..36 {
                 let reach = if round % 2 == 0 { Reach::Marked } else { Reach::Contained };
                 let scripts = [servers::LEAVES_A_CHILD, servers::ESCAPES, servers::IGNORES_EOF_AND_TERM, POLITE_DAEMON];
-                let script = scripts[(round / 2) % scripts.len()];
+                let script = match reach {
+                    // Only what is contained can be told from strangers when it is dead.
+                    Reach::Contained if round % 4 == 1 => FORKING_DAEMON,
+                    _ => scripts[(round / 2) % scripts.len()],
+                };
                 let budgets = patient().with_after_eof(SHORT).with_after_term(SHORT);
                 let mut process = sh(script).reach(reach).budgets(budgets).spawn(&rt).unwrap();
                 let mut suspect = Suspect::new(&mut process);
