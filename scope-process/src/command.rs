@@ -207,6 +207,7 @@ impl Command {
             contained.arm(&mut command);
             contained.cgroup_path().into_iter().for_each(keeper::add_box);
         }
+        let starting = keeper::starting();
         let started = command.spawn();
         // It holds the child's ends of everything.
         drop(command);
@@ -239,6 +240,7 @@ impl Command {
         let group = Group::new(child, pid, number, exit, contained);
         let mut process = Process::new(rt.clone(), name.clone(), group, self.budgets, shortfalls);
         keeper::add_group(&process.group);
+        drop(starting);
         let refused = |e| SpawnError::system(&name, e);
         if let Some(e) = failed {
             return Err(refused(e));

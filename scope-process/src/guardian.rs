@@ -33,12 +33,16 @@ pub(crate) struct Guardian {
 impl Guardian {
     /// To be called on a thread that lives as long as the host: the kernel tells the guardian when it has ended.
     pub(crate) fn start() -> io::Result<Guardian> {
+        Guardian::of(&OwnerId::of_this_host().variable())
+    }
+
+    /// For those who have this variable.
+    fn of(own: &str) -> io::Result<Guardian> {
         // A socket, not a pipe: writing to one whose reader is gone can be told not to raise SIGPIPE.
         let (socket, end) = UnixStream::pair()?;
         let mut command = Command::new("/bin/sh");
-        let own = OwnerId::of_this_host().variable();
         // Not as an argument: lists of processes would show all of it.
-        command.args(["-c", "eval \"$SCOPE_GUARDIAN\"", "scope-guardian", &own, &std::process::id().to_string()]);
+        command.args(["-c", "eval \"$SCOPE_GUARDIAN\"", "scope-guardian", own, &std::process::id().to_string()]);
         // The markers of outer hosts, which may end it with the rest; but not this host's, or it would find itself.
         let outer = std::env::vars_os()
             .filter(|(name, _)| name.as_bytes().starts_with(PREFIX.as_bytes()) && name.as_bytes() != own.as_bytes());
@@ -93,5 +97,53 @@ impl Drop for Guardian {
             let _ = self.child.kill();
             let _ = self.child.wait();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::Shutdown;
+    use std::time::Duration;
+
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    /// Of no host: what others start in this process has another.
+    fn mark(name: &str) -> String {
+        format!("{PREFIX}TEST_{name}_{}", std::process::id())
+    }
+
+    /// Says to it that its host has died, and waits for its end.
+    fn see_it_out(mut guardian: Guardian) {
+        guardian.socket.shutdown(Shutdown::Both).unwrap();
+        guardian.child.wait().unwrap();
+    }
+
+    #[test]
+    fn the_group_of_a_leader_that_is_marked_is_the_hosts() {
+        let mark = mark("LEADER");
+        let guardian = Guardian::of(&mark).unwrap();
+        let mut leader = Command::new("/bin/sh");
+        leader.args(["-c", "env -i sleep 100 <&- >&- & echo $!; exec sleep 100 >&-"]).env(&mark, "1").process_group(0);
+        let mut leader = leader.stdout(Stdio::piped()).spawn().unwrap();
+        let mut number = String::new();
+        BufReader::new(leader.stdout.take().unwrap()).read_line(&mut number).unwrap();
+        let unmarked = pidfd_open(Pid::from_raw(number.trim().parse().unwrap()).unwrap(), PidfdFlags::empty()).unwrap();
+        see_it_out(guardian);
+        let hang = Duration::from_secs(60).try_into().unwrap();
+        assert_eq!(poll(&mut [PollFd::new(&unmarked, PollFlags::IN)], Some(&hang)), Ok(1), "it has been left");
+        assert!(!leader.wait().unwrap().success());
+    }
+
+    #[test]
+    fn a_start_that_the_host_did_not_see_through_is_waited_for() {
+        let guardian = Guardian::of(&mark("START")).unwrap();
+        guardian.tell("new\nold\nnew\n").unwrap();
+        let since = Instant::now();
+        see_it_out(guardian);
+        assert!(since.elapsed() >= Duration::from_millis(500), "{:?}", since.elapsed());
     }
 }

@@ -47,6 +47,8 @@ struct Keeper {
     /// What a guardian is to know: lines without their verb.
     groups: BTreeMap<i32, Weak<Group>>,
     boxes: BTreeSet<String>,
+    /// How many are being started.
+    starts: usize,
     ended: Vec<Ended>,
 }
 
@@ -89,6 +91,28 @@ pub(crate) fn guard() -> Result<(), String> {
             return Err("it was not there within a second".to_owned());
         }
         state = FILLED.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+}
+
+/// While something is being started: a host that dies meanwhile may leave what nobody has been told of, nor can see yet.
+pub(crate) struct Starting(());
+
+/// Tells the guardian. To be kept until the group [has been added](add_group).
+#[must_use]
+pub(crate) fn starting() -> Starting {
+    with(|keeper| {
+        keeper.starts += 1;
+        keeper.tell("new\n");
+    });
+    Starting(())
+}
+
+impl Drop for Starting {
+    fn drop(&mut self) {
+        with(|keeper| {
+            keeper.starts = keeper.starts.saturating_sub(1);
+            keeper.tell("old\n");
+        });
     }
 }
 
@@ -200,6 +224,7 @@ fn state() -> Result<MutexGuard<'static, Option<Keeper>>, String> {
             failures: 0,
             groups: BTreeMap::new(),
             boxes: BTreeSet::new(),
+            starts: 0,
             ended: Vec::new(),
         });
     }
@@ -230,7 +255,8 @@ impl Keeper {
                 let groups = self.groups.keys().map(|group| format!("add {group}\n"));
                 let boxes = self.boxes.iter().map(|path| format!("box {path}\n"));
                 // In one piece: it has not begun to read, and line by line there is not much room.
-                let lines: String = groups.chain(boxes).collect();
+                let starts = std::iter::repeat_n("new\n".to_owned(), self.starts);
+                let lines: String = groups.chain(boxes).chain(starts).collect();
                 match if lines.is_empty() { Ok(()) } else { guardian.tell(&lines) } {
                     Ok(()) => Post::Taken(Arc::new(guardian)),
                     Err(e) => self.failed(&e.to_string()),

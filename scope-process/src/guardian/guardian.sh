@@ -2,6 +2,7 @@
 # $1 is the variable that marks those processes. On standard input comes, from the host:
 #   add G      there is a group G          del G      it is no concern any more
 #   box DIR    there is a cgroup DIR       out DIR    it is no concern any more
+#   new        something is being started  old        it has been, and was added; or was not
 # and the end of it when the host has died, however that came. If a copy of the host's end outlives it, in a process that
 # it forked, there is a second sign: SIGCONT, from the kernel, when the thread that started this has ended. That one
 # reaches it also where somebody has stopped it.
@@ -9,7 +10,7 @@
 # For any POSIX shell; dash, bash and busybox were tried. `kill` is written in the one form that all of them know.
 mark=$1 host=$2
 unset SCOPE_GUARDIAN
-groups=' ' boxes=' ' marked= woken= gone=
+groups=' ' boxes=' ' starts=0 marked= woken= gone=
 trap '' HUP INT QUIT TERM TSTP PIPE ALRM USR1 USR2
 
 # Not every sleep knows of fractions. Tried once: a signal makes one fail as well.
@@ -37,18 +38,19 @@ host_is_gone() {
 }
 
 # Finds who is left: those marked, and of the groups and boxes those with somebody alive in them. Whether there is anybody.
+# The group of a leader that is marked is the host's, too, told of or not: whoever is in it may be becoming another program,
+# and have no environment for a moment.
 look() {
     marked=
     for path in $(grep -lszF "$mark=" /proc/[0-9]*/environ 2>/dev/null); do
+        pid=${path#/proc/} pid=${pid%/environ}
+        stat_of "$pid" || continue
+        set -- $stat
         # An `s` in front of the number: only in the host's own session, which is this one's too.
-        if grep -qszF "$mark=s" "$path" 2>/dev/null; then
-            pid=${path#/proc/}
-            stat_of "${pid%/environ}" || continue
-            set -- $stat
-            [ "$4" = "$session" ] || continue
-        fi
-        path=${path#/proc/}
-        marked="$marked ${path%/environ}"
+        [ "$4" != "$session" ] && grep -qszF "$mark=s" "$path" 2>/dev/null && continue
+        marked="$marked $pid"
+        [ "$3" = "$pid" ] || continue
+        case $groups in *" $pid "*) ;; *) groups="$groups$pid " ;; esac
     done
     left=' '
     for group in $groups; do
@@ -90,6 +92,11 @@ tell() {
     for pid in $marked; do kill "-$1" "$pid" 2>/dev/null; done
 }
 
+is_to_look() {
+    [ $((now - start)) -lt 1000 ] || return
+    [ $quiet -lt 2 ] || { [ "$starts" -gt 0 ] && [ $((now - start)) -lt 60 ]; }
+}
+
 kill_boxes() {
     for box in $boxes; do
         echo 1 2>/dev/null >"$box/cgroup.kill" && continue
@@ -98,14 +105,15 @@ kill_boxes() {
 }
 
 # Who ends at the end of its input has a moment for that; then who ends at SIGTERM; then all. One who is becoming another
-# program has no environment for a moment, so that it takes two looks to see that nobody is there.
+# program has no environment for a moment, so that it takes two looks to see that nobody is there; and more of them where the
+# host has died while it started something, which may be that one, and slow.
 finish() {
     trap '' CONT
     exec </dev/null
     stat_of $$ && set -- $stat && session=$4
     clock
     start=$now quiet=0 asked=
-    while [ $quiet -lt 2 ] && [ $((now - start)) -lt 1000 ]; do
+    while is_to_look; do
         if look; then
             quiet=0
             if [ $((now - start)) -ge 40 ]; then
@@ -146,6 +154,8 @@ while :; do
         add) groups="$groups$what " ;;
         del) case $groups in *" $what "*) groups=${groups%%" $what "*}' '${groups#*" $what "} ;; esac ;;
         box) boxes="$boxes$what " ;;
+        new) starts=$((starts + 1)) ;;
+        old) starts=$((starts - 1)) ;;
         out) case $boxes in *" $what "*) boxes=${boxes%%" $what "*}' '${boxes#*" $what "} ;; esac ;;
         esac
     elif [ "$woken" ]; then
