@@ -7,6 +7,8 @@ macro_rules! on_every_runtime {
     ($($row:ident { $($case:ident)+ })+) => {
         $crate::on_every_runtime!(@on tokio_ct TokioCt $($row { $($case)+ })+);
         $crate::on_every_runtime!(@on tokio_mt TokioMt $($row { $($case)+ })+);
+        // No unsafe code of ours is in tasks of tokio's own, and a sanitizer makes everything twice as large.
+        #[cfg(not(scope_sanitized))]
         $crate::on_every_runtime!(@on tokio_own TokioOwn $($row { $($case)+ })+);
         $crate::on_every_runtime!(@on smol Smol $($row { $($case)+ })+);
         $crate::on_every_runtime!(@on det Det $($row { $($case)+ })+);

@@ -39,9 +39,9 @@ pub(crate) struct Shape {
 }
 
 impl Shape {
-    /// With `cfg(scope_no_spares)` nothing is kept: a sanitizer sees more then.
+    /// With `cfg(scope_sanitized)` nothing is kept: the sanitizer sees more then.
     pub(crate) const fn of<T>() -> Self {
-        if cfg!(scope_no_spares) { Shape { layout: Layout::new::<T>(), class: None } } else { Self::kept_of::<T>() }
+        if cfg!(scope_sanitized) { Shape { layout: Layout::new::<T>(), class: None } } else { Self::kept_of::<T>() }
     }
 
     const fn kept_of<T>() -> Self {
