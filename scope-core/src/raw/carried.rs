@@ -21,13 +21,13 @@ use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::process;
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWakerVTable};
 
 use super::outer::Outer;
 use super::stack::{Linked, Pushed, RunQueue, Stack};
+use super::waker::{self, Woken, borrowed, is_alone};
 use crate::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 
 struct Header {
@@ -96,70 +96,43 @@ impl<F: Future<Output = ()>> Carried<F> {
     }
 }
 
-/// More wakers of one task than memory could hold: they have been forgotten, again and again.
-const TOO_MANY: u32 = u32::MAX / 2;
+static CALLS: RawWakerVTable = waker::calls::<Header>();
 
-/// Gives up a reference.
-///
-/// # Safety
-/// `header` is valid, and the caller owns the reference.
-unsafe fn release(header: *const Header) {
-    // SAFETY: valid by that reference. Whoever gives up the last one is alone with it, and it has ended (invariant 2).
-    unsafe {
-        if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
-            ((*header).calls.free)(header);
+// SAFETY: what is touched by others than the carrier is atomic, or shared by all; and a header is freed with its last
+// reference only.
+unsafe impl Woken for Header {
+    fn calls() -> &'static RawWakerVTable {
+        &CALLS
+    }
+
+    #[inline]
+    unsafe fn refs<'a>(this: *const Self) -> &'a AtomicU32 {
+        // SAFETY: the caller's promise.
+        unsafe { &(*this).refs }
+    }
+
+    unsafe fn wake(this: *const Self) {
+        // SAFETY: the caller's reference keeps the header valid throughout, and with it what it shares. It has not ended, or it
+        // would be queued for good: so the carrier keeps it when it is queued. Where it is owed it has ended since, and the
+        // carrier has found it queued, and gone without it: so its reference is ours (invariant 3).
+        unsafe {
+            if !(*this).queued.swap(true, Ordering::AcqRel)
+                && !(*this).shared.push(this)
+                && (*this).owed.load(Ordering::Relaxed)
+            {
+                Self::release(this);
+            }
         }
     }
-}
 
-/// Whether there is one reference only.
-///
-/// # Safety
-/// The header is valid, and the caller owns a reference.
-unsafe fn has_no_waker(header: *const Header) -> bool {
-    // SAFETY: the caller's promise. In order with all that was done by those who have given theirs up.
-    unsafe { (*header).refs.load(Ordering::Acquire) == 1 }
-}
-
-static WAKER_TABLE: RawWakerVTable = RawWakerVTable::new(waker_clone, waker_wake, waker_wake_by_ref, waker_drop);
-
-/// # Safety
-/// Called by a `Waker` whose data is a header of which it owns a reference. Likewise the three below.
-unsafe fn waker_clone(data: *const ()) -> RawWaker {
-    // SAFETY: the waker's reference keeps the header valid.
-    if unsafe { (*data.cast::<Header>()).refs.fetch_add(1, Ordering::Relaxed) } > TOO_MANY {
-        // As `Arc` does: going on would free what is in use.
-        process::abort();
-    }
-    RawWaker::new(data, &WAKER_TABLE)
-}
-
-unsafe fn waker_wake(data: *const ()) {
-    // SAFETY: the waker's reference is valid for both, and given up by the second.
-    unsafe {
-        waker_wake_by_ref(data);
-        waker_drop(data);
-    }
-}
-
-unsafe fn waker_wake_by_ref(data: *const ()) {
-    let header = data.cast::<Header>();
-    // SAFETY: the waker's reference keeps the header valid throughout, and with it what it shares. It has not ended, or it
-    // would be queued for good: so the carrier keeps it when it is queued. Where it is owed it has ended since, and the
-    // carrier has found it queued, and gone without it: so its reference is ours (invariant 3).
-    unsafe {
-        if !(*header).queued.swap(true, Ordering::AcqRel)
-            && !(*header).shared.push(header)
-            && (*header).owed.load(Ordering::Relaxed)
-        {
-            release(header);
+    unsafe fn release(this: *const Self) {
+        // SAFETY: valid by that reference. Whoever gives up the last one is alone with it, and it has ended (invariant 2).
+        unsafe {
+            if is_alone(this) || (*this).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+                ((*this).calls.free)(this);
+            }
         }
     }
-}
-
-unsafe fn waker_drop(data: *const ()) {
-    // SAFETY: the waker's reference, given up.
-    unsafe { release(data.cast()) };
 }
 
 /// What the wakers of a carrier's tasks share with it, and those who give it some.
@@ -198,7 +171,7 @@ impl Shared {
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| ((*header).calls.end)(header))) {
                 forget(payload);
             }
-            release(header);
+            Header::release(header);
         }
         false
     }
@@ -281,17 +254,17 @@ impl Tasks {
         // SAFETY: valid by our reference, which is given up last.
         unsafe {
             if (*header).ended.get() {
-                release(header);
+                Header::release(header);
                 return;
             }
-            if has_no_waker(header) {
+            if is_alone(header) {
                 (*header).queued.store(false, Ordering::Relaxed);
             } else {
                 // A swap, not a store: it must be in order with what the task reads when it is polled, or a wake that comes
                 // between the two would see it as queued still, and be lost.
                 (*header).queued.swap(false, Ordering::AcqRel);
             }
-            let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
+            let waker = borrowed(header);
             let mut cx = Context::from_waker(&waker);
             let ready = catch_unwind(AssertUnwindSafe(|| ((*header).calls.poll)(header, &mut cx)));
             match ready {
@@ -314,7 +287,7 @@ impl Tasks {
         unsafe {
             self.destroy(header);
             // Queued for good: nobody queues it from here on. If it was queued, it is released when it is taken out.
-            let queued = match has_no_waker(header) {
+            let queued = match is_alone(header) {
                 true => (*header).queued.load(Ordering::Relaxed),
                 false => {
                     // In order before what closes the stack.
@@ -323,7 +296,7 @@ impl Tasks {
                 }
             };
             if !queued {
-                release(header);
+                Header::release(header);
             }
         }
     }
@@ -337,7 +310,7 @@ impl Tasks {
         unsafe {
             self.destroy(header);
             (*header).queued.swap(true, Ordering::AcqRel);
-            release(header);
+            Header::release(header);
         }
     }
 
@@ -400,7 +373,7 @@ impl Drop for Tasks {
             self.run.collect(ready);
             while let Some(header) = self.run.pop() {
                 match (*header).ended.get() {
-                    true => release(header),
+                    true => Header::release(header),
                     false => self.end_closed(header),
                 }
             }

@@ -20,16 +20,16 @@ use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::process;
 use std::ptr::{self, NonNull};
 use std::sync::{Arc, Weak};
-use std::task::{Context, RawWaker, RawWakerVTable, Waker};
+use std::task::{Context, RawWakerVTable, Waker};
 
 use super::carried::forget;
 use super::child::take_launched_of;
 use super::counted::Leaving;
 use super::spare::{Shape, Spares, Store};
 use super::station::{Call, State, Station, Task};
+use super::waker::{self, Woken, borrowed, is_alone};
 use crate::crew::CrewRules;
 use crate::scope::Scope;
 use crate::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -87,9 +87,6 @@ impl<F: Future<Output = ()>> Crewed<F> {
     }
 }
 
-/// More wakers of one task than memory could hold: they have been forgotten, again and again.
-const TOO_MANY: u32 = u32::MAX / 2;
-
 /// Gives up a reference. If that was the last one, the memory is left with a station of the crew, `at` one, or freed.
 ///
 /// # Safety
@@ -98,7 +95,7 @@ unsafe fn release(header: *const Header, at: Option<(&Shared, usize)>) {
     // SAFETY: valid by that reference. Whoever gives up the last one is alone with it, and it has ended (invariant 2): the
     // future has been destroyed, and there is nothing else to drop. The crew is given back what `State::link` has taken.
     unsafe {
-        if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+        if is_alone(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
             let keep = (*header).keep.get();
             let (shape, block) = ((*header).calls.shape, NonNull::new_unchecked(header.cast_mut().cast()));
             match at {
@@ -121,51 +118,36 @@ unsafe fn scope_of(header: *const Header) -> *const Scope {
     unsafe { if (*header).keep.get().is_null() { (*header).next.get().cast() } else { ptr::null() } }
 }
 
-/// Whether there is one reference only.
-///
-/// # Safety
-/// The header is valid, and the caller owns a reference.
-unsafe fn has_no_waker(header: *const Header) -> bool {
-    // SAFETY: the caller's promise. In order with all that was done by those who have given theirs up.
-    unsafe { (*header).refs.load(Ordering::Acquire) == 1 }
-}
+static CALLS: RawWakerVTable = waker::calls::<Header>();
 
-static WAKER_TABLE: RawWakerVTable = RawWakerVTable::new(waker_clone, waker_wake, waker_wake_by_ref, waker_drop);
-
-/// # Safety
-/// Called by a `Waker` whose data is a header of which it owns a reference. Likewise the three below.
-unsafe fn waker_clone(data: *const ()) -> RawWaker {
-    // SAFETY: the waker's reference keeps the header valid.
-    if unsafe { (*data.cast::<Header>()).refs.fetch_add(1, Ordering::Relaxed) } > TOO_MANY {
-        // As `Arc` does: going on would free what is in use.
-        process::abort();
+// SAFETY: what is touched by others than who polls is atomic, or under a station's lock; and a header is freed with its last
+// reference only.
+unsafe impl Woken for Header {
+    fn calls() -> &'static RawWakerVTable {
+        &CALLS
     }
-    RawWaker::new(data, &WAKER_TABLE)
-}
 
-unsafe fn waker_wake(data: *const ()) {
-    // SAFETY: the waker's reference is valid for both, and given up by the second.
-    unsafe {
-        waker_wake_by_ref(data);
-        waker_drop(data);
+    #[inline]
+    unsafe fn refs<'a>(this: *const Self) -> &'a AtomicU32 {
+        // SAFETY: the caller's promise.
+        unsafe { &(*this).refs }
     }
-}
 
-unsafe fn waker_wake_by_ref(data: *const ()) {
-    let header = data.cast::<Header>();
-    // SAFETY: the waker's reference keeps the header valid throughout, and with it the crew, which it has waited in if nothing
-    // was set. Where the crew has closed it is linked still, and ended by who closes it: invariant 5.
-    unsafe {
-        if (*header).state.fetch_or(QUEUED, Ordering::AcqRel) == 0 {
-            let Keep { shared, .. } = &*(*header).keep.get();
-            shared.push(Task(header));
+    unsafe fn wake(this: *const Self) {
+        // SAFETY: the caller's reference keeps the header valid throughout, and with it the crew, which it has waited in if
+        // nothing was set. Where the crew has closed it is linked still, and ended by who closes it: invariant 5.
+        unsafe {
+            if (*this).state.fetch_or(QUEUED, Ordering::AcqRel) == 0 {
+                let Keep { shared, .. } = &*(*this).keep.get();
+                shared.push(Task(this));
+            }
         }
     }
-}
 
-unsafe fn waker_drop(data: *const ()) {
-    // SAFETY: the waker's reference, given up.
-    unsafe { release(data.cast(), None) };
+    unsafe fn release(this: *const Self) {
+        // SAFETY: the caller's promise.
+        unsafe { release(this, None) };
+    }
 }
 
 /// What keeps the crew's memory for what is linked in one station. One for each, so that those who begin and end to wait on
@@ -380,7 +362,7 @@ unsafe fn end(header: *const Header, at: Option<(&Shared, usize)>) {
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| ((*header).calls.end)(header))) {
             forget(payload);
         }
-        if !has_no_waker(header) {
+        if !is_alone(header) {
             (*header).state.fetch_or(ENDED | QUEUED, Ordering::AcqRel);
         }
         release(header, at);
@@ -481,7 +463,7 @@ impl Member {
     unsafe fn poll_one(&self, header: *const Header, at: usize) {
         // SAFETY: valid by the crew's reference, which is ours as long as it is running; who ends it gives that up.
         unsafe {
-            let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
+            let waker = borrowed(header);
             let mut cx = Context::from_waker(&waker);
             let ready = catch_unwind(AssertUnwindSafe(|| ((*header).calls.poll)(header, &mut cx)));
             match ready {
@@ -544,7 +526,7 @@ fn take(station: &Station, state: &mut State) -> Option<Task> {
 fn taken(Task(header): Task) {
     // SAFETY: it was queued, so it is valid, by the crew's reference.
     unsafe {
-        if has_no_waker(header) && (*header).keep.get().is_null() {
+        if is_alone(header) && (*header).keep.get().is_null() {
             // Nobody else knows it.
             (*header).state.store(RUNNING, Ordering::Relaxed);
         } else {

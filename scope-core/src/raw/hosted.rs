@@ -1,9 +1,10 @@
 //! The host's own part of a nursery's same-task children: the run queue, the slots, and counts. No atomics are needed here;
 //! those that are used are the headers', which others look at too.
 
-use super::local::{Header, destroy, has_no_waker};
+use super::local::{Header, destroy};
 use super::slab::Slab;
 use super::stack::RunQueue;
+use super::waker::is_alone;
 use crate::sync::atomic::Ordering;
 
 /// The host's part: touched by nobody else.
@@ -120,7 +121,7 @@ impl Host {
     pub(super) unsafe fn release(&mut self, header: *const Header) {
         // SAFETY: whoever gives up the last reference is alone with the header.
         unsafe {
-            if has_no_waker(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if is_alone(header) || (*header).refs.fetch_sub(1, Ordering::AcqRel) == 1 {
                 self.free(header);
             }
         }

@@ -20,14 +20,14 @@ use std::future::Future;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::process;
 use std::ptr;
 use std::sync::Arc;
-use std::task::{Context, Poll, RawWaker, RawWakerVTable, Wake, Waker};
+use std::task::{Context, Poll, RawWakerVTable, Wake, Waker};
 
 use super::queue::Queue;
 use super::slab::{self, Chunk, Shape, Slot};
 use super::stack::Linked;
+use super::waker::{self, Woken, borrowed, is_alone};
 use crate::deposit::{Deposit, End, record_panic};
 use crate::event::{self, EventKind};
 use crate::failure::Fault;
@@ -233,19 +233,6 @@ fn tell_spawned(scope: &LazyScope, task: &TaskRef) {
     event::tell(EventKind::Spawned, scope.make(), Some(task.clone()), task.location());
 }
 
-/// More wakers of one child than memory could hold: they have been forgotten, again and again.
-const TOO_MANY: u32 = u32::MAX / 2;
-
-/// # Safety
-/// `header` is valid.
-unsafe fn retain(header: *const Header) {
-    // SAFETY: the caller's promise.
-    if unsafe { (*header).refs.fetch_add(1, Ordering::Relaxed) } > TOO_MANY {
-        // As `Arc` does: going on would free what is in use.
-        process::abort();
-    }
-}
-
 /// Gives up a waker's reference.
 ///
 /// # Safety
@@ -281,45 +268,42 @@ pub(super) unsafe fn destroy(header: *const Header) {
     }
 }
 
-static WAKER_TABLE: RawWakerVTable = RawWakerVTable::new(waker_clone, waker_wake, waker_wake_by_ref, waker_drop);
+static CALLS: RawWakerVTable = waker::calls::<Header>();
 
-/// # Safety
-/// Called by a `Waker` whose data is a header of which it owns a reference. Likewise the three below.
-unsafe fn waker_clone(data: *const ()) -> RawWaker {
-    // SAFETY: the waker's reference keeps the header valid.
-    unsafe { retain(data.cast()) };
-    RawWaker::new(data, &WAKER_TABLE)
-}
-
-unsafe fn waker_wake(data: *const ()) {
-    // SAFETY: the waker's reference is valid for both, and given up by the second.
-    unsafe {
-        waker_wake_by_ref(data);
-        waker_drop(data);
+// SAFETY: what is touched by others than the host is atomic, or in the queue; and a header's memory goes with its last reference
+// only.
+unsafe impl Woken for Header {
+    fn calls() -> &'static RawWakerVTable {
+        &CALLS
     }
-}
 
-unsafe fn waker_wake_by_ref(data: *const ()) {
-    let header = data.cast::<Header>();
-    // SAFETY: the waker's reference keeps the header valid throughout, and with it its chunk and the queue. It has not
-    // ended, or it would be queued for good: so the nursery is there, and where we are in its frame, invariant 3 holds.
-    unsafe {
-        if (*header).queued.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let queue = &(*(*header).chunk).queue;
-        if frame::is_in(queue.scope()) {
-            queue.host().append(header.cast_mut());
-        } else if !queue.push(header) && (*header).owed.load(Ordering::Relaxed) {
-            // It has ended, the host has found it queued, and gone without it.
-            release(header);
+    #[inline]
+    unsafe fn refs<'a>(this: *const Self) -> &'a AtomicU32 {
+        // SAFETY: the caller's promise.
+        unsafe { &(*this).refs }
+    }
+
+    unsafe fn wake(this: *const Self) {
+        // SAFETY: the caller's reference keeps the header valid throughout, and with it its chunk and the queue. It has not
+        // ended, or it would be queued for good: so the nursery is there, and where we are in its frame, invariant 3 holds.
+        unsafe {
+            if (*this).queued.swap(true, Ordering::AcqRel) {
+                return;
+            }
+            let queue = &(*(*this).chunk).queue;
+            if frame::is_in(queue.scope()) {
+                queue.host().append(this.cast_mut());
+            } else if !queue.push(this) && (*this).owed.load(Ordering::Relaxed) {
+                // It has ended, the host has found it queued, and gone without it.
+                release(this);
+            }
         }
     }
-}
 
-unsafe fn waker_drop(data: *const ()) {
-    // SAFETY: the waker's reference, given up.
-    unsafe { release(data.cast()) };
+    unsafe fn release(this: *const Self) {
+        // SAFETY: the caller's promise.
+        unsafe { release(this) };
+    }
 }
 
 /// The same-task children of one nursery.
@@ -524,7 +508,7 @@ unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
             queue.host().release(header);
             return;
         }
-        if has_no_waker(header) {
+        if is_alone(header) {
             (*header).queued.store(false, Ordering::Relaxed);
         } else {
             // A swap, not a store: it must be in order with what the child reads when it is polled, or a wake that comes
@@ -532,7 +516,7 @@ unsafe fn poll_one(queue: &Queue, header: *const Header, scope: &LazyScope) {
             (*header).queued.swap(false, Ordering::AcqRel);
         }
         let unwinds = Unwinds { queue, header };
-        let waker = ManuallyDrop::new(Waker::from_raw(RawWaker::new(header.cast(), &WAKER_TABLE)));
+        let waker = borrowed(header);
         let mut over = ((*header).calls.poll)(header, scope, &mut Context::from_waker(&waker));
         if !over && scope.is_cancelled() && !(*header).shields.holds_back(&waker) {
             ((*header).calls.end)(header, scope, End::Cancelled);
@@ -565,7 +549,7 @@ unsafe fn settle(queue: &Queue, header: *const Header) {
             queue.unlist(header);
             queue.host().listed -= 1;
         }
-        if has_no_waker(header) {
+        if is_alone(header) {
             // If it was queued, it is released when it is taken out.
             if !(*header).queued.load(Ordering::Relaxed) {
                 queue.host().free(header);
@@ -598,15 +582,6 @@ impl Drop for Unwinds<'_> {
             }
         }
     }
-}
-
-/// Whether the host alone has a reference: then `queued` is its own (invariant 2).
-///
-/// # Safety
-/// The header is valid, and the caller is the host.
-pub(super) unsafe fn has_no_waker(header: *const Header) -> bool {
-    // SAFETY: the caller's promise. In order with all that was done through a waker that has been dropped.
-    unsafe { (*header).refs.load(Ordering::Acquire) == 1 }
 }
 
 /// Adds a same-task child to a nursery. Its task comes back if that has closed.

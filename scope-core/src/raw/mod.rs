@@ -22,3 +22,4 @@ mod stack;
 mod station;
 pub(crate) mod text;
 pub(crate) mod values;
+mod waker;
