@@ -89,6 +89,7 @@ mod session;
 mod spread;
 mod state;
 pub mod transport;
+mod unescaped;
 pub mod visible;
 mod wakes;
 mod wire;

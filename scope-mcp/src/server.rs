@@ -24,6 +24,7 @@ mod resource;
 mod serving;
 mod shared;
 mod state;
+mod sure;
 mod tasks;
 mod timestamp;
 mod tool;

@@ -3,6 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Id, Json, Rejection, Written};
+use crate::unescaped::{SHORT, is_plain};
 
 const BEGIN: &[u8] = b"{\"jsonrpc\":\"2.0\"";
 const PARAMS: &[u8] = b",\"params\":";
@@ -139,6 +140,9 @@ const PIECE: usize = 1024;
 
 /// Whether nothing in a text, if it is one, is written otherwise in a string of JSON.
 pub(super) fn stands_for_itself(text: &[u8]) -> bool {
+    if text.len() <= SHORT {
+        return is_plain(text);
+    }
     let plain =
         |piece: &[u8]| piece.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
     text.chunks(PIECE).all(plain)

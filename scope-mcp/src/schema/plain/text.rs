@@ -3,15 +3,13 @@
 use memchr::memchr2;
 
 use super::{ANY, ARRAY, BOOLEAN, INTEGER, NO_MEMBER, NULL, NUMBER, OBJECT, Others, Plain, STRING};
+use crate::unescaped::plain_bytes;
 
 /// What is nested deeper is left to others.
 const MAX_DEPTH: u32 = 100;
 
 /// So many digits are a whole number that needs no care.
 const MAX_DIGITS: usize = 18;
-
-/// So many bytes of a string are looked at by one who is quick with short ones.
-const SHORT: usize = 64;
 
 /// Reads from the front of a text. What it looks for is ASCII: so it is read by bytes, and each part of it that stands between
 /// two of those is a text again.
@@ -188,33 +186,6 @@ impl<'a> Rest<'a> {
         self.0 = rest;
         digits
     }
-}
-
-/// How many bytes in front stand for themselves in a string; no more than the [first](SHORT) are looked at. Eight at a time, and
-/// the rest one by one: to look for two bytes in many takes longer to begin than most strings are.
-#[inline]
-fn plain_bytes(text: &[u8]) -> usize {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
-    // Has the top bit of each byte of `word` that is less than `than`, and perhaps of some above such a byte.
-    let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word & TOPS;
-    let mut at = 0;
-    while at < SHORT
-        && let Some(word) = text.get(at..at + 8).and_then(|word| word.try_into().ok())
-    {
-        let word = u64::from_le_bytes(word);
-        let other = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
-        let ends = less(word, b' ') | other(b'"') | other(b'\\');
-        if ends != 0 {
-            // The lowest is one indeed: there is none below it that could have carried.
-            return at + (ends.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    if at < SHORT {
-        at += text[at..].iter().take_while(|&&byte| byte >= b' ' && byte != b'"' && byte != b'\\').count();
-    }
-    at
 }
 
 /// How long an escape is, with its backslash; what follows that is given. Half of a pair is none of ours.

@@ -1,0 +1,83 @@
+//! What stands for itself in a string of JSON: whatever is no quote, no backslash and no control character.
+
+/// So many bytes are looked at by one who is quick with few.
+pub(crate) const SHORT: usize = 64;
+
+/// How many bytes in front of a text stand for themselves; no more than the [first](SHORT) are looked at. Eight at a time, and
+/// the rest one by one: to look for two bytes in many takes longer to begin than most strings are.
+#[inline]
+pub(crate) fn plain_bytes(text: &[u8]) -> usize {
+    let mut at = 0;
+    while at < SHORT
+        && let Some(word) = word(text, at)
+    {
+        let ends = ends(word);
+        if ends != 0 {
+            // The lowest is one indeed: there is none below it that could have carried.
+            return at + (ends.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    if at < SHORT {
+        at += text[at..].iter().take_while(|&&byte| byte >= b' ' && byte != b'"' && byte != b'\\').count();
+    }
+    at
+}
+
+/// Whether all of a text that is not [long](SHORT) stands for itself.
+#[inline]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    debug_assert!(text.len() <= SHORT);
+    let Some(last) = text.len().checked_sub(8) else {
+        return text.iter().all(|&byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+    };
+    let mut at = 0;
+    while at < last {
+        if word(text, at).is_none_or(|word| ends(word) != 0) {
+            return false;
+        }
+        at += 8;
+    }
+    // Some of these have been looked at before.
+    word(text, last).is_some_and(|word| ends(word) == 0)
+}
+
+#[inline]
+fn word(text: &[u8], at: usize) -> Option<u64> {
+    text.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
+}
+
+/// Has the top bit of each byte that does not stand for itself, and perhaps of some above such a byte.
+#[inline]
+fn ends(word: u64) -> u64 {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
+    let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word & TOPS;
+    let other = |byte: u8| less(word ^ (ONES * u64::from(byte)), 1);
+    less(word, b' ') | other(b'"') | other(b'\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::Random;
+
+    #[test]
+    fn whatever_comes_first_is_found_wherever_it_stands() {
+        let stands = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+        let mut random = Random::new(11);
+        for _ in 0..200_000 {
+            let mut text = vec![b'x'; random.below(SHORT + 9)];
+            for _ in 0..random.below(3).min(text.len()) {
+                let at = random.below(text.len());
+                text[at] = [0, 1, 0x1f, b' ', b'!', b'"', b'#', b'[', b'\\', b']', 0x7f, 0x80, 0x9f, 0xa0, 0xdc, 0xff]
+                    [random.below(16)];
+            }
+            let first = text.iter().position(|&byte| !stands(byte)).unwrap_or(text.len());
+            assert_eq!(plain_bytes(&text), first.min(SHORT), "{text:?}");
+            if text.len() <= SHORT {
+                assert_eq!(is_plain(&text), first == text.len(), "{text:?}");
+            }
+        }
+    }
+}
