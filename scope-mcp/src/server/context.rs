@@ -35,13 +35,23 @@ const ROOTS: &str = "roots/list";
 /// Cheap to clone. A handler is cancelled (dropped at an await point) when the client does not want the answer any more, or
 /// is gone; it need not look after that itself.
 #[derive(Clone)]
-pub struct Context(Arc<Inner>);
-
-struct Inner {
+pub struct Context {
+    asker: Arc<Asker>,
     id: Id,
-    caller: Arc<Caller>,
-    meta: Arc<Object>,
-    shared: Arc<Shared>,
+    /// Mostly none.
+    beside: Option<Arc<Beside>>,
+}
+
+/// Who asks, on which connection, and with which `_meta`: mostly the same, request after request.
+#[derive(Debug)]
+pub(super) struct Asker {
+    pub(super) caller: Arc<Caller>,
+    pub(super) meta: Object,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What only some calls have. There in the modern era, where a handler asks by what lies here, and for a task.
+struct Beside {
     /// Made when one is asked, mostly never.
     questions: OnceLock<Questions>,
     /// What this call has become, if that is a task.
@@ -49,8 +59,12 @@ struct Inner {
 }
 
 impl Context {
-    pub(super) fn new(id: Id, caller: Arc<Caller>, meta: Arc<Object>, shared: Arc<Shared>) -> Context {
-        Context(Arc::new(Inner { id, caller, meta, shared, questions: OnceLock::new(), task: None }))
+    pub(super) fn new(id: Id, asker: Arc<Asker>) -> Context {
+        let beside = match asker.caller.revision.era() {
+            Era::Legacy => None,
+            Era::Modern => Some(Arc::new(Beside { questions: OnceLock::new(), task: None })),
+        };
+        Context { asker, id, beside }
     }
 
     /// That of a round of the task that this call has become.
@@ -64,45 +78,38 @@ impl Context {
     }
 
     fn with(&self, questions: Questions, task: Option<Arc<Job>>) -> Context {
-        let Inner { id, caller, meta, shared, .. } = &*self.0;
-        Context(Arc::new(Inner {
-            id: id.clone(),
-            caller: Arc::clone(caller),
-            meta: Arc::clone(meta),
-            shared: Arc::clone(shared),
-            questions: OnceLock::from(questions),
-            task,
-        }))
+        let beside = Beside { questions: OnceLock::from(questions), task };
+        Context { asker: Arc::clone(&self.asker), id: self.id.clone(), beside: Some(Arc::new(beside)) }
     }
 
     /// The revision that the request speaks.
     pub fn revision(&self) -> Revision {
-        self.0.caller.revision
+        self.asker.caller.revision
     }
 
     /// The request's id, as the client wrote it.
     pub fn request_id(&self) -> &Id {
-        &self.0.id
+        &self.id
     }
 
     /// What the client calls itself, if it does. It can say anything.
     pub fn client_info(&self) -> Option<&Implementation> {
-        self.0.caller.info.as_ref()
+        self.asker.caller.info.as_ref()
     }
 
     /// What the client can be asked for.
     pub fn client_capabilities(&self) -> &ClientCapabilities {
-        &self.0.caller.capabilities
+        &self.asker.caller.capabilities
     }
 
     /// The request's `_meta`: a trace context, for instance.
     pub fn meta(&self) -> &Object {
-        &self.0.meta
+        &self.asker.meta
     }
 
     /// The server: to change what it offers, and to tell of a resource that has changed.
     pub fn server(&self) -> &Server {
-        &self.0.shared.server
+        &self.asker.shared.server
     }
 
     /// Tells the client how far this is, if it wants to know: `progress` of `total`, in units of one's own; it should grow
@@ -111,7 +118,7 @@ impl Context {
     /// # Cancel safety
     /// Dropped before it is ready, nothing is said.
     pub async fn progress(&self, progress: f64, total: Option<f64>, message: Option<&str>) {
-        let Some(token) = self.0.meta.get("progressToken").filter(|token| token.is_string() || token.is_number())
+        let Some(token) = self.asker.meta.get("progressToken").filter(|token| token.is_string() || token.is_number())
         else {
             return;
         };
@@ -133,7 +140,7 @@ impl Context {
     /// # Cancel safety
     /// Dropped before it is ready, nothing is said.
     pub async fn log(&self, level: LoggingLevel, logger: Option<&str>, data: impl Serialize + Send) {
-        if !self.server().registry().logs() || !self.0.caller.log.wants(level) {
+        if !self.server().registry().logs() || !self.asker.caller.log.wants(level) {
             return;
         }
         // What cannot be written as JSON says so in its own place.
@@ -198,12 +205,12 @@ impl Context {
 
     /// What this call asked, and what is to be remembered until that is answered.
     pub(super) fn take_questions(&self) -> (InputRequests, Answers) {
-        self.questions().take()
+        self.questions().map(Questions::take).unwrap_or_default()
     }
 
     /// Sends a notification that belongs to this request.
     pub(super) async fn notify(&self, method: &str, params: &Value) {
-        let related = match &self.0.task {
+        let related = match self.task() {
             // A task has neither progress nor a log there: who wants to know how far it is asks.
             Some(_) if self.era() == Era::Modern => return,
             Some(job) => Some(job.related()),
@@ -215,7 +222,7 @@ impl Context {
             _ => params,
         };
         // An error: the connection is over, and so is this.
-        let _ = self.0.shared.desk.leave(Ask::Line(jsonrpc::notification(method, Some(&params)))).await;
+        let _ = self.asker.shared.desk.leave(Ask::Line(jsonrpc::notification(method, Some(&params)))).await;
     }
 
     fn offers(&self, offered: bool, method: &'static str, capability: Value) -> Result<(), AskError> {
@@ -233,7 +240,10 @@ impl Context {
         params: Option<Box<RawValue>>,
     ) -> Result<T, AskError> {
         let answer = match self.era() {
-            Era::Modern => self.questions().answer(key, method, params)?.to_string(),
+            Era::Modern => match self.questions() {
+                Some(questions) => questions.answer(key, method, params)?.to_string(),
+                None => return Err(AskError::wrong(Era::Modern, method, "nothing can be asked here".to_owned())),
+            },
             Era::Legacy => {
                 self.request(method, params).await.map_err(|error| AskError::call(method, error))?.get().into()
             }
@@ -243,11 +253,11 @@ impl Context {
 
     /// A request of ours, in the legacy era.
     async fn request(&self, method: &str, params: Option<Box<RawValue>>) -> Result<Box<RawValue>, CallError> {
-        let shared = &self.0.shared;
+        let shared = &self.asker.shared;
         let name = CallName { server: Cow::Borrowed(&shared.client), method: method.into(), subject: None };
         let id = shared.next_id();
         let (reply, pending) = pair(id, name.clone(), &shared.abandoned);
-        let params = match &self.0.task {
+        let params = match self.task() {
             Some(job) => {
                 let params = params.as_ref().map_or("{}", |params| params.get());
                 splice(params, &[], &[(meta_key::RELATED_TASK, &job.related())]).ok()
@@ -256,7 +266,7 @@ impl Context {
         };
         let line = jsonrpc::request(id, method, params.as_ref().map(|params| params.get().as_bytes()));
         let call = NewCall::new(id, method, line, shared.ask_timeout(), reply);
-        let waits = self.0.task.as_ref().map(|job| job.waits_for_client());
+        let waits = self.task().map(|job| job.waits_for_client());
         let answer = match shared.desk.leave(Ask::Call(call)).await {
             Ok(()) => pending.await.map(Given::into_raw),
             Err(_) => Err(CallError::closed(&name, Delivery::NotSent)),
@@ -265,8 +275,12 @@ impl Context {
         answer
     }
 
-    fn questions(&self) -> &Questions {
-        self.0.questions.get_or_init(Questions::default)
+    fn questions(&self) -> Option<&Questions> {
+        self.beside.as_ref().map(|beside| beside.questions.get_or_init(Questions::default))
+    }
+
+    fn task(&self) -> Option<&Arc<Job>> {
+        self.beside.as_ref()?.task.as_ref()
     }
 
     fn era(&self) -> Era {
@@ -276,6 +290,6 @@ impl Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("id", &self.0.id).field("caller", &self.0.caller).finish_non_exhaustive()
+        f.debug_struct("Context").field("id", &self.id).field("caller", &self.asker.caller).finish_non_exhaustive()
     }
 }

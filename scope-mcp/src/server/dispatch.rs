@@ -16,16 +16,16 @@ use super::ask::{Answers, Questions};
 use super::caller::{Caller, LogFilter};
 use super::calling::{Called, Calling};
 use super::changes::NotWatched;
-use super::context::Context;
+use super::context::{Asker, Context};
 use super::listen::listen;
-use super::registry::Registry;
+use super::registry::{Recent, Registry};
 use super::shared::Shared;
 use super::state::Binding;
 use super::tasks::{self, About, NewTask};
 use super::tool::CheckedTool;
 use super::typed::{read, written};
 use crate::era::{CAPABILITIES, VERSION};
-use crate::jsonrpc::{BUSY, INVALID_REQUEST, Id, Rejection, ToolCall};
+use crate::jsonrpc::{BUSY, INVALID_REQUEST, Rejection, ToolCall};
 use crate::model::{
     InitializeParams, ListenParams, LoggingLevel, Object, RequestMeta, ResourceParams, SetLevelParams, TaskSupport,
 };
@@ -46,7 +46,9 @@ pub(super) struct Dispatch {
     pub(super) shared: Arc<Shared>,
     /// The last one of the modern era: the next is mostly the same, to the letter.
     said: Option<Said>,
-    no_meta: Arc<Object>,
+    /// Of the legacy era, once it has been initialized: for requests that have no `_meta`.
+    legacy: Option<Arc<Asker>>,
+    recent: Recent,
     /// The connection is being closed on this side: nothing new is begun.
     closing: bool,
 }
@@ -55,8 +57,7 @@ pub(super) struct Dispatch {
 #[derive(Clone, Debug)]
 struct Said {
     text: Arc<str>,
-    meta: Arc<Object>,
-    caller: Arc<Caller>,
+    asker: Arc<Asker>,
 }
 
 /// What is looked at before anything else, as it stands.
@@ -137,42 +138,42 @@ struct Usual<'a> {
     tool: Arc<CheckedTool>,
     /// If they are JSON: nobody has looked.
     arguments: &'a str,
-    caller: &'a Arc<Caller>,
-    meta: &'a Arc<Object>,
+    asker: Arc<Asker>,
 }
 
 impl Dispatch {
     pub(super) fn new(shared: Arc<Shared>) -> Dispatch {
-        Dispatch { shared, said: None, no_meta: Arc::default(), closing: false }
+        Dispatch { shared, said: None, legacy: None, recent: Recent::default(), closing: false }
     }
 
     /// What is done for a call with these members, if it is begun at once.
-    fn calling(&self, call: &ToolCall<'_>, members: String) -> Result<(Calling, Pace), String> {
+    fn calling(&mut self, call: &ToolCall<'_>, members: String) -> Result<(Calling, Pace), String> {
         let Some(usual) = self.usual(&members).filter(|usual| usual.tool.may_begin_at_once()) else {
             return Err(members);
         };
-        let Usual { tool, arguments, caller, meta } = usual;
+        let Usual { tool, arguments, asker } = usual;
         if !tool.surely_takes(arguments) {
             return Err(members);
         }
         let pace = tool.pace().clone();
-        let cx = self.context(call.id.clone(), Arc::clone(caller), Arc::clone(meta));
+        let cx = Context::new(call.id.clone(), asker);
         let arguments = arguments.len();
         Ok((Calling::new(tool, members, arguments, cx), pace))
     }
 
     /// The call whose parameters have these members, if it is of that form.
-    fn usual<'a>(&'a self, members: &'a str) -> Option<Usual<'a>> {
-        let (members, caller, meta) = match members.strip_prefix("\"_meta\":") {
-            None => (members, self.shared.legacy.get()?, &self.no_meta),
+    fn usual<'a>(&mut self, members: &'a str) -> Option<Usual<'a>> {
+        let (members, asker) = match members.strip_prefix("\"_meta\":") {
+            None => (members, self.legacy.as_ref()?),
             Some(rest) => {
                 let said = self.said.as_ref()?;
-                (rest.strip_prefix(&*said.text)?.strip_prefix(',')?, &said.caller, &said.meta)
+                (rest.strip_prefix(&*said.text)?.strip_prefix(',')?, &said.asker)
             }
         };
         let (name, arguments) = ToolCall::parts(members)?;
-        let tool = self.shared.server.registry().tool(name)?;
-        (tool.task_support() == TaskSupport::Forbidden).then_some(Usual { tool, arguments, caller, meta })
+        let tool = self.shared.server.registry().tool_again(name, &mut self.recent)?;
+        let is_call = tool.task_support() == TaskSupport::Forbidden;
+        is_call.then(|| Usual { tool, arguments, asker: Arc::clone(asker) })
     }
 
     pub(super) fn refuse_more(&mut self) {
@@ -191,13 +192,12 @@ impl Dispatch {
         if &*arrived.method == "tools/call"
             && let Some(params) = params.map(RawValue::get)
             && let Some(members) = params.strip_prefix('{').and_then(|it| it.strip_suffix('}'))
-            && let Some(Usual { tool, arguments, caller, meta }) = self.usual(members)
+            && let Some(Usual { tool, arguments, asker }) = self.usual(members)
             && is_json(arguments)
         {
             let end = params.len() - 1;
             let simple = Simple { tool, arguments: Some(end - arguments.len()..end) };
-            let (caller, meta) = (Arc::clone(caller), Arc::clone(meta));
-            return Ok(self.call(simple, arrived, caller, meta));
+            return Ok(self.call(simple, arrived, asker));
         }
         let head: Head<'_> = read(params)?;
         let simple = match params {
@@ -211,10 +211,10 @@ impl Dispatch {
                 Some(said) if *said.text == *text.get() => {
                     let said = said.clone();
                     if let Some(simple) = simple {
-                        return Ok(self.call(simple, arrived, said.caller, said.meta));
+                        return Ok(self.call(simple, arrived, said.asker));
                     }
-                    self.offered(arrived, said.caller.revision)?;
-                    return self.modern(arrived, said.caller, said.meta, later_round);
+                    self.offered(arrived, said.asker.caller.revision)?;
+                    return self.modern(arrived, said.asker, later_round);
                 }
                 _ => meta(params)?,
             },
@@ -224,24 +224,24 @@ impl Dispatch {
             let revision = revision(&meta)?;
             self.offered(arrived, revision)?;
             let caller = Arc::new(caller(revision, &meta)?);
-            let meta = Arc::new(meta);
-            self.said = text.map(|text| Said { text, meta: Arc::clone(&meta), caller: Arc::clone(&caller) });
+            let asker = self.asker(caller, meta);
+            self.said = text.map(|text| Said { text, asker: Arc::clone(&asker) });
             return match simple {
-                Some(simple) => Ok(self.call(simple, arrived, caller, meta)),
-                None => self.modern(arrived, caller, meta, later_round),
+                Some(simple) => Ok(self.call(simple, arrived, asker)),
+                None => self.modern(arrived, asker, later_round),
             };
         }
-        match (&*arrived.method, self.shared.legacy.get()) {
+        match (&*arrived.method, &self.legacy) {
             ("initialize", None) => self.initialize(session, params),
             ("initialize", Some(_)) => {
                 Err(Rejection::new(INVALID_REQUEST, "this connection has been initialized already"))
             }
-            (_, Some(caller)) => {
-                let meta = if meta.is_empty() { Arc::clone(&self.no_meta) } else { Arc::new(meta) };
-                let caller = Arc::clone(caller);
+            (_, Some(legacy)) => {
+                let asker =
+                    if meta.is_empty() { Arc::clone(legacy) } else { self.asker(Arc::clone(&legacy.caller), meta) };
                 match simple {
-                    Some(simple) => Ok(self.call(simple, arrived, caller, meta)),
-                    None => self.legacy(caller, arrived, meta),
+                    Some(simple) => Ok(self.call(simple, arrived, asker)),
+                    None => self.legacy(asker, arrived),
                 }
             }
             (_, None) => Err(Rejection::invalid_params(format!(
@@ -251,10 +251,10 @@ impl Dispatch {
         }
     }
 
-    fn call(&self, simple: Simple, arrived: &mut Arrived, caller: Arc<Caller>, meta: Arc<Object>) -> Work {
+    fn call(&self, simple: Simple, arrived: &mut Arrived, asker: Arc<Asker>) -> Work {
         let Simple { tool, arguments } = simple;
-        let (pace, era) = (tool.pace().clone(), caller.revision.era());
-        let cx = self.context(arrived.id.clone(), caller, meta);
+        let (pace, era) = (tool.pace().clone(), asker.caller.revision.era());
+        let cx = Context::new(arrived.id.clone(), asker);
         let (registry, params) = (Arc::clone(self.shared.server.registry()), Params::new(arrived.params.take()));
         let arguments = UnreadArguments::new(params.clone(), arguments);
         let work = async move {
@@ -269,7 +269,7 @@ impl Dispatch {
         Work::Later(Box::pin(work), Some(pace))
     }
 
-    fn initialize(&self, session: &mut Session, params: Option<&RawValue>) -> Result<Work, Rejection> {
+    fn initialize(&mut self, session: &mut Session, params: Option<&RawValue>) -> Result<Work, Rejection> {
         let params: InitializeParams = read(params)?;
         let asked = Revision::from_name(&params.protocol_version).filter(|it| it.era() == Era::Legacy);
         let revision = asked.unwrap_or(Revision::LATEST_LEGACY);
@@ -292,25 +292,27 @@ impl Dispatch {
         let log = LogFilter::new(Some(LoggingLevel::Info));
         let caller = Caller { revision, capabilities: params.capabilities, info: Some(params.client_info), log };
         // Asked for once only: see above.
-        let _ = self.shared.legacy.set(Arc::new(caller));
+        let caller = Arc::new(caller);
+        let _ = self.shared.legacy.set(Arc::clone(&caller));
+        self.legacy = Some(self.asker(caller, Object::new()));
         session.agreed(revision);
         tracing::debug!(client = &*self.shared.client, %revision, "initialized");
         Ok(Work::Now(written(&result)))
     }
 
-    fn legacy(&self, caller: Arc<Caller>, arrived: &mut Arrived, meta: Arc<Object>) -> Result<Work, Rejection> {
-        let registry = self.shared.server.registry();
+    fn legacy(&self, asker: Arc<Asker>, arrived: &mut Arrived) -> Result<Work, Rejection> {
+        let (registry, caller) = (self.shared.server.registry(), &asker.caller);
         let params = arrived.params.as_deref();
         if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
-            return tasks::answer(&self.shared, &caller, registry.page_size(), about, params);
+            return tasks::answer(&self.shared, caller, registry.page_size(), about, params);
         }
         Ok(match &*arrived.method {
-            "logging/setLevel" if registry.logs() => Work::Now(set_level(&caller, params)),
+            "logging/setLevel" if registry.logs() => Work::Now(set_level(caller, params)),
             "resources/subscribe" if registry.tells_of_resources() => Work::Now(self.subscribe(params)),
             "resources/unsubscribe" if registry.tells_of_resources() => Work::Now(self.unsubscribe(params)),
             name => {
-                let task = self.becomes_task(&caller, arrived)?;
-                let cx = self.context(arrived.id.clone(), caller, meta);
+                let task = self.becomes_task(caller, arrived)?;
+                let cx = Context::new(arrived.id.clone(), asker);
                 if let Some(task) = task {
                     return Ok(Work::Now(tasks::begin(
                         registry,
@@ -355,14 +357,8 @@ impl Dispatch {
         Err(Rejection::method_not_found(method))
     }
 
-    fn modern(
-        &self,
-        arrived: &mut Arrived,
-        caller: Arc<Caller>,
-        meta: Arc<Object>,
-        later_round: bool,
-    ) -> Result<Work, Rejection> {
-        let registry = self.shared.server.registry();
+    fn modern(&self, arrived: &mut Arrived, asker: Arc<Asker>, later_round: bool) -> Result<Work, Rejection> {
+        let (registry, caller) = (self.shared.server.registry(), &asker.caller);
         let info = registry.info_json();
         if &*arrived.method == "server/discover" {
             let result = written(&self.discovered());
@@ -370,8 +366,13 @@ impl Dispatch {
         }
         if &*arrived.method == "subscriptions/listen" {
             let params: ListenParams = read(arrived.params.as_deref())?;
-            let listening =
-                listen(self.shared.server.clone(), Arc::clone(&self.shared), caller, arrived.id.clone(), params);
+            let listening = listen(
+                self.shared.server.clone(),
+                Arc::clone(&self.shared),
+                Arc::clone(caller),
+                arrived.id.clone(),
+                params,
+            );
             let registry = Arc::clone(registry);
             let work = async move { complete("subscriptions/listen", &listening.await?, registry.info_json()) };
             return Ok(Work::Later(Box::pin(work), None));
@@ -379,20 +380,20 @@ impl Dispatch {
         if let Some(about) = self.about_tasks(caller.revision, &arrived.method) {
             let size = registry.page_size();
             let params = arrived.params.as_deref();
-            return Ok(match tasks::answer(&self.shared, &caller, size, about, params)? {
+            return Ok(match tasks::answer(&self.shared, caller, size, about, params)? {
                 Work::Now(outcome) => Work::Now(outcome.and_then(|result| complete(&arrived.method, &result, info))),
                 later @ Work::Later(..) => later,
             });
         }
-        if let Some(task) = self.becomes_task(&caller, arrived)? {
-            let cx = self.context(arrived.id.clone(), caller, meta);
+        if let Some(task) = self.becomes_task(caller, arrived)? {
+            let cx = Context::new(arrived.id.clone(), asker);
             let created = tasks::begin(registry, &self.shared, task, Params::new(arrived.params.take()), &cx);
             return Ok(Work::Now(created.and_then(|result| complete(&arrived.method, &result, info))));
         }
         let Some(method) = registry.method(&arrived.method) else {
             return Err(Rejection::method_not_found(&arrived.method));
         };
-        let cx = self.context(arrived.id.clone(), caller, meta);
+        let cx = Context::new(arrived.id.clone(), asker);
         let (registry, name) = (Arc::clone(registry), Arc::clone(&arrived.method));
         let params = Params::new(arrived.params.take());
         let work = async move {
@@ -414,8 +415,8 @@ impl Dispatch {
         result
     }
 
-    fn context(&self, id: Id, caller: Arc<Caller>, meta: Arc<Object>) -> Context {
-        Context::new(id, caller, meta, Arc::clone(&self.shared))
+    fn asker(&self, caller: Arc<Caller>, meta: Object) -> Arc<Asker> {
+        Arc::new(Asker { caller, meta, shared: Arc::clone(&self.shared) })
     }
 
     fn subscribe(&self, params: Option<&RawValue>) -> Outcome {

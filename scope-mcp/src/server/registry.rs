@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use serde::Deserialize;
 use serde_json::json;
@@ -63,7 +64,18 @@ pub(crate) struct Registry {
     pub(super) page_size: usize,
     pub(super) state_key: StateKey,
     lists: RwLock<Lists>,
+    /// How often they have changed, or are about to.
+    changes: AtomicU64,
     watchers: Watchers,
+}
+
+/// The tool that was called last, for one who calls many: mostly it is the next one, too.
+#[derive(Debug, Default)]
+pub(super) struct Recent {
+    /// When it was looked up.
+    changes: u64,
+    /// Who takes a tool away takes away what it holds.
+    tool: Weak<CheckedTool>,
 }
 
 /// What a server does besides answering.
@@ -149,7 +161,8 @@ impl Registry {
         let (lists, watchers) = (RwLock::new(lists), Watchers::default());
         // Made of strings.
         let info_json = serde_json::to_string(&info).unwrap_or_else(|_| "{}".to_owned());
-        Registry { info, info_json, instructions, switches, page_size, state_key, lists, watchers }
+        let changes = AtomicU64::new(0);
+        Registry { info, info_json, instructions, switches, page_size, state_key, lists, changes, watchers }
     }
 
     /// How it introduces itself.
@@ -239,6 +252,20 @@ impl Registry {
     /// The tool of that name, if there is one.
     pub(super) fn tool(&self, name: &str) -> Option<Arc<CheckedTool>> {
         self.read().tools.get(name)
+    }
+
+    /// The same, looked up only if it is not the `recent` one.
+    pub(super) fn tool_again(&self, name: &str, recent: &mut Recent) -> Option<Arc<CheckedTool>> {
+        // Before it is looked up: who changes the lists counts first.
+        let changes = self.changes.load(Ordering::Acquire);
+        if recent.changes == changes
+            && let Some(tool) = recent.tool.upgrade().filter(|tool| tool.name() == name)
+        {
+            return Some(tool);
+        }
+        let tool = self.tool(name)?;
+        *recent = Recent { changes, tool: Arc::downgrade(&tool) };
+        Some(tool)
     }
 
     /// Which request that is, if anything of the kind is offered.
@@ -397,7 +424,9 @@ impl Registry {
     }
 
     pub(super) fn write(&self) -> RwLockWriteGuard<'_, Lists> {
-        self.lists.write().unwrap_or_else(PoisonError::into_inner)
+        let lists = self.lists.write().unwrap_or_else(PoisonError::into_inner);
+        self.changes.fetch_add(1, Ordering::Release);
+        lists
     }
 }
 

@@ -7,6 +7,7 @@ use super::*;
 use crate::jsonrpc::Id;
 use crate::model::{ClientCapabilities, Object, Prompt, PromptArgument, Resource, ResourceTemplate, Tool};
 use crate::server::caller::{Caller, LogFilter};
+use crate::server::context::Asker;
 use crate::server::shared::Shared;
 use crate::server::{
     Completing, HandlerError, Json, NoArguments, PromptArguments, ResourceUri, ServeOptions, Server, ServerBuilder,
@@ -72,7 +73,8 @@ fn cx(server: &Server, revision: Revision) -> Context {
         Caller { revision, capabilities: ClientCapabilities::default(), info: None, log: LogFilter::new(None) };
     let shared = Shared::new(server.clone(), ServeOptions::default());
     let id = Id::from_json(b"1").unwrap();
-    Context::new(id, Arc::new(caller), Arc::default(), Arc::new(shared))
+    let asker = Asker { caller: Arc::new(caller), meta: Object::new(), shared: Arc::new(shared) };
+    Context::new(id, Arc::new(asker))
 }
 
 /// What these handlers do is done at once.
