@@ -126,7 +126,10 @@ impl Peer {
         let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
         let (at_once, said) = (quick.begun, quick.said);
         let mut begun = 0;
-        while begun < BURST
+        // Those that are begun at once are no requests here.
+        let serves = self.session.serves();
+        while serves
+            && begun < BURST
             && let Some(arrived) = self.session.next_request()
         {
             if begun == 0 {
@@ -140,13 +143,15 @@ impl Peer {
         if said {
             self.unsent = None;
         }
-        if any_begun {
+        if any_begun && !self.desk.ends_attending() {
             // What was answered at once, or left by others meanwhile.
             self.take_asks(rt);
         }
-        for key in self.session.cancelled_requests() {
-            if let Some(cancel) = self.running.get(&key) {
-                cancel.cancel("cancelled by the peer");
+        if serves {
+            for key in self.session.cancelled_requests() {
+                if let Some(cancel) = self.running.get(&key) {
+                    cancel.cancel("cancelled by the peer");
+                }
             }
         }
         if gone.is_pending() && any_begun {

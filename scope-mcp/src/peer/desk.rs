@@ -66,6 +66,9 @@ pub(crate) struct Desk {
     state: Mutex<State>,
     /// Something lies here. Changed under the lock, and looked at without.
     has_asks: AtomicBool,
+    /// Whoever takes is about to, or has been woken for what lies here: nobody need wake it. Who leaves something notes that
+    /// above before it looks here, and sets this in the same step; who takes ends its promise here before it looks there.
+    attended: AtomicBool,
     /// Of the one who takes.
     waker: AtomicWaker,
     /// There is room again, or it is over.
@@ -79,8 +82,6 @@ struct State {
     bytes: usize,
     /// And those that were taken and have not been written.
     unsent: usize,
-    /// Whoever takes is about to, or has been woken for what lies here: nobody need wake it.
-    attended: bool,
     ended: bool,
 }
 
@@ -128,7 +129,7 @@ impl Desk {
     /// [wait for room](Desk::call) stays where it is.
     pub(crate) fn call_if_attended(&self, call: &mut Option<NewCall>) -> Left {
         let mut state = self.state();
-        if !state.attended {
+        if !self.attended.load(Ordering::Acquire) {
             return Left::No;
         }
         if !state.ended
@@ -136,8 +137,13 @@ impl Desk {
             && let Some(call) = call.take()
         {
             state.push(Ask::Call(call));
-            self.has_asks.store(true, Ordering::Release);
-            if state.asks.len().is_multiple_of(ENOUGH) {
+            let enough = state.asks.len().is_multiple_of(ENOUGH);
+            let attended = self.note_left();
+            drop(state);
+            if !attended {
+                self.waker.wake();
+            }
+            if enough {
                 return Left::Enough;
             }
         }
@@ -175,8 +181,7 @@ impl Desk {
                 return;
             }
             state.asks.push(ask);
-            self.has_asks.store(true, Ordering::Release);
-            if mem::replace(&mut state.attended, true) {
+            if self.note_left() {
                 return;
             }
         }
@@ -191,7 +196,14 @@ impl Desk {
     /// Promises to take what is left from here on, in this turn or in the next, for which it has woken itself: nobody else
     /// does.
     pub(crate) fn attend(&self) {
-        self.state().attended = true;
+        self.attended.swap(true, Ordering::AcqRel);
+    }
+
+    /// Ends that promise, if nothing was left. If something was, it is to be [taken](Desk::take).
+    #[must_use = "nobody is woken for what was left"]
+    pub(crate) fn ends_attending(&self) -> bool {
+        self.attended.swap(false, Ordering::AcqRel);
+        !self.has_asks()
     }
 
     /// Registers to be woken by what is left, once.
@@ -219,7 +231,7 @@ impl Desk {
         let was_full = {
             let mut state = self.state();
             let was_full = state.asks.len() >= CALLS;
-            state.attended = attended;
+            self.attended.store(attended, Ordering::Release);
             state.bytes = 0;
             mem::swap(&mut state.asks, asks);
             self.has_asks.store(false, Ordering::Release);
@@ -255,6 +267,12 @@ impl Desk {
         self.room.notify(usize::MAX);
     }
 
+    /// Under the lock: something lies here. Whether it is attended to; if not, whoever takes is to be woken.
+    fn note_left(&self) -> bool {
+        self.has_asks.store(true, Ordering::Release);
+        self.attended.swap(true, Ordering::AcqRel)
+    }
+
     fn try_leave(&self, ask: &mut Option<Ask>, has_room: impl Fn(&State) -> bool) -> Result<bool, Ended> {
         {
             let mut state = self.state();
@@ -266,9 +284,8 @@ impl Desk {
             }
             if let Some(ask) = ask.take() {
                 state.push(ask);
-                self.has_asks.store(true, Ordering::Release);
             }
-            if mem::replace(&mut state.attended, true) {
+            if self.note_left() {
                 return Ok(true);
             }
         }
@@ -349,16 +366,46 @@ mod tests {
     }
 
     #[test]
+    fn who_ends_its_promise_takes_what_was_left_or_is_woken_for_it() {
+        const EACH: u64 = 20_000;
+        let (desk, wakes) = (Desk::new(), Wakes::new());
+        let waker = wakes.waker();
+        let cx = Context::from_waker(&waker);
+        std::thread::scope(|scope| {
+            for from in [0, EACH] {
+                let desk = &desk;
+                scope.spawn(move || (from..from + EACH).for_each(|key| desk.over(key)));
+            }
+            let (mut asks, mut came, mut woken) = (Vec::new(), 0, 0);
+            desk.register(&cx);
+            while came < 2 * EACH {
+                desk.attend();
+                if desk.ends_attending() {
+                    // Whatever is left from here on is told, so that this ends.
+                    while wakes.count() == woken {
+                        std::thread::yield_now();
+                    }
+                }
+                woken = wakes.count();
+                desk.register(&cx);
+                desk.take(&mut asks);
+                came += asks.drain(..).len() as u64;
+            }
+        });
+        assert!(!desk.has_asks());
+    }
+
+    #[test]
     fn one_of_many_wakes_who_takes() {
         let desk = Desk::new();
         let wakes = Wakes::new();
         let waker = wakes.waker();
         let cx = Context::from_waker(&waker);
-        assert!(taken(&desk, &cx).is_empty() && !desk.state().attended);
+        assert!(taken(&desk, &cx).is_empty() && !desk.attended.load(Ordering::Relaxed));
         for key in 0..3 {
             desk.over(key);
             desk.leave(line(1)).now_or_never().unwrap().unwrap();
-            assert!(desk.state().attended);
+            assert!(desk.attended.load(Ordering::Relaxed));
         }
         assert_eq!((wakes.count(), taken(&desk, &cx).len()), (1, 6));
         desk.over(3);
