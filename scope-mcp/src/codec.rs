@@ -186,11 +186,16 @@ impl Framer {
                 skip.feed(&self.buffer[from..to]);
                 return Some(Frame::TooLong(skip.finish()));
             }
-            let line_end = if self.buffer[from..to].ends_with(b"\r") { to - 1 } else { to };
+            let line_end = if to > from && self.buffer[to - 1] == b'\r' { to - 1 } else { to };
             if line_end - from > self.limit {
                 return Some(Frame::TooLong(whole(&self.buffer[from..to])));
             }
-            if !self.buffer[from..line_end].trim_ascii().is_empty() {
+            let is_empty = match self.buffer[from..line_end] {
+                [] => true,
+                [first, ..] if !first.is_ascii_whitespace() => false,
+                ref line => line.trim_ascii_start().is_empty(),
+            };
+            if !is_empty {
                 return Some(Frame::Line(&self.buffer[from..line_end]));
             }
         }
