@@ -91,6 +91,7 @@ pub use nursery::{
 pub use orphans::Unsettled;
 pub use owned::{OwnedScope, SharedScope};
 pub use race::{all_ok, any_ok, race};
+pub use raw::child::Room;
 pub use raw::future::NurseryFuture;
 pub use reason::{CancelCause, CancelReason};
 pub use results::{BoundedResults, Results};

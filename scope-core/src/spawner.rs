@@ -17,7 +17,7 @@ use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer, NotAdded};
 use crate::handle::{self, TaskHandle};
 use crate::name::Name;
-use crate::raw::child;
+use crate::raw::child::{self, Room};
 use crate::raw::counted::Counted;
 use crate::raw::frame::{self, Here};
 use crate::results::{BoundedResults, Results};
@@ -442,6 +442,23 @@ impl<'s, E: Fault> Place<'s, E> {
     where
         F: Future<Output: Send> + Send + 'static,
     {
+        self.begin_in(&mut Room::default(), make)
+    }
+
+    /// As [`begin`](Place::begin), of one of many children that mostly end at once: in `room` the memory of the last one is kept,
+    /// and used again for the next of the same type.
+    ///
+    /// # Errors
+    /// [`SpawnError`].
+    ///
+    /// # Panics
+    /// As [`begin`](Place::begin).
+    #[track_caller]
+    #[inline]
+    pub fn begin_in<F>(self, room: &mut Room, make: impl FnOnce() -> F) -> Result<Begun<F::Output>, SpawnError>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
         let Place { scope, name, .. } = self;
         let task = TaskRef::fresh(name, Location::caller());
         let Some(runtime) = scope.runtime() else {
@@ -456,7 +473,7 @@ impl<'s, E: Fault> Place<'s, E> {
             }
         };
         tell_spawned(scope, &task);
-        child::begin(scope, counted, &task, runtime, make)
+        child::begin(scope, counted, &task, runtime, room, make)
             .map_err(|_| SpawnError::refused(scope.id().clone()).of_task(task))
     }
 

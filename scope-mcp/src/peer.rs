@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use futures_util::future::BoxFuture;
 use scope_core::rt::Handle;
-use scope_core::{Begun, Failure, Spawner, Spawns};
+use scope_core::{Begun, Failure, Room, Spawner, Spawns};
 
 use crate::error::Gone;
 use crate::jsonrpc::{Answer, Json, Rejection, ToolCall};
@@ -88,12 +88,14 @@ pub(crate) struct Peer {
     asks: Vec<Ask>,
     /// In the order in which they came, which is that in which they are cancelled.
     running: BTreeMap<u64, Arc<Cancel>>,
+    /// For those that end where they are begun.
+    room: Room,
 }
 
 impl Peer {
     pub(crate) fn new(session: Session, desk: Arc<Desk>, abandoned: Arc<Abandoned>) -> Peer {
         let (others, asks, running) = (Wakes::new(), Vec::new(), BTreeMap::new());
-        Peer { session, desk, abandoned, others, unsent: None, asks, running }
+        Peer { session, desk, abandoned, others, unsent: None, asks, running, room: Room::default() }
     }
 
     /// What everything but the link is to be polled with, if any of it was woken. To be asked once for each
@@ -121,8 +123,8 @@ impl Peer {
         if others {
             self.take(rt);
         }
-        let Peer { session, desk, asks, running, .. } = self;
-        let mut quick = Quick { desk, asks, running, rt, children, respond, begun: 0, said: false };
+        let Peer { session, desk, asks, running, room, .. } = self;
+        let mut quick = Quick { desk, asks, running, rt, children, respond, room, begun: 0, said: false };
         let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
         let (at_once, said) = (quick.begun, quick.said);
         let mut begun = 0;
@@ -216,8 +218,9 @@ impl Peer {
         let launched = match pace {
             Some(pace) if pace.is_quick() => {
                 let Arrived { key, id, method, .. } = arrived;
-                let child = || request::run_at_once(desk, key, id, method, work);
-                let begun = pace.begin(rt, children.place(), child);
+                let mut work = Some(work);
+                let child = || request::run_at_once(desk, key, id, method, &mut work);
+                let begun = pace.begin(rt, children.place(), &mut Room::default(), child);
                 begun.map(|begun| {
                     if let Begun::Done(line) = begun {
                         if self.desk.has_asks() {

@@ -13,7 +13,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
 use std::marker::PhantomData;
-use std::mem::{self, ManuallyDrop};
+use std::mem::{self, ManuallyDrop, MaybeUninit};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::ptr;
@@ -115,8 +115,35 @@ pub(super) fn take_launched_of() -> *const Scope {
     of
 }
 
-/// Polls a child of `scope`, counted in as `counted`, for the first time, and gives it to `runtime`, the scope's, if it waits.
-/// `task` is the child's, and `make` gives its future, where it is to lie: nothing of it is moved.
+/// Memory of a child that was [begun](crate::Place::begin_in) and has ended, for the next.
+#[derive(Debug, Default)]
+pub struct Room(Option<Box<dyn Any + Send>>);
+
+impl Room {
+    #[inline]
+    fn take<T: Send + 'static>(&mut self) -> Box<MaybeUninit<T>> {
+        self.0.take().and_then(|room| room.downcast().ok()).unwrap_or_else(Box::new_uninit)
+    }
+
+    /// Keeps that of `value`, which is dropped.
+    #[inline]
+    fn keep<T: Send + 'static>(&mut self, value: Pin<Box<T>>) {
+        // SAFETY: it is not moved, but dropped where it lies, once: from then on this is memory, as which it is freed. If its
+        // drop panics, that is not freed.
+        let room: Box<MaybeUninit<T>> = unsafe {
+            let value = Box::into_raw(Pin::into_inner_unchecked(value));
+            ptr::drop_in_place(value);
+            Box::from_raw(value.cast())
+        };
+        if !cfg!(scope_sanitized) {
+            self.0 = Some(room);
+        }
+    }
+}
+
+/// Polls a child of `scope`, counted in as `counted`, for the first time, and gives it to `runtime`, the scope's, if it waits;
+/// if it does not, its memory is left in `room`. `task` is the child's, and `make` gives its future, where it is to lie: nothing
+/// of it is moved.
 ///
 /// # Errors
 /// The runtime's. The child has been dropped then, and says so in the scope.
@@ -126,6 +153,7 @@ pub(crate) fn begin<F>(
     counted: Counted,
     task: &TaskRef,
     runtime: &rt::Handle,
+    room: &mut Room,
     make: impl FnOnce() -> F,
 ) -> Result<Begun<F::Output>, Refused>
 where
@@ -139,15 +167,17 @@ where
             self.0.leave(Part::Child);
         }
     }
-    let room = Box::new_uninit();
+    let memory = room.take();
     let count_out = CountOut(scope);
-    let mut child = Box::into_pin(Box::write(room, Child::new(task.clone(), counted, Gives, make())));
+    let mut child = Box::into_pin(Box::write(memory, Child::new(task.clone(), counted, Gives, make())));
     mem::forget(count_out);
     // The runtime polls it again, first thing: whatever happens until then is seen there.
     let begun = child.as_mut().poll_first(&mut Context::from_waker(Waker::noop()));
     if matches!(begun, Begun::GoesOn) {
         let _restore = Restore::while_given(task, Arc::as_ptr(scope));
         runtime.spawn(child)?;
+    } else {
+        room.keep(child);
     }
     Ok(begun)
 }

@@ -11,19 +11,52 @@ use std::task::{Context, Poll};
 use crate::jsonrpc::Rejection;
 
 /// What there is to do for a request, with a panic as an error to answer with; one in its destructor is told and forgotten.
-pub(crate) struct Caught<'a, W> {
+pub(crate) struct Caught<'a, H: Held> {
     method: Cow<'a, str>,
-    work: Option<W>,
+    work: H,
 }
 
-impl<'a, W> Caught<'a, W> {
+/// The work, or where it lies: it may be large, and need not be moved.
+pub(crate) trait Held {
+    type Work;
+
+    fn held(&mut self) -> &mut Option<Self::Work>;
+}
+
+impl<W> Held for Option<W> {
+    type Work = W;
+
+    fn held(&mut self) -> &mut Option<W> {
+        self
+    }
+}
+
+impl<W> Held for &mut Option<W> {
+    type Work = W;
+
+    fn held(&mut self) -> &mut Option<W> {
+        self
+    }
+}
+
+impl<'a, W> Caught<'a, Option<W>> {
     pub(crate) fn new(method: impl Into<Cow<'a, str>>, work: W) -> Self {
         Caught { method: method.into(), work: Some(work) }
     }
+}
 
+impl<'a, W> Caught<'a, &'a mut Option<W>> {
+    /// What lies there, until it has come to its end.
+    pub(crate) fn of(method: &'a str, work: &'a mut Option<W>) -> Self {
+        Caught { method: method.into(), work }
+    }
+}
+
+impl<H: Held> Caught<'_, H> {
     fn clear(&mut self) {
-        let work = self.work.take();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(work))) {
+        let work = self.work.held();
+        // Where it lies; it is gone also when that panics.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| *work = None)) {
             self.tell(panic, "what a handler left behind panicked when it was dropped");
         }
     }
@@ -38,11 +71,14 @@ impl<'a, W> Caught<'a, W> {
     }
 }
 
-impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<'_, W> {
+impl<T, H> Future for Caught<'_, H>
+where
+    H: Held<Work: Future<Output = Result<T, Rejection>> + Unpin> + Unpin,
+{
     type Output = Result<T, Rejection>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(work) = &mut self.work else { return Poll::Pending };
+        let Some(work) = self.work.held() else { return Poll::Pending };
         let outcome = match catch_unwind(AssertUnwindSafe(|| Pin::new(work).poll(cx))) {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(outcome)) => outcome,
@@ -56,13 +92,13 @@ impl<T, W: Future<Output = Result<T, Rejection>> + Unpin> Future for Caught<'_, 
     }
 }
 
-impl<W> Drop for Caught<'_, W> {
+impl<H: Held> Drop for Caught<'_, H> {
     fn drop(&mut self) {
         self.clear();
     }
 }
 
-impl<W> fmt::Debug for Caught<'_, W> {
+impl<H: Held> fmt::Debug for Caught<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caught").field("method", &self.method).finish_non_exhaustive()
     }

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use scope_core::rt::Handle;
-use scope_core::{Begun, Failure, Place, SpawnError};
+use scope_core::{Begun, Failure, Place, Room, SpawnError};
 
 /// Longer than this is not at once.
 const AT_ONCE: Duration = Duration::from_micros(200);
@@ -32,13 +32,14 @@ impl Pace {
         &self,
         rt: &Handle,
         place: Place<'_, Failure>,
+        room: &mut Room,
         make: impl FnOnce() -> F,
     ) -> Result<Begun<F::Output>, SpawnError>
     where
         F: Future<Output: Send> + Send + 'static,
     {
         let start = rt.now();
-        let begun = place.begin(make)?;
+        let begun = place.begin_in(room, make)?;
         let ended = !matches!(begun, Begun::GoesOn);
         self.saw(ended, rt.now().saturating_duration_since(start));
         Ok(begun)

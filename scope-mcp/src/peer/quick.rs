@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use scope_core::rt::Handle;
-use scope_core::{Begun, Failure, Spawner, Spawns};
+use scope_core::{Begun, Failure, Room, Spawner, Spawns};
 
 use super::desk::{Ask, Desk};
 use super::request::{self, Cancel};
@@ -25,6 +25,7 @@ pub(super) struct Quick<'a, R> {
     pub(super) rt: &'a Handle,
     pub(super) children: &'a Spawner<Failure>,
     pub(super) respond: &'a mut R,
+    pub(super) room: &'a mut Room,
     /// How many were begun. From the first on, the desk is attended to.
     pub(super) begun: usize,
     /// Something was taken from there.
@@ -48,9 +49,9 @@ impl<R: Respond> Quick<'_, R> {
         }
         self.begun += 1;
         let key = session.begin_at_once(line);
-        let (desk, id) = (Arc::clone(self.desk), call.id.clone());
-        let child = || request::run_at_once(desk, key, id, "tools/call", work);
-        let line = match pace.begin(self.rt, self.children.place(), child) {
+        let (desk, mut work) = (self.desk, Some(work));
+        let child = || request::run_at_once(Arc::clone(desk), key, call.id.clone(), "tools/call", &mut work);
+        let line = match pace.begin(self.rt, self.children.place(), self.room, child) {
             Ok(Begun::Done(line)) => line,
             Ok(Begun::Ended) => None,
             Ok(Begun::GoesOn) => {

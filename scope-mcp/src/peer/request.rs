@@ -125,29 +125,30 @@ pub(super) fn run(
     }
 }
 
-/// As [`run`], begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
+/// As [`run`], of what lies in `work`, begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
 /// is, and if it never does no scope is ever made; and its answer is for who has begun it, and goes to the desk otherwise.
 pub(super) fn run_at_once<M, W, T>(
     desk: Arc<Desk>,
     key: u64,
     id: Id,
     method: M,
-    work: W,
-) -> impl Future<Output = Option<Vec<u8>>> + Send
+    work: &mut Option<W>,
+) -> impl Future<Output = Option<Vec<u8>>> + Send + use<M, W, T>
 where
     M: AsRef<str> + Send + Sync + 'static,
     W: Future<Output = Result<T, Rejection>> + Send + Unpin + 'static,
     T: Answer + Send + Sync + 'static,
 {
     let mut slot = Slot { key, desk, answered: false };
+    let mut work = work.take();
     async move {
         let (mut outcome, mut cancel) = (None, None);
         let method = method.as_ref();
         let mut has_waited = false;
         let ended = {
-            let (slot, outcome, cancel) = (&slot, &mut outcome, &mut cancel);
+            let (slot, work, outcome, cancel) = (&slot, &mut work, &mut outcome, &mut cancel);
             let ended = nursery(async move |n| {
-                let mut work = Caught::new(method, work);
+                let mut work = Caught::of(method, work);
                 let polled = poll_fn(|cx| {
                     let polled = Pin::new(&mut work).poll(cx);
                     if polled.is_pending() && cancel.is_none() {

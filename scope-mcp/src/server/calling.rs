@@ -11,7 +11,7 @@ use super::dispatch::finish;
 use super::state::Binding;
 use super::tool::{CheckedTool, Fault, Gave, Running};
 use super::typed::{read_json, written};
-use crate::era::Era;
+use crate::era::{Era, Revision};
 use crate::jsonrpc::{self, Answer, Id, Json, Rejection};
 use crate::session::KEPT;
 
@@ -21,7 +21,9 @@ pub(super) struct Calling {
     /// Of the parameters, an object: what is between its braces. The arguments end it. Its memory is the answer's, too.
     members: String,
     arguments: usize,
-    cx: Context,
+    revision: Revision,
+    /// In the legacy era until it has been begun: then it is the handler's.
+    cx: Option<Context>,
     /// Once it has been begun.
     running: Option<Running<Gave, Fault>>,
 }
@@ -37,7 +39,7 @@ pub(super) enum Called {
 impl Calling {
     /// `tool` is one that reads its arguments, and surely takes these: the last `arguments` bytes of `members`.
     pub(super) fn new(tool: Arc<CheckedTool>, members: String, arguments: usize, cx: Context) -> Calling {
-        Calling { tool, members, arguments, cx, running: None }
+        Calling { tool, members, arguments, revision: cx.revision(), cx: Some(cx), running: None }
     }
 }
 
@@ -45,25 +47,28 @@ impl Future for Calling {
     type Output = Result<Called, Rejection>;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Calling { tool, members, arguments, cx, running } = self.get_mut();
+        let Calling { tool, members, arguments, revision, cx, running } = self.get_mut();
         let running = match running {
             Some(running) => running,
             running => {
-                let Some(reads) = tool.reads() else {
+                let own = match revision.era() {
+                    Era::Legacy => cx.take(),
+                    Era::Modern => cx.clone(),
+                };
+                let (Some(reads), Some(own)) = (tool.reads(), own) else {
                     return Poll::Ready(Err(Rejection::internal("the tool does not read its arguments")));
                 };
-                running.insert(reads(&members[members.len() - *arguments..], cx.clone()))
+                running.insert(reads(&members[members.len() - *arguments..], own))
             }
         };
-        let gave = tool
-            .came_to(ready!(running.as_mut().poll(task)), cx.revision())
-            .or_else(|error| error.for_tool().map(Gave::failure));
-        Poll::Ready(match cx.revision().era() {
-            Era::Legacy => gave.and_then(|gave| match gave {
+        let result = ready!(running.as_mut().poll(task));
+        let gave = tool.came_to(result, *revision).or_else(|error| error.for_tool().map(Gave::failure));
+        Poll::Ready(match cx {
+            None => gave.and_then(|gave| match gave {
                 Gave::Text(text) => Ok(Called::Text(text, room(members))),
                 Gave::Result(result) => written(&result).map(Called::Other),
             }),
-            Era::Modern => {
+            Some(cx) => {
                 let binding = || Ok(Binding::of("tools/call", &read_json(&format!("{{{members}}}"))?));
                 finish("tools/call", binding, cx, gave.and_then(|gave| gave.written())).map(Called::Other)
             }

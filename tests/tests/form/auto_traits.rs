@@ -9,9 +9,9 @@ use scope_core::{
     Acquire, AcquireError, Blocking, BlockingError, BlockingWork, Bounded, BoundedError, BoundedResults, CancelReason,
     CancelScope, Canceller, Cause, CloseError, EnterError, Entered, Exit, Failure, InCancelScope, Inbox, Leaf, Local,
     MoveOn, Name, Named, NotAdded, NotClosed, NotOpened, Nursery, OnCancel, OwnedScope, PanicPayload, Path, Place,
-    Policy, Reply, Results, ScopeError, ScopeRef, ScopeStream, Sendable, ServiceError, SharedScope, Shield, SpawnError,
-    Spawner, Start, StartError, Started, Supervised, Supervisor, TaskHandle, TaskLocal, TaskRef, WhyOpen, WithLocal,
-    Yield, ZeroBound, event, nursery, nursery_local, rt, task,
+    Policy, Reply, Results, Room, ScopeError, ScopeRef, ScopeStream, Sendable, ServiceError, SharedScope, Shield,
+    SpawnError, Spawner, Start, StartError, Started, Supervised, Supervisor, TaskHandle, TaskLocal, TaskRef, WhyOpen,
+    WithLocal, Yield, ZeroBound, event, nursery, nursery_local, rt, task,
 };
 use static_assertions::{assert_impl_all, assert_not_impl_any};
 
@@ -51,6 +51,7 @@ assert_impl_all!(CancelReason: Clone, Send, Sync);
 assert_impl_all!(Exit: Send, Sync);
 assert_impl_all!(Name: Clone, Send, Sync);
 assert_impl_all!(Path: Clone, Send, Sync);
+assert_impl_all!(Room: Send);
 assert_impl_all!(ScopeRef: Clone, Send, Sync);
 assert_impl_all!(TaskRef: Clone, Send, Sync);
 assert_impl_all!(event::Event: Clone, Send, Sync);

@@ -173,6 +173,7 @@ scope_tests::on_every_runtime! {
     n10_begun {
         n10_a_child_that_ends_at_once_gives_its_value_to_who_begins_it
         n10_a_child_that_is_begun_and_waits_goes_on_and_is_joined
+        n10_children_begun_one_after_the_other_in_one_room_are_like_others
         n10_a_child_that_is_begun_is_cancelled_like_others
         n10_a_panic_of_a_child_that_is_begun_is_its_nurserys_and_one_before_is_the_callers
         n10_nothing_is_begun_in_a_nursery_that_has_ended

@@ -1,10 +1,11 @@
 //! n10: parallel children that are begun where they are spawned.
 
+use std::collections::HashSet;
 use std::future::{Ready, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Begun, Cause, Failure, ScopeError, Spawns, nursery, task};
+use scope_core::{Begun, Cause, Failure, Room, ScopeError, Spawns, nursery, task};
 use scope_tests::{Gate, Journal, Rt, poll_now, turns};
 
 /// Fails if: a value that is there at once is lost or destroyed, or comes before the future's destructor has run, or the
@@ -54,6 +55,39 @@ pub(crate) async fn n10_a_child_that_is_begun_and_waits_goes_on_and_is_joined<R:
     .await
     .unwrap();
     journal.assert_is(&["started", "begun", "went on", "value"]);
+}
+
+/// Fails if: one that is begun in the memory of another sees or is anything of it, or that of one that waits is used.
+pub(crate) async fn n10_children_begun_one_after_the_other_in_one_room_are_like_others<R: Rt>() {
+    let (journal, gate) = (Journal::new(), Gate::new());
+    nursery(async |n| {
+        let (mut room, mut ids) = (Room::default(), HashSet::new());
+        for waits in [false, false, true, false, true, false] {
+            let (note, opens) = (journal.on_drop("future"), gate.clone());
+            let begun = n.place().begin_in(&mut room, || async move {
+                let (_note, me) = (note, task::id());
+                if waits {
+                    opens.passed().await;
+                }
+                assert_eq!(task::id(), me);
+                me
+            })?;
+            assert_eq!(matches!(begun, Begun::GoesOn), waits);
+            if let Begun::Done(id) = begun {
+                assert!(ids.insert(id), "it is a task of its own");
+                journal.add("done");
+            }
+        }
+        assert!(matches!(n.place().begin_in(&mut room, || ready(7))?, Begun::Done(7)), "of another type");
+        journal.assert_is(&["future", "done"].repeat(4));
+        n.cancel("enough");
+        assert!(matches!(n.place().begin_in(&mut room, yield_now)?, Begun::Ended));
+        assert!(matches!(n.place().begin_in(&mut room, yield_now)?, Begun::Ended));
+        Ok(())
+    })
+    .await
+    .unwrap();
+    assert_eq!(journal.count("future"), 6);
 }
 
 /// Fails if: a child that has been begun is not cancelled like others, now and later.
