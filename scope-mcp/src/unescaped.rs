@@ -7,49 +7,46 @@ pub(crate) const SHORT: usize = 64;
 /// the rest one by one: to look for two bytes in many takes longer to begin than most strings are.
 #[inline]
 pub(crate) fn plain_bytes(text: &[u8]) -> usize {
-    let mut at = 0;
-    while at < SHORT
-        && let Some(word) = word(text, at)
-    {
-        let ends = ends(word);
+    let mut rest = &text[..text.len().min(SHORT)];
+    let all = rest.len();
+    while let Some((word, after)) = rest.split_first_chunk() {
+        let ends = ends(*word);
         if ends != 0 {
             // The lowest is one indeed: there is none below it that could have carried.
-            return at + (ends.trailing_zeros() / 8) as usize;
+            return all - rest.len() + (ends.trailing_zeros() / 8) as usize;
         }
-        at += 8;
+        rest = after;
     }
-    if at < SHORT {
-        at += text[at..].iter().take_while(|&&byte| byte >= b' ' && byte != b'"' && byte != b'\\').count();
-    }
-    at
+    all - rest.len() + rest.iter().take_while(|byte| stands(**byte)).count()
 }
 
 /// Whether all of a text that is not [long](SHORT) stands for itself.
 #[inline]
 pub(crate) fn is_plain(text: &[u8]) -> bool {
     debug_assert!(text.len() <= SHORT);
-    let Some(last) = text.len().checked_sub(8) else {
-        return text.iter().all(|&byte| byte >= b' ' && byte != b'"' && byte != b'\\');
-    };
-    let mut at = 0;
-    while at < last {
-        if word(text, at).is_none_or(|word| ends(word) != 0) {
+    let Some(last) = text.last_chunk() else { return text.iter().all(|byte| stands(*byte)) };
+    let mut rest = text;
+    while rest.len() > 8
+        && let Some((word, after)) = rest.split_first_chunk()
+    {
+        if ends(*word) != 0 {
             return false;
         }
-        at += 8;
+        rest = after;
     }
-    // Some of these have been looked at before.
-    word(text, last).is_some_and(|word| ends(word) == 0)
+    // Some of these may have been looked at before.
+    ends(*last) == 0
 }
 
 #[inline]
-fn word(text: &[u8], at: usize) -> Option<u64> {
-    text.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes)
+fn stands(byte: u8) -> bool {
+    byte >= b' ' && byte != b'"' && byte != b'\\'
 }
 
 /// Has the top bit of each byte that does not stand for itself, and perhaps of some above such a byte.
 #[inline]
-fn ends(word: u64) -> u64 {
+fn ends(word: [u8; 8]) -> u64 {
+    let word = u64::from_le_bytes(word);
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let less = |word: u64, than: u8| word.wrapping_sub(ONES * u64::from(than)) & !word & TOPS;
@@ -64,7 +61,6 @@ mod tests {
 
     #[test]
     fn whatever_comes_first_is_found_wherever_it_stands() {
-        let stands = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
         let mut random = Random::new(11);
         for _ in 0..200_000 {
             let mut text = vec![b'x'; random.below(SHORT + 9)];
