@@ -430,3 +430,18 @@ fn a_tool_that_passes_on_gets_and_gives_what_is_written() {
     assert_eq!(call(r#"{"name":"pass","arguments":[1]}"#).unwrap_err().code(), Some(-32602));
     assert_eq!(call(r#"{"name":"pass","arguments":{"list":1}}"#).unwrap_err().code(), Some(-32603));
 }
+
+#[test]
+fn the_tool_that_was_called_last_is_the_one_that_is_offered_now() {
+    let server = builder().dynamic_tools().build().unwrap();
+    let (registry, mut recent) = (&server.registry, Recent::default());
+    let mut again = |name: &str| registry.tool_again(name, &mut recent);
+    let first = again("none").unwrap();
+    assert!(Arc::ptr_eq(&first, &again("none").unwrap()));
+    assert_eq!((again("divide").unwrap().name(), again("no").is_none()), ("divide", true));
+    assert!(again("none").is_some());
+    assert!(server.remove_tool("none").unwrap() && again("none").is_none());
+    assert_eq!(Arc::strong_count(&first), 1, "nobody else has what it holds");
+    server.add_tool(ServerTool::new("none", "Another", |NoArguments {}, _| async { "other" })).unwrap();
+    assert!(!Arc::ptr_eq(&first, &again("none").unwrap()));
+}
