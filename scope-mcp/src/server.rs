@@ -24,7 +24,6 @@ mod resource;
 mod serving;
 mod shared;
 mod state;
-mod sure;
 mod tasks;
 mod timestamp;
 mod tool;

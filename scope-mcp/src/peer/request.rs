@@ -125,8 +125,9 @@ pub(super) fn run(
     }
 }
 
-/// As [`run`], of what lies in `work`, begun in the task of the connection. Until it waits, nobody can cancel it: so it says only then by what it
-/// is, and if it never does no scope is ever made; and its answer is for who has begun it, and goes to the desk otherwise.
+/// As [`run`], of what lies in `work`, begun in the task of the connection. Until it waits, nobody can cancel it: so it says only
+/// then by what it is, and if it never does no scope is ever made; and its answer is for who has begun it, and goes to the desk
+/// otherwise.
 pub(super) fn run_at_once<M, W, T>(
     desk: Arc<Desk>,
     key: u64,

@@ -12,7 +12,6 @@ use serde_json::value::RawValue;
 use super::arguments::UnreadArguments;
 use super::error::{Offered, Wrong};
 use super::output::schema_of;
-use super::sure;
 use super::typed::{read_json, written};
 use super::{BuildError, Context, HandlerError, ToolOutput, fit};
 use crate::era::{Era, Revision};
@@ -208,12 +207,9 @@ where
     }))
 }
 
-/// Reads arguments, which are JSON. As a value first only where that fails: of a member that is there twice the last one
-/// counts then, and the error names the field.
+/// Reads arguments. As a value first only where that fails: of a member that is there twice the last one counts then, and
+/// the error names the field.
 fn arguments_of<A: DeserializeOwned>(json: &str) -> Result<A, String> {
-    if let Some(arguments) = sure::read(json) {
-        return Ok(arguments);
-    }
     serde_json::from_str(json).or_else(|_| {
         let value: Value = serde_json::from_str(json).map_err(|error| parse_error(&error))?;
         serde_path_to_error::deserialize(value).map_err(|error| error.to_string())
