@@ -293,7 +293,7 @@ impl Group {
 /// How long the leader of a containment may take to follow the last one that was in there.
 const FOLLOWS: Duration = Duration::from_secs(1);
 
-fn pid_of(pid: u32) -> Option<Pid> {
+pub(crate) fn pid_of(pid: u32) -> Option<Pid> {
     i32::try_from(pid).ok().and_then(Pid::from_raw)
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::OwnerId;
 use crate::exit;
-use crate::group::{Group, Leader, Told, tell};
+use crate::group::{Group, Leader, Told, pid_of, tell};
 use crate::orphans;
 use crate::scan::{self, Straggler, Target};
 use rustix::process::Signal;
@@ -113,6 +113,8 @@ impl Sweeping<'_> {
                 // Its cgroup needs no such right: it is dying.
                 Told::Denied
                     if self.leader.dooms(straggler.pid) || self.leader.contained().contains(&straggler.pid) => {}
+                // Of those who have died since, nothing tells where they were.
+                Told::Denied if pid_of(straggler.pid).and_then(scan::describe).is_none() => {}
                 Told::Denied => denied += 1,
             }
         }
