@@ -59,10 +59,13 @@ fn secret_after(text: &str, word: &Span) -> Option<Span> {
     }
     if name.eq_ignore_ascii_case("bearer") || name.eq_ignore_ascii_case("basic") {
         let start = skip_spaces(bytes, word.end);
+        if start == word.end {
+            // What follows may be long, and have such words in it again.
+            return None;
+        }
         let end = bare_end(bytes, start);
         // "Basic authentication" is no secret.
-        return (start > word.end && end - start >= 8 && bytes[start..end].iter().any(|b| !b.is_ascii_lowercase()))
-            .then_some(start..end);
+        return (end - start >= 8 && bytes[start..end].iter().any(|b| !b.is_ascii_lowercase())).then_some(start..end);
     }
     if bytes[word.end..].starts_with(b"://") {
         let start = word.end + 3;
@@ -176,26 +179,36 @@ fn structure_end(bytes: &[u8], mut at: usize, slashes: usize) -> usize {
                     return at + 1;
                 }
             }
-            b'\\' | b'"' => match quote_at(bytes, at) {
-                Some(quote) if quote.slashes == slashes && quote.byte == b'"' => {
-                    let end = string_end(bytes, &quote);
-                    match quote_at(bytes, end) {
-                        Some(close) if close.slashes == slashes => {
-                            at = close.end;
-                            continue;
+            b'\\' | b'"' => {
+                // Counted once, however many: of too many, the last are the quote's.
+                let run = bytes[at..].iter().take_while(|b| **b == b'\\').count();
+                let after = at + run;
+                match bytes.get(after) {
+                    Some(b'"') if run >= slashes => {
+                        let end = string_end(bytes, &Quote { slashes, end: after + 1, byte: b'"' });
+                        match quote_at(bytes, end) {
+                            Some(close) if close.slashes == slashes => at = close.end,
+                            // A string around this one ends here.
+                            _ => return end,
                         }
-                        // A string around this one ends here.
-                        _ => return end,
                     }
+                    // The end of a string around it. An apostrophe by itself is text.
+                    Some(b'"') => return after - outer_slashes(run),
+                    Some(b'\'') if run > 0 && slashes > 1 => return after - outer_slashes(run.min(slashes - 1)),
+                    _ => at = after,
                 }
-                Some(quote) if quote.slashes < slashes => return at,
-                _ => {}
-            },
+                continue;
+            }
             _ => {}
         }
         at += 1;
     }
     bytes.len()
+}
+
+/// So many of `run` backslashes are those of a quote.
+fn outer_slashes(run: usize) -> usize {
+    (run + 2).next_power_of_two() / 2 - 1
 }
 
 /// The end of a word of JSON, or of a token.
