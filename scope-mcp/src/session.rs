@@ -123,7 +123,9 @@ struct Call {
     line: Vec<u8>,
     deadline: Instant,
     timeout: Duration,
+    /// With progress, however often: when it is over, and after how long.
     latest: Instant,
+    longest: Duration,
     progress: Option<Arc<Subscriber>>,
     /// It is in `signs`.
     signed: bool,
@@ -286,6 +288,7 @@ impl Session {
             deadline,
             timeout,
             latest: if max_timeout == timeout { deadline } else { now + max_timeout },
+            longest: max_timeout,
             progress,
             signed: false,
             reply,
@@ -464,10 +467,11 @@ impl Session {
             if self.calls.get(id).is_some_and(|call| call.deadline == at)
                 && let Some(call) = self.take(id)
             {
-                let reason = format!("no answer in {}", Spoken(call.timeout));
+                let time = if at == call.latest { call.longest } else { call.timeout };
+                let reason = format!("no answer in {}", Spoken(time));
                 self.tell_cancelled(id, &call, &reason);
                 let noise = self.noise.last_since(call.noise_before);
-                let fault = Fault::timed_out(call.delivery(), call.timeout, noise);
+                let fault = Fault::timed_out(call.delivery(), time, noise);
                 call.reply.fail(fault);
             }
         }

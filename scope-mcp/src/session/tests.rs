@@ -271,6 +271,31 @@ fn a_time_out_tells_the_server_and_frees_the_place() {
 }
 
 #[test]
+fn a_time_out_names_the_time_that_was_over() {
+    // One is heard of to the last; the other, for a while.
+    for (heard_of, told) in [(5, "no answer in 25 s"), (1, "no answer in 10 s")] {
+        let mut talk = talk();
+        let name = CallName { server: std::borrow::Cow::Owned("s".into()), method: "m".into(), subject: None };
+        let (reply, pending) = pair(1, name, &talk.abandoned);
+        let mut call = NewCall::new(1, "m", jsonrpc::request(1, "m", None), Duration::from_secs(10), reply);
+        let (subscriber, _heard) = Subscriber::pair(ClientOptions::default().notifications());
+        (call.max_timeout, call.progress) = (Duration::from_secs(25), Some(Arc::new(subscriber)));
+        talk.session.call(talk.now, call);
+        assert_eq!(talk.messages().len(), 1);
+        for second in 0..25 {
+            if second < heard_of * 5 {
+                talk.hear(b"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\",\"params\":{\"progressToken\":1,\"progress\":1}}\n");
+                talk.session.renew(talk.now);
+            }
+            talk.pass(Duration::from_secs(1));
+        }
+        assert_eq!(error(pending).to_string(), format!("m at the server \"s\": {told}"));
+        assert_eq!(talk.messages()[0]["params"]["reason"], told);
+        talk.assert_idle();
+    }
+}
+
+#[test]
 fn a_dropped_call_is_cancelled_and_its_late_answer_ignored() {
     let mut talk = Talk::new(ClientOptions::default().max_in_flight(1));
     let first = talk.call("first");
