@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub(crate) enum Code {
     /// All went well.
     Done = 0,
-    /// The tool reported an error; its content is on stdout.
+    /// The tool reported an error, whose content is on stdout; or the server refused.
     ToolError = 1,
     /// The command line, the configuration, or where the output should go is at fault.
     Usage = 2,
@@ -39,7 +39,7 @@ impl Stop {
         Stop { code, lines: vec![line.to_string()] }
     }
 
-    /// The tool reported an error.
+    /// The tool reported an error, or the server refused.
     pub(crate) fn tool_error(line: impl fmt::Display) -> Self {
         Stop::new(Code::ToolError, line)
     }

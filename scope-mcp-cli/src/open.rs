@@ -92,10 +92,11 @@ fn not_opened(error: &OpenError) -> Stop {
     if error.is_timeout() { Stop::timed_out(error.to_string()) } else { Stop::server(error.to_string()) }
 }
 
-/// Why there is no answer, as the program's end. An answer that is an error is not among the reasons.
+/// Why there is no answer that is of use, as the program's end.
 pub(crate) fn not_answered(error: &CallError) -> Stop {
     match error.open_error() {
         Some(error) => not_opened(error),
+        None if error.is_rejected() => Stop::tool_error(error),
         None if error.is_timeout() => Stop::timed_out(error.to_string()),
         None if error.is_invalid_params() => Stop::usage(error.to_string()),
         None => Stop::server(error.to_string()),
@@ -104,9 +105,7 @@ pub(crate) fn not_answered(error: &CallError) -> Stop {
 
 /// Why something that was asked for by name, `what`, is not there, as the program's end.
 pub(crate) fn refused(what: &str, timeout: Duration, error: &CallError) -> Stop {
-    if error.is_rejected() {
-        Stop::tool_error(error)
-    } else if error.is_timeout() {
+    if error.is_timeout() {
         Stop::timed_out(format_args!("{what}: no answer in {} s", timeout.as_secs_f64()))
     } else {
         not_answered(error)

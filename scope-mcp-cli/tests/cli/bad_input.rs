@@ -203,6 +203,27 @@ fn a_tool_that_does_not_exist() {
 }
 
 #[test]
+fn a_list_that_is_refused() {
+    on_each_runtime(|host| {
+        let opening = json!({
+            "protocolVersion": "2025-06-18",
+            "capabilities": { "tools": {} },
+            "serverInfo": { "name": "script", "version": "1" },
+        });
+        let server = host.answering(&[
+            ("initialize", &format!("\"result\":{opening}")),
+            ("tools/list", r#""error":{"code":-32000,"message":"log in first"}"#),
+        ]);
+        let config = host.config(&[("shut", server)]);
+        for args in [&["list"][..], &["list", "--json"], &["check"], &["raw", "shut", "tools/list"]] {
+            let ended = host.run(&[args, &["--config", &config]].concat()).exits_with(1).says(&["\"shut\""]);
+            assert!(args != ["list"] || ended.stdout.is_empty(), "{ended:?}");
+            ended.says(if args == ["check"] { &["1 of 1 failed"] } else { &["the server refused: log in first"] });
+        }
+    });
+}
+
+#[test]
 fn a_call_that_takes_too_long() {
     on_each_runtime(|host| {
         let config = host.config(&[("slow", host.bundled())]);
