@@ -1,5 +1,6 @@
 //! The record of every line to and from the servers: `--wire FILE`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::{File, OpenOptions, Permissions};
@@ -9,6 +10,7 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use regex::{NoExpand, Regex, RegexBuilder};
 use scope_mcp::redact::{MARK, names_a_secret};
 use scope_mcp::{Direction, Wire, WireLine};
 
@@ -72,54 +74,106 @@ impl fmt::Debug for Record {
     }
 }
 
-/// What the configuration puts into a server's environment: secret wherever it turns up, under whatever name.
+/// What the configuration puts into a server's environment: secret wherever it turns up, under whatever name, and however it
+/// is spelled.
 struct Secrets {
-    /// As they stand in JSON, the longest first.
-    values: Vec<String>,
+    /// The longest first.
+    values: Vec<Regex>,
 }
 
 impl Secrets {
     fn of(server: &Server) -> Self {
-        let mut values: Vec<String> = server
+        let mut values: Vec<&str> = server
             .env
             .iter()
             // Most short values are switches and numbers, and would be taken out of everything.
             .filter(|(name, value)| value.chars().count() >= if names_a_secret(name) { 3 } else { 8 })
-            .map(|(_, value)| {
-                let quoted = serde_json::Value::from(value.as_str()).to_string();
-                quoted[1..quoted.len() - 1].to_owned()
-            })
+            .map(|(_, value)| value.as_str())
             .collect();
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        Secrets { values }
+        Secrets { values: values.into_iter().filter_map(spelled).collect() }
     }
 
     fn redact(&self, mut line: String) -> String {
         for value in &self.values {
-            if line.contains(value) {
-                line = line.replace(value, MARK);
+            if let Cow::Owned(clean) = value.replace_all(&line, NoExpand(MARK)) {
+                line = clean;
             }
         }
         line
     }
 }
 
+/// Finds a value as it may stand in JSON, or in JSON in a string in JSON: writers differ in what they escape, and each level
+/// adds backslashes.
+fn spelled(value: &str) -> Option<Regex> {
+    let mut pattern = String::new();
+    for c in value.chars() {
+        let plain = match c {
+            '\\' => r"\\+".to_owned(),
+            '"' | '/' => format!(r"\\*{c}"),
+            '\u{8}' => r"\\+b".to_owned(),
+            '\u{c}' => r"\\+f".to_owned(),
+            '\n' => r"\\+n".to_owned(),
+            '\r' => r"\\+r".to_owned(),
+            '\t' => r"\\+t".to_owned(),
+            c => regex::escape(c.encode_utf8(&mut [0; 4])),
+        };
+        let units = c
+            .encode_utf16(&mut [0; 2])
+            .iter()
+            .fold(String::new(), |units, unit| units + &format!(r"\\+u(?i:{unit:04x})"));
+        pattern.push_str(&format!("(?:{plain}|{units})"));
+    }
+    // As large as the longest value that a program can be given makes it.
+    let whole = RegexBuilder::new(&pattern).size_limit(1 << 30).build();
+    whole.or_else(|_| Regex::new(&regex::escape(value))).ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn secrets(env: &[(&str, &str)]) -> Secrets {
+        Secrets::of(&Server {
+            env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            ..Server::new("s", "c".into())
+        })
+    }
+
     #[test]
     fn values_of_the_environment_are_redacted_wherever_they_are() {
         let env = [("GITHUB_TOKEN", "abc"), ("URL", "https://x/\"y"), ("DEBUG", "1"), ("GITHUB_PASSWORD", "abcdef")];
-        let secrets = Secrets::of(&Server {
-            name: "s".into(),
-            command: "c".into(),
-            args: Vec::new(),
-            env: env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-            cwd: None,
-            reach: scope_process::Reach::default(),
-        });
-        let clean = secrets.redact(r#"{"text":"abcdef abc https://x/\"y 1"}"#.to_owned());
+        let clean = secrets(&env).redact(r#"{"text":"abcdef abc https://x/\"y 1"}"#.to_owned());
         assert_eq!(clean, r#"{"text":"[redacted] [redacted] [redacted] 1"}"#);
+    }
+
+    #[test]
+    fn however_a_value_is_spelled_it_is_redacted() {
+        let value = "gr\u{fc}n+/&\\x\"\n\u{1f600}.";
+        let env = [("ANY", value)];
+        // As serde_json, Python, PHP, Go and .NET write it.
+        for written in [
+            r#"grün+/&\\x\"\n😀."#,
+            r#"gr\u00fcn+/&\\x\"\n\ud83d\ude00."#,
+            r#"gr\u00fcn+\/&\\x\"\n\ud83d\ude00."#,
+            r#"grün+/\u0026\\x\"\n😀."#,
+            r#"gr\u00FCn\u002B/\u0026\\x\u0022\n\uD83D\uDE00."#,
+        ] {
+            let line = format!("{{\"text\":\"a {written} b\"}}");
+            let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+            assert_eq!(read["text"], format!("a {value} b"), "{line}");
+            assert_eq!(secrets(&env).redact(line.clone()), r#"{"text":"a [redacted] b"}"#);
+            let inner = serde_json::json!({ "t": line }).to_string();
+            assert_eq!(secrets(&env).redact(inner.clone()), r#"{"t":"{\"text\":\"a [redacted] b\"}"}"#, "{inner}");
+        }
+        let other = r#"{"text":"grun+/&\\x\"\n😀. gr\u00fcn+/&x"}"#;
+        assert_eq!(secrets(&env).redact(other.to_owned()), other);
+    }
+
+    #[test]
+    fn of_a_long_value_nothing_is_left() {
+        let value: String = (0..10_001_u64).map(|n| char::from(b'a' + (n * n % 26) as u8)).collect();
+        assert_eq!(secrets(&[("ANY", &value)]).redact(format!("<{value}>")), "<[redacted]>");
     }
 }
