@@ -38,6 +38,31 @@ pub(crate) fn is_plain(text: &[u8]) -> bool {
     ends(*last) == 0
 }
 
+/// So many bytes are looked at without a branch for each.
+const PIECE: usize = 1024;
+
+/// Whether all of a text stands for itself, however long it is.
+pub(crate) fn is_all_plain(text: &[u8]) -> bool {
+    if text.len() <= SHORT { is_plain(text) } else { text.chunks(PIECE).all(is_plain_piece) }
+}
+
+/// How many bytes in front of a text stand for themselves: all of them, or no fewer than there are up to a multiple of a piece
+/// before the first that does not.
+pub(crate) fn plain_before(text: &[u8]) -> usize {
+    text.chunks(PIECE).take_while(|piece| is_plain_piece(piece)).map(<[u8]>::len).sum()
+}
+
+/// Two operations for each question. The one with 2 puts the quote in the place of the blank, next to what is below that, and
+/// nothing else across it.
+fn is_plain_piece(piece: &[u8]) -> bool {
+    let (mut least, mut none) = (u8::MAX, u8::MAX);
+    for byte in piece {
+        least = least.min(byte ^ 2);
+        none = none.min(byte ^ b'\\');
+    }
+    least > b' ' && none != 0
+}
+
 #[inline]
 fn stands(byte: u8) -> bool {
     byte >= b' ' && byte != b'"' && byte != b'\\'
@@ -74,6 +99,27 @@ mod tests {
             if text.len() <= SHORT {
                 assert_eq!(is_plain(&text), first == text.len(), "{text:?}");
             }
+            assert_eq!(is_plain_piece(&text), first == text.len(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn of_long_texts_what_stands_for_itself_is_told_by_pieces() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_plain_piece(&[byte]), stands(byte), "{byte}");
+        }
+        let mut random = Random::new(12);
+        for _ in 0..1000 {
+            let mut text = vec![b'x'; random.below(5 * PIECE)];
+            assert!(is_all_plain(&text) && plain_before(&text) == text.len());
+            if text.is_empty() {
+                continue;
+            }
+            let (first, last) = (random.below(text.len()), random.below(text.len()));
+            let (first, last) = (first.min(last), first.max(last));
+            (text[first], text[last]) = (b'"', b'\n');
+            assert!(!is_all_plain(&text));
+            assert_eq!(plain_before(&text), first / PIECE * PIECE);
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant, Serializer,
 };
 
-use super::write::stands_for_itself;
+use crate::unescaped::is_all_plain;
 
 /// By this the names of structs begin whose fields serde_json takes for something else: for raw JSON, or for a number.
 const PRIVATE: &str = "$serde_json::private::";
@@ -119,7 +119,7 @@ impl<'s, 't, S: Serializer> Serializer for Strings<'s, 't, S> {
     }
 
     fn serialize_str(self, string: &str) -> Result<S::Ok, S::Error> {
-        if !stands_for_itself(string.as_bytes()) {
+        if !is_all_plain(string.as_bytes()) {
             return self.inner.serialize_str(string);
         }
         self.sink.string(string);

@@ -2,7 +2,7 @@
 
 use serde_json::value::RawValue;
 
-use super::write::stands_for_itself;
+use crate::unescaped::is_all_plain;
 
 const ANSWER: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":";
 const RESULT: &[u8] = b",\"result\":";
@@ -67,7 +67,7 @@ impl<'a> TextResult<&'a str> {
             Some(text) => (false, text),
             None => (true, rest.strip_suffix(END_NO_ERROR.as_bytes())?),
         };
-        let text = Some(text).filter(|text| stands_for_itself(text))?;
+        let text = Some(text).filter(|text| is_all_plain(text))?;
         Some(TextResult { is_complete, is_no_error, text: std::str::from_utf8(text).ok()? })
     }
 

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::{Id, Json, Rejection, Written};
-use crate::unescaped::{SHORT, is_plain};
+use crate::unescaped::is_all_plain;
 
 const BEGIN: &[u8] = b"{\"jsonrpc\":\"2.0\"";
 const PARAMS: &[u8] = b",\"params\":";
@@ -126,26 +126,13 @@ pub(super) fn text_result(json: &mut Vec<u8>, text: &str) {
 
 /// A string as JSON: most have nothing in them that would have to be written otherwise.
 pub(super) fn string(line: &mut Vec<u8>, text: &str) {
-    if stands_for_itself(text.as_bytes()) {
+    if is_all_plain(text.as_bytes()) {
         line.push(b'"');
         line.extend_from_slice(text.as_bytes());
         line.push(b'"');
     } else {
         json(line, text);
     }
-}
-
-/// So much is looked at without a branch for each byte.
-const PIECE: usize = 1024;
-
-/// Whether nothing in a text, if it is one, is written otherwise in a string of JSON.
-pub(super) fn stands_for_itself(text: &[u8]) -> bool {
-    if text.len() <= SHORT {
-        return is_plain(text);
-    }
-    let plain =
-        |piece: &[u8]| piece.iter().fold(true, |all, &byte| all & (byte >= b' ') & (byte != b'"') & (byte != b'\\'));
-    text.chunks(PIECE).all(plain)
 }
 
 /// The refusal of a request of the peer. `id` is JSON; there is none for a line of which none is known.

@@ -3,7 +3,7 @@
 use memchr::memchr2;
 
 use super::{ANY, ARRAY, BOOLEAN, INTEGER, NO_MEMBER, NULL, NUMBER, OBJECT, Others, Plain, STRING};
-use crate::unescaped::plain_bytes;
+use crate::unescaped::{plain_before, plain_bytes};
 
 /// What is nested deeper is left to others.
 const MAX_DEPTH: u32 = 100;
@@ -142,6 +142,7 @@ impl<'a> Rest<'a> {
     fn long_string(&mut self, text: &'a [u8], mut at: usize) -> Option<Option<&'a [u8]>> {
         let mut escaped = false;
         loop {
+            at += plain_before(&text[at..]);
             let stop = at + memchr2(b'"', b'\\', &text[at..])?;
             if text[at..stop].iter().fold(false, |any, &byte| any | (byte < b' ')) {
                 return None;
