@@ -73,7 +73,7 @@ enum Event {
     Written(Option<Unwritten>),
 }
 
-/// Runs a command to its end, and says how the program is to end.
+/// Runs a command to its end, says what there is to say of it, and gives the code to exit with.
 ///
 /// `next_signal` waits for the next signal that asks for an end, and says its name.
 pub(crate) async fn drive(
@@ -81,6 +81,27 @@ pub(crate) async fn drive(
     command: Command,
     written: Written,
     mut next_signal: impl AsyncFnMut() -> String,
+) -> Code {
+    stderr::start_writing();
+    let code = run(app, command, written, &mut next_signal).await.unwrap_or_else(|stop| {
+        stop.lines().iter().for_each(stderr::say);
+        stop.code
+    });
+    if code == Code::Interrupted {
+        return code;
+    }
+    // A terminal that is stopped is not waited for once somebody wants an end.
+    match select(pin!(stderr::written()), pin!(next_signal())).await {
+        Either::Left(_) => code,
+        Either::Right(_) => Code::Interrupted,
+    }
+}
+
+async fn run(
+    app: App,
+    command: Command,
+    written: Written,
+    next_signal: &mut impl AsyncFnMut() -> String,
 ) -> Result<Code, Stop> {
     let canceller = OnceLock::new();
     let mut interrupted = false;
@@ -97,7 +118,7 @@ pub(crate) async fn drive(
             .cleanup_budget(CLEAN_UP)
         );
         loop {
-            let event = pin!(next_event(&mut next_signal, unwritten.is_none().then_some(&written)));
+            let event = pin!(next_event(next_signal, unwritten.is_none().then_some(&written)));
             // The work goes first: what has ended needs no cancelling.
             match select(work.as_mut(), event).await {
                 Either::Left((ended, _)) => break ended,
@@ -132,7 +153,7 @@ pub(crate) async fn drive(
     }
     let unwritten = match unwritten {
         Some(known) => known,
-        None => match next_event(&mut next_signal, Some(&written)).await {
+        None => match next_event(next_signal, Some(&written)).await {
             Event::Written(outcome) => outcome,
             // A reader that does not read is not waited for.
             Event::Signal(_) => return Ok(Code::Interrupted),

@@ -46,6 +46,7 @@ fn end(outcome: Result<Code, Stop>) -> ExitCode {
         stop.lines().iter().for_each(stderr::say);
         stop.code
     });
+    stderr::finish();
     code.into()
 }
 
@@ -64,5 +65,5 @@ fn run(cli: Cli) -> Result<Code, Stop> {
             Ok(app::drive(app, command, written, async || signals.next().await.to_string()).await)
         }),
     };
-    ran.unwrap_or_else(|error| Err(Stop::server(error.to_string())))
+    ran.map_err(|error| Stop::server(error.to_string()))
 }

@@ -148,6 +148,15 @@ impl Host {
         }
     }
 
+    /// Waits until none runs any more.
+    pub(crate) fn wait_for_none_marked(&self) {
+        let start = Instant::now();
+        while !self.marked().is_empty() {
+            assert!(start.elapsed() < HANG, "they never went");
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
     /// A named pipe for the program to write its record to, and what comes out of it.
     pub(crate) fn record(&self) -> (String, Lines) {
         let path = self.path("wire");

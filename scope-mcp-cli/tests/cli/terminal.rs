@@ -1,13 +1,17 @@
 //! What is seen on a terminal.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
+use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
-use crate::host::{Ended, Host, Running, on_each_runtime};
+use crate::host::{Ended, Host, Running, kill, on_each_runtime};
 
 /// Runs the program with a terminal as one of its streams, and returns what appeared there.
 fn on_terminal(command: Command, give: impl FnOnce(&mut Command, File)) -> (Ended, Vec<u8>) {
@@ -66,6 +70,51 @@ fn long_work_shows_progress_and_takes_it_away_again() {
         let (ended, seen) = with_terminal(host, "dumb", &args);
         ended.exits_with(0);
         assert_eq!(seen, "");
+    });
+}
+
+/// A terminal that is stopped, with nothing more to be written to it: its two ends.
+fn stopped() -> (OwnedFd, File) {
+    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&terminal).unwrap();
+    unlockpt(&terminal).unwrap();
+    let path = ptsname(&terminal, Vec::new()).unwrap();
+    let mut filling = OpenOptions::new();
+    filling.write(true).custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    let mut filling = filling.open(path.to_str().unwrap()).unwrap();
+    // What was written moves on inside, and makes room again, for a while.
+    for _ in 0..20 {
+        while filling.write(&[b'x'; 64]).is_ok() {}
+        while filling.write(b"x").is_ok() {}
+        thread::sleep(Duration::from_millis(5));
+    }
+    (terminal, OpenOptions::new().write(true).open(path.to_str().unwrap()).unwrap())
+}
+
+#[test]
+fn a_terminal_that_is_stopped_holds_up_neither_a_signal_nor_the_servers() {
+    on_each_runtime(|host| {
+        let (wire, record) = host.record();
+        let (_held, stderr) = stopped();
+        let config = host.config(&[("slow", host.bundled())]);
+        let args = ["call", "slow__sleep", r#"{"seconds": 600}"#, "--config", &config, "--wire", &wire];
+        let mut command = host.command(&args);
+        let running = Running::start(command.env("TERM", "xterm").stderr(stderr.try_clone().unwrap()));
+        record.wait_for("\"tools/call\"");
+        // By then there is progress to be shown.
+        thread::sleep(Duration::from_secs(1));
+        kill(running.pid(), "TERM");
+        running.end().exits_with(130);
+        host.assert_nothing_left();
+
+        // What it has to say of an error cannot be said; but the servers are closed.
+        let args = ["call", "slow__sleep", r#"{"seconds": 600}"#, "--config", &config, "--timeout", "1"];
+        let mut command = host.command(&args);
+        let running = Running::start(command.env("TERM", "xterm").stderr(stderr));
+        host.wait_for_marked(1);
+        host.wait_for_none_marked();
+        kill(running.pid(), "INT");
+        running.end().exits_with(130);
     });
 }
 
