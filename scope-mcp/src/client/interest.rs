@@ -40,7 +40,7 @@ impl Interest {
             Interest::Changes { lists, resources } => {
                 lists.contains(&notification.method())
                     || changed_resource(notification)
-                        .is_some_and(|changed| resources.iter().any(|uri| changed.starts_with(&**uri)))
+                        .is_some_and(|changed| resources.iter().any(|uri| is_at_or_below(&changed, uri)))
             }
             Interest::Task(id) => changed_task(notification).is_some_and(|changed| changed == *id),
         }
@@ -50,6 +50,12 @@ impl Interest {
     pub(super) fn begins_with(&self, notification: &Notification) -> bool {
         matches!(self, Interest::Subscription(_)) && notification.method() == ACKNOWLEDGED
     }
+}
+
+/// Whether one address is another, or goes on from there: after a delimiter, not in the middle of a name.
+fn is_at_or_below(address: &str, uri: &str) -> bool {
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '~' | '%');
+    address.strip_prefix(uri).is_some_and(|rest| !rest.starts_with(is_name) || !uri.ends_with(is_name))
 }
 
 /// Which subscription a notification belongs to.
@@ -123,7 +129,7 @@ mod tests {
     fn changes_are_known_by_their_method_and_resource() {
         let interest = Interest::Changes {
             lists: vec!["notifications/tools/list_changed"],
-            resources: HashSet::from(["file:///dir/".to_owned()]),
+            resources: ["file:///dir/", "note:1", "q:?a="].map(str::to_owned).into(),
         };
         for (method, params, hears) in [
             ("notifications/tools/list_changed", "{}", true),
@@ -132,6 +138,13 @@ mod tests {
             ("notifications/resources/updated", r#"{"uri":"file:///dir/below"}"#, true),
             ("notifications/resources/updated", r#"{"uri":"file:///other"}"#, false),
             ("notifications/resources/updated", r#"{"uri":7}"#, false),
+            ("notifications/resources/updated", r#"{"uri":"note:1"}"#, true),
+            ("notifications/resources/updated", r#"{"uri":"note:1#first"}"#, true),
+            ("notifications/resources/updated", r#"{"uri":"note:1/a"}"#, true),
+            ("notifications/resources/updated", r#"{"uri":"note:12"}"#, false),
+            ("notifications/resources/updated", r#"{"uri":"note:1.5"}"#, false),
+            ("notifications/resources/updated", r#"{"uri":"note:"}"#, false),
+            ("notifications/resources/updated", r#"{"uri":"q:?a=b"}"#, true),
             ("notifications/other", r#"{"uri":"file:///dir/"}"#, false),
         ] {
             assert_eq!(covers(&interest, method, params), hears, "{method} {params}");
