@@ -1,5 +1,7 @@
 //! Names as people type them: `SERVER__TOOL`, and what they may have meant by one that does not exist.
 
+use crate::sanitize;
+
 /// What stands between the name of a server and the name of its tool.
 pub(crate) const SEPARATOR: &str = "__";
 
@@ -40,17 +42,25 @@ pub(crate) fn suggestion<'a>(name: &str, candidates: impl IntoIterator<Item = &'
     }
 }
 
-/// That a server has not what was asked for by `name`: no such `kind`, and what there is.
+/// That what was asked for by `name` is not in a server's list: no such `kind`, and what there is. And what the server `said`
+/// when it was asked all the same: not all that there is has to be in a list.
 pub(crate) fn missing<'a>(
     server: &str,
     kind: &str,
     name: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
+    said: &str,
 ) -> String {
-    match known.clone().into_iter().next() {
-        None => format!("the server {server:?} has no {kind} {name:?}, and no other"),
-        Some(_) => format!("the server {server:?} has no {kind} {name:?}{}", suggestion(name, known)),
-    }
+    const SHOWN: usize = 300;
+    let others = match known.clone().into_iter().next() {
+        None => ", and no other".to_owned(),
+        Some(_) => suggestion(name, known),
+    };
+    let said = match said.trim() {
+        "" => String::new(),
+        said => format!("; it says: {}", sanitize::short(said, SHOWN)),
+    };
+    format!("the server {server:?} lists no {kind} {name:?}{others}{said}")
 }
 
 /// Why a `SERVER__TOOL` names no server.
@@ -119,8 +129,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_with_what_there_is() {
-        assert_eq!(missing("s", "tool", "ad", ["add"]), "the server \"s\" has no tool \"ad\"; did you mean \"add\"?");
-        assert_eq!(missing("s", "prompt", "a", []), "the server \"s\" has no prompt \"a\", and no other");
+        let said = missing("s", "tool", "ad", ["add"], "");
+        assert_eq!(said, "the server \"s\" lists no tool \"ad\"; did you mean \"add\"?");
+        let said = missing("s", "prompt", "a", [], "not\nfor you\u{1b}\n");
+        assert_eq!(said, "the server \"s\" lists no prompt \"a\", and no other; it says: not\\nfor you\\x1b");
     }
 
     #[test]

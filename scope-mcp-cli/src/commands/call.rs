@@ -49,16 +49,16 @@ async fn call(
         open.client.call_tool_with(tool, &arguments, &open.options()).await
     };
     let failed = match &answer {
-        Ok(result) => result.is_error(),
-        Err(error) => error.is_rejected(),
+        Ok(result) => result.is_error().then(|| content::show(result)),
+        Err(error) => error.rejection().map(ToString::to_string),
     };
     // Servers say "unknown tool" in many ways. Their lists say it in one.
-    if failed
+    if let Some(said) = failed
         && let Ok(tools) = open.list_tools().await
         && tools.iter().all(|known| known.name != tool)
     {
         let known = tools.iter().map(|known| known.name.as_str());
-        return Err(Stop::usage(names::missing(open.name, "tool", tool, known)));
+        return Err(Stop::usage(names::missing(open.name, "tool", tool, known, &said)));
     }
     Ok(answer)
 }

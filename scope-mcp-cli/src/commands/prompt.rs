@@ -53,9 +53,9 @@ async fn get(
         open.client.get_prompt_with(prompt, arguments, &open.options()).await
     };
     if let Err(error) = &answer
-        && error.is_rejected()
+        && let Some(said) = error.rejection()
         && let Ok(prompts) = open.list_prompts().await
-        && let Some(wrong) = wrong(open.name, &prompts, prompt, arguments)
+        && let Some(wrong) = wrong(open.name, &prompts, prompt, arguments, &said.to_string())
     {
         return Err(Stop::usage(wrong));
     }
@@ -63,9 +63,9 @@ async fn get(
 }
 
 /// What is not as the server's list has it.
-fn wrong(server: &str, prompts: &[Prompt], name: &str, arguments: &Map<String, Value>) -> Option<String> {
+fn wrong(server: &str, prompts: &[Prompt], name: &str, arguments: &Map<String, Value>, said: &str) -> Option<String> {
     let Some(prompt) = prompts.iter().find(|prompt| prompt.name == name) else {
-        return Some(names::missing(server, "prompt", name, prompts.iter().map(|known| known.name.as_str())));
+        return Some(names::missing(server, "prompt", name, prompts.iter().map(|known| known.name.as_str()), said));
     };
     let known = prompt.arguments.as_deref().unwrap_or_default();
     if let Some(missing) = known.iter().find(|known| known.is_required() && !arguments.contains_key(&known.name)) {
@@ -89,10 +89,10 @@ mod tests {
             { "name": "haiku" },
         ]))
         .unwrap();
-        let said = |name: &str, arguments: Value| wrong("s", &prompts, name, arguments.as_object().unwrap());
+        let said = |name: &str, arguments: Value| wrong("s", &prompts, name, arguments.as_object().unwrap(), "");
         assert_eq!(
             said("great", json!({})).unwrap(),
-            "the server \"s\" has no prompt \"great\"; did you mean \"greet\"?"
+            "the server \"s\" lists no prompt \"great\"; did you mean \"greet\"?"
         );
         assert_eq!(
             said("greet", json!({ "language": "x" })).unwrap(),

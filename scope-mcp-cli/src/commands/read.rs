@@ -70,14 +70,14 @@ async fn read(app: &App, open: &Open<'_>, uri: &str) -> Result<Result<ReadResour
     };
     // What a template makes is in no list.
     if let Err(error) = &answer
-        && error.is_rejected()
+        && let Some(said) = error.rejection()
         && let Ok(templates) = open.list_resource_templates().await
         && templates.is_empty()
         && let Ok(resources) = open.list_resources().await
         && resources.iter().all(|known| known.uri != uri)
     {
         let known = resources.iter().map(|known| known.uri.as_str());
-        return Err(Stop::usage(names::missing(open.name, "resource", uri, known)));
+        return Err(Stop::usage(names::missing(open.name, "resource", uri, known, &said.to_string())));
     }
     Ok(answer)
 }

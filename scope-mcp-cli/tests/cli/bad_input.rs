@@ -203,6 +203,26 @@ fn a_tool_that_does_not_exist() {
 }
 
 #[test]
+fn a_tool_that_is_in_no_list_and_fails() {
+    on_each_runtime(|host| {
+        let opening = json!({
+            "protocolVersion": "2025-06-18",
+            "capabilities": { "tools": {} },
+            "serverInfo": { "name": "script", "version": "1" },
+        });
+        let failure = json!({ "content": [{ "type": "text", "text": "the disk is full" }], "isError": true });
+        let server = host.answering(&[
+            ("initialize", &format!("\"result\":{opening}")),
+            ("tools/list", r#""result":{"tools":[]}"#),
+            ("tools/call", &format!("\"result\":{failure}")),
+        ]);
+        let config = host.config(&[("shy", server)]);
+        let ended = host.run(&["call", "shy__hidden", "--config", &config]).exits_with(2);
+        ended.says(&["lists no tool \"hidden\", and no other", "it says: the disk is full"]);
+    });
+}
+
+#[test]
 fn a_list_that_is_refused() {
     on_each_runtime(|host| {
         let opening = json!({

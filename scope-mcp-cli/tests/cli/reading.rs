@@ -138,7 +138,8 @@ fn a_resource_that_does_not_exist() {
         let list = json!({ "resources": [{ "uri": "file:///notes", "name": "n" }] });
         let config = one_that_says(host, &list, &gone, &json!({}));
         let read = |uri: &str| host.run(&["read", "odd", uri, "--config", &config]);
-        read("file:///note").exits_with(2).says(&["\"odd\"", "no resource \"file:///note\"", "\"file:///notes\"?"]);
+        let parts = ["\"odd\"", "no resource \"file:///note\"", "\"file:///notes\"?", "it says: not here\\x1b"];
+        read("file:///note").exits_with(2).says(&parts);
         // It is in the list, and yet is not there.
         read("file:///notes").exits_with(1).says(&["file:///notes", "not here\\x1b", "-32002"]);
         let ended = host.run(&["list", "resources", "--config", &config]).exits_with(0);
