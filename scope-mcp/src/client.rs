@@ -51,8 +51,8 @@ pub use subscriptions::{Subscription, SubscriptionEnd};
 pub use tasks::ToolTask;
 
 use crate::error::{CallError, CallName, OpenError, OpenKind};
-use crate::jsonrpc::Written;
-use crate::session::{Answer, Blank, NewCall, Pending, Said, Waiting};
+use crate::jsonrpc::{Line, Written};
+use crate::session::{Answer, Made, NewCall, Pending, Said, Waiting};
 use crate::state::States;
 use crate::transport::{Stream, Target};
 use connection::Shared;
@@ -265,8 +265,8 @@ impl Client {
     async fn request(&self, name: &CallName<'_>, params: Option<Cow<'_, Written>>, mut terms: Terms<'_>) -> Answer {
         let id = self.shared.next_id();
         let line = self.line(id, name, params, &terms).await?;
-        let blank = self.shared.abandoned.blank().with(line);
-        let waiting = self.hand_over(name, id, blank, &mut terms, None, true).await?;
+        let made = self.shared.abandoned.blank().with(line);
+        let waiting = self.hand_over(name, id, made, &mut terms, None, true).await?;
         match self.said(waiting).await {
             Ok(given) => Ok(given),
             Err(fault) => Err(self.failed(fault.of(name), name).await),
@@ -282,8 +282,8 @@ impl Client {
         mut terms: Terms<'_>,
     ) -> Result<Pending<'n>, CallError> {
         let line = self.line(id, &name, params, &terms).await?;
-        let blank = self.shared.abandoned.blank().with(line);
-        let waiting = self.hand_over(&name, id, blank, &mut terms, None, false).await?;
+        let made = self.shared.abandoned.blank().with(line);
+        let waiting = self.hand_over(&name, id, made, &mut terms, None, false).await?;
         Ok(waiting.of(name))
     }
 
@@ -294,7 +294,7 @@ impl Client {
         name: &CallName<'_>,
         params: Option<Cow<'_, Written>>,
         terms: &Terms<'_>,
-    ) -> Result<Vec<u8>, CallError> {
+    ) -> Result<Line, CallError> {
         let stamp = &self.spoken(name).await?.stamp;
         let line = stamp.request(id, &name.method, params, terms.progress.is_some(), terms.meta);
         line.map_err(|why| CallError::not_json(name, why))
@@ -321,12 +321,12 @@ impl Client {
         })
     }
 
-    /// Hands over a call whose line is in `blank`, made at `now`, if that is known. See [`enter`](Client::enter).
+    /// Hands over a call that is made up, at `now`, if that is known. See [`enter`](Client::enter).
     async fn hand_over(
         &self,
         name: &CallName<'_>,
         id: u64,
-        blank: Blank,
+        made: Made,
         terms: &mut Terms<'_>,
         now: Option<Instant>,
         reads: bool,
@@ -339,7 +339,7 @@ impl Client {
                 Err(error) => self.shared.not_sent(name, &error),
             });
         }
-        let (waiting, left) = self.enter(name, id, blank, terms, now, waker().await, reads);
+        let (waiting, left) = self.enter(name, id, made, terms, now, waker().await, reads);
         if let Some(call) = left {
             self.leave(call).await;
         }
@@ -357,7 +357,7 @@ impl Client {
         !scope_core::is_cancelled() && !self.handle.is_closing()
     }
 
-    /// Enters a call whose line is in `blank`, made at `now`, if that is known, by the task of `waker`; if it `reads`, it waits
+    /// Enters a call that is made up, at `now`, if that is known, by the task of `waker`; if it `reads`, it waits
     /// for what is [said](Client::said), where the answer may be left to it to read. What comes back too is to be left at the
     /// desk.
     #[expect(clippy::too_many_arguments, reason = "most calls come by here, and all of it is known in two places only")]
@@ -365,13 +365,13 @@ impl Client {
         &self,
         name: &CallName<'_>,
         id: u64,
-        blank: Blank,
+        made: Made,
         terms: &mut Terms<'_>,
         now: Option<Instant>,
         waker: Waker,
         reads: bool,
     ) -> (Waiting, Option<Box<NewCall>>) {
-        let (reply, mut waiting, line) = blank.used(id, &self.shared.abandoned);
+        let (reply, mut waiting, line) = made.used(id, &self.shared.abandoned);
         let mut call = NewCall::new(id, &name.method, line, terms.timeout, reply);
         (call.max_timeout, call.progress) = (terms.max_timeout, terms.progress.take());
         let mut call = Some(call);

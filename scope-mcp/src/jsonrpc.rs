@@ -8,6 +8,7 @@ mod call;
 mod envelope;
 mod id;
 mod json;
+mod line;
 mod members;
 mod rejection;
 mod strings;
@@ -20,9 +21,10 @@ pub(crate) use envelope::{Malformed, Message, Outcome, parse, parse_batch};
 pub use id::Id;
 pub(crate) use id::whole_number;
 pub(crate) use json::{Json, Written, member, name_and_arguments};
+pub(crate) use line::Line;
 pub(crate) use members::Members;
 pub use rejection::Rejection;
-pub(crate) use text_result::{TextAnswer, TextResult};
+pub(crate) use text_result::{Cut, TextAnswer, TextResult};
 pub(crate) use write::{
     Answer, begin_tool_call, end_tool_call, notification, rejection_answer, request, request_around, request_with_meta,
     result_answer, text_answer,

@@ -54,7 +54,13 @@ pub(crate) trait Respond {
     fn respond(&mut self, session: &mut Session, arrived: &mut Arrived) -> Work;
 
     /// The same for a call of a tool, if it is well-formed and of a kind that is quick. `None` is no refusal.
-    fn begin_call(&mut self, session: &mut Session, call: &ToolCall<'_>) -> Option<(Self::Call, Pace)>;
+    /// `line` is what it was read from, where that need not be copied.
+    fn begin_call(
+        &mut self,
+        session: &mut Session,
+        call: &ToolCall<'_>,
+        line: Option<&Arc<String>>,
+    ) -> Option<(Self::Call, Pace)>;
 }
 
 /// Where nothing is quick.
@@ -66,7 +72,7 @@ impl<F: FnMut(&mut Session, &mut Arrived) -> Work> Respond for F {
         self(session, arrived)
     }
 
-    fn begin_call(&mut self, _: &mut Session, _: &ToolCall<'_>) -> Option<(Self::Call, Pace)> {
+    fn begin_call(&mut self, _: &mut Session, _: &ToolCall<'_>, _: Option<&Arc<String>>) -> Option<(Self::Call, Pace)> {
         None
     }
 }
@@ -125,7 +131,7 @@ impl Peer {
         }
         let Peer { session, desk, asks, running, room, .. } = self;
         let mut quick = Quick { desk, asks, running, rt, children, respond, room, begun: 0, said: false };
-        let gone = link.poll(session, &mut |session, frame| quick.hear(session, frame), cx);
+        let gone = link.poll(session, &mut |session, came| quick.hear(session, came), cx);
         let (at_once, said) = (quick.begun, quick.said);
         let mut begun = 0;
         // Those that are begun at once are no requests here.
@@ -208,6 +214,7 @@ impl Peer {
 
     fn begin(&mut self, mut arrived: Arrived, rt: &Handle, children: &Spawner<Failure>, respond: &mut impl Respond) {
         let key = arrived.key;
+        let bytes = arrived.params.as_ref().map_or(0, |params| params.get().len());
         let (work, pace) = match respond.respond(&mut self.session, &mut arrived) {
             Work::Now(outcome) => {
                 return self.session.respond(key, outcome.as_ref().map(|result| result.get()));
@@ -220,7 +227,7 @@ impl Peer {
                 let Arrived { key, id, method, .. } = arrived;
                 let mut work = Some(work);
                 let child = || request::run_at_once(desk, key, id, method, &mut work);
-                let begun = pace.begin(rt, children.place(), &mut Room::default(), child);
+                let begun = pace.begin(rt, bytes, children.place(), &mut Room::default(), child);
                 begun.map(|begun| {
                     if let Begun::Done(line) = begun {
                         if self.desk.has_asks() {
@@ -232,7 +239,7 @@ impl Peer {
                 })
             }
             pace => {
-                let clock = pace.map(|pace| Clock { pace, rt: rt.clone() });
+                let clock = pace.map(|pace| Clock { pace, rt: rt.clone(), bytes });
                 let cancel = Arc::<Cancel>::default();
                 let child = request::run(desk, arrived, Arc::clone(&cancel), work, clock);
                 self.running.insert(key, cancel);

@@ -14,6 +14,7 @@ mod dispatch;
 mod error;
 mod fit;
 mod listen;
+mod members;
 mod options;
 mod output;
 mod page;

@@ -17,6 +17,7 @@
 
 mod deadlines;
 mod incoming;
+mod kept;
 mod noise;
 mod numbered;
 mod outbox;
@@ -35,13 +36,14 @@ use serde_json::value::RawValue;
 use crate::Revision;
 use crate::client::{Subscriber, Subscribers, Traffic};
 use crate::error::{Delivery, Fault, Gone, Spoken};
-use crate::jsonrpc::{self, Id, Rejection, ToolCall};
+use crate::jsonrpc::{self, Id, Line, Rejection, ToolCall};
 use crate::wire::{Direction, Wire, WireLine};
 
 use deadlines::Deadlines;
+use kept::Kept;
 pub(crate) use noise::Noise;
 use outbox::{Answers, Outbox, Step};
-pub(crate) use reply::{Abandoned, Answer, Blank, Given, Pending, Reply, Said, Waiting, pair};
+pub(crate) use reply::{Abandoned, Answer, Given, Made, Pending, Reply, Said, Waiting, pair};
 use served::Served;
 pub(crate) use served::{Arrived, ServedBounds};
 use spares::Spares;
@@ -85,7 +87,7 @@ pub(crate) struct NewCall {
     pub(crate) id: u64,
     matter: Matter,
     /// The whole request.
-    pub(crate) line: Vec<u8>,
+    pub(crate) line: Line,
     pub(crate) timeout: Duration,
     /// Progress starts the time-out anew, but does not go beyond this.
     pub(crate) max_timeout: Duration,
@@ -107,20 +109,20 @@ enum Matter {
 
 impl NewCall {
     /// A call of `method` that wants nothing more. `line` is the request with its id.
-    pub(crate) fn new(id: u64, method: &str, line: Vec<u8>, timeout: Duration, reply: Reply) -> NewCall {
+    pub(crate) fn new(id: u64, method: &str, line: impl Into<Line>, timeout: Duration, reply: Reply) -> NewCall {
         let matter = match method {
             "initialize" | "server/discover" => Matter::Beginning,
             "subscriptions/listen" => Matter::Subscription,
             _ => Matter::Other,
         };
-        NewCall { id, matter, line, timeout, max_timeout: timeout, progress: None, reply }
+        NewCall { id, matter, line: line.into(), timeout, max_timeout: timeout, progress: None, reply }
     }
 }
 
 struct Call {
     matter: Matter,
     /// Until it is put on the wire; and from when it has gone out, if it is to be used again.
-    line: Vec<u8>,
+    line: Line,
     deadline: Instant,
     timeout: Duration,
     /// With progress, however often: when it is over, and after how long.
@@ -181,6 +183,7 @@ pub(crate) struct Session {
     noise: Noise,
     traffic: Traffic,
     spares: Spares,
+    kept: Kept,
 }
 
 /// Why nothing more is sent.
@@ -216,6 +219,7 @@ impl Session {
             noise: Noise::default(),
             traffic: Traffic::default(),
             spares: Spares::default(),
+            kept: Kept::default(),
         }
     }
 
@@ -231,6 +235,16 @@ impl Session {
         }
     }
 
+    /// Keeps the memory of a long line for the next, for a while.
+    pub(crate) fn keep(&mut self, line: Arc<String>) {
+        self.kept.keep(line);
+    }
+
+    /// What is kept. It is empty.
+    pub(crate) fn take_kept(&mut self) -> Option<String> {
+        self.kept.take()
+    }
+
     /// From here on the rules of `revision` hold.
     pub(crate) fn agreed(&mut self, revision: Revision) {
         self.revision = Some(revision);
@@ -241,13 +255,15 @@ impl Session {
         self.revision
     }
 
-    /// Whether the peer has given a sign that it is at a call: then [`renew`](Session::renew) its time.
+    /// Whether the peer has given a sign that it is at a call, or something is to be kept for a while: then
+    /// [`renew`](Session::renew) its time.
     pub(crate) fn has_signs(&self) -> bool {
-        !self.signs.is_empty()
+        !self.signs.is_empty() || self.kept.is_new()
     }
 
-    /// Gives the calls their time anew, within the limit of each, that the peer has given a sign of.
+    /// Gives the calls their time anew, within the limit of each, that the peer has given a sign of; and what is kept.
     pub(crate) fn renew(&mut self, now: Instant) {
+        self.kept.told(now);
         for id in std::mem::take(&mut self.signs) {
             let Some(call) = self.calls.get_mut(id) else { continue };
             call.signed = false;
@@ -284,7 +300,7 @@ impl Session {
         let deadline = now + timeout;
         let mut call = Call {
             matter,
-            line: Vec::new(),
+            line: Line::default(),
             deadline,
             timeout,
             latest: if max_timeout == timeout { deadline } else { now + max_timeout },
@@ -346,9 +362,14 @@ impl Session {
         self.served.next()
     }
 
+    /// Whether calls of tools may be begun at once, as far as the line does not matter.
+    pub(crate) fn may_call_at_once(&self) -> bool {
+        self.side == Side::Server && self.over.is_none() && !self.is_held_up()
+    }
+
     /// The call of a tool that `line` is, if it may be begun at once: as if it had been taken in, and come to its turn.
     pub(crate) fn call_at_once<'a>(&self, line: &'a [u8]) -> Option<ToolCall<'a>> {
-        if self.side != Side::Server || self.over.is_some() || self.is_held_up() {
+        if !self.may_call_at_once() {
             return None;
         }
         let call = ToolCall::read(line)?;
@@ -362,9 +383,11 @@ impl Session {
     }
 
     /// It has ended with that answer; `None` if there is to be none.
-    pub(crate) fn ended_at_once(&mut self, line: Option<Vec<u8>>) {
-        if let Some(line) = line {
-            self.answers(Answers::one(line));
+    pub(crate) fn ended_at_once(&mut self, line: Option<Line>) {
+        if let Some(line) = line
+            && self.over.is_none()
+        {
+            self.outbox.push_answers(Answers::one(line));
         }
     }
 
@@ -394,11 +417,11 @@ impl Session {
             Ok(result) => jsonrpc::result_answer(id, result),
             Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), rejection),
         });
-        self.respond_line(key, line);
+        self.respond_line(key, line.map(Line::from));
     }
 
     /// As [`respond`](Session::respond), for an answer that is a line already; `None` if there is to be none.
-    pub(crate) fn respond_line(&mut self, key: u64, line: Option<Vec<u8>>) {
+    pub(crate) fn respond_line(&mut self, key: u64, line: Option<Line>) {
         if let Some(answers) = self.served.over(key, line) {
             self.answers(answers);
         }
@@ -439,7 +462,7 @@ impl Session {
     }
 
     /// Sends a line as it is.
-    pub(crate) fn send(&mut self, line: Vec<u8>) {
+    pub(crate) fn send(&mut self, line: Line) {
         if self.over.is_none() {
             self.outbox.push(line, None);
         }
@@ -454,11 +477,16 @@ impl Session {
 
     /// When something times out next, or somewhat earlier.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| at)
+        let call = self.deadlines.first().map(|(at, _)| at);
+        match self.kept.until() {
+            None => call,
+            Some(until) => Some(call.map_or(until, |call| call.min(until))),
+        }
     }
 
     /// Ends the calls whose time is over.
     pub(crate) fn expire(&mut self, now: Instant) {
+        self.kept.expire(now);
         while let Some((at, id)) = self.deadlines.first()
             && at <= now
         {
@@ -493,9 +521,14 @@ impl Session {
         self.deaf = false;
     }
 
-    /// What is to be written, in order.
-    pub(crate) fn output(&self) -> impl Iterator<Item = IoSlice<'_>> {
-        self.outbox.slices()
+    /// What is to be written, if it is in one piece.
+    pub(crate) fn only_output(&self) -> Option<&[u8]> {
+        self.outbox.one_piece()
+    }
+
+    /// What is to be written, in order, as far as there are places for it. Returns how many those are.
+    pub(crate) fn output<'a>(&'a self, places: &mut [IoSlice<'a>]) -> usize {
+        self.outbox.fill(places)
     }
 
     /// Whether so few calls are under way that the next one will not come at once: one, and another that lasts.
@@ -529,16 +562,17 @@ impl Session {
                     call.stage = Stage::Sent;
                 }
                 if let Some(wire) = wire {
-                    wire.line(&WireLine::new(peer, Direction::Sent, line));
+                    wire.line(&WireLine::new(peer, Direction::Sent, &line.whole()));
                 }
             }
-            if let Step::Done(line) | Step::Whole(line) = step
-                && line.capacity() <= KEPT
-            {
-                if let Some(call) = call {
-                    call.line = line;
-                } else if *side == Side::Server {
-                    spares.keep(line);
+            if let Step::Done(line) | Step::Whole(line) = step {
+                let memory = line.into_memory();
+                if memory.capacity() <= KEPT {
+                    if let Some(call) = call {
+                        call.line = memory.into();
+                    } else if *side == Side::Server {
+                        spares.keep(memory);
+                    }
                 }
             }
         });

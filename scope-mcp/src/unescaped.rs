@@ -56,9 +56,11 @@ pub(crate) fn plain_before(text: &[u8]) -> usize {
 /// nothing else across it.
 fn is_plain_piece(piece: &[u8]) -> bool {
     let (mut least, mut none) = (u8::MAX, u8::MAX);
-    for byte in piece {
-        least = least.min(byte ^ 2);
-        none = none.min(byte ^ b'\\');
+    for &byte in piece {
+        // Not by calls of `min`, which a build that is not optimised really calls.
+        let (first, second) = (byte ^ 2, byte ^ b'\\');
+        least = if first < least { first } else { least };
+        none = if second < none { second } else { none };
     }
     least > b' ' && none != 0
 }

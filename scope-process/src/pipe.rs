@@ -187,10 +187,14 @@ impl PipeWriter {
     /// What the system says: `BrokenPipe` when the child no longer reads; also once the runtime that watches the pipe
     /// has shut down.
     pub fn poll_write(&mut self, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        if buf.len() > USUAL && !self.widened {
+        self.widen_for(buf.len());
+        self.io.poll_io(Interest::Write, cx, &mut |fd| uninterrupted(|| rustix::io::write(fd, buf)))
+    }
+
+    fn widen_for(&mut self, len: usize) {
+        if len > USUAL && !self.widened {
             self.widen();
         }
-        self.io.poll_io(Interest::Write, cx, &mut |fd| uninterrupted(|| rustix::io::write(fd, buf)))
     }
 
     #[cold]
@@ -211,6 +215,7 @@ impl PipeWriter {
     pub fn poll_write_vectored(&mut self, cx: &mut Context<'_>, bufs: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         // IOV_MAX: more in one call are an error.
         let bufs = &bufs[..bufs.len().min(1024)];
+        self.widen_for(bufs.iter().map(|buf| buf.len()).max().unwrap_or(0));
         self.io.poll_io(Interest::Write, cx, &mut |fd| uninterrupted(|| rustix::io::writev(fd, bufs)))
     }
 

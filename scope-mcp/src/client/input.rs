@@ -147,7 +147,7 @@ impl Client {
         for round in 1..=max_rounds {
             let result = match answer {
                 // Complete, by its form.
-                Given::Text(_) => return Ok(Outcome::Result(answer)),
+                Given::Text(_) | Given::Long(_) => return Ok(Outcome::Result(answer)),
                 Given::Raw(raw) => raw,
             };
             let Wanted { input_requests, request_state } = match ResultKind::of(&name.method, &result) {

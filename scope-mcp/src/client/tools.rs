@@ -158,21 +158,23 @@ impl Client {
             Some(Spoken { revision, stamp }) if options.say_nothing() => {
                 let id = self.shared.next_id();
                 let mut blank = self.shared.abandoned.blank();
-                stamp.begin_tool_call(&mut blank.line, id);
-                call_members(&mut blank.line, &name, tool, arguments)?;
-                end_tool_call(&mut blank.line);
+                let line = &mut blank.line;
+                stamp.begin_tool_call(line, id);
+                call_members(line, &name, tool, arguments)?;
+                end_tool_call(line);
+                let made = blank.made();
                 let modern = revision.era() == Era::Modern;
                 // Only there it may take several rounds, or become a task.
                 let start = if modern { self.shared.now() } else { None };
                 let mut terms = options.terms(&self.shared.options);
                 let waiting = if self.may_enter() {
-                    let (waiting, left) = self.enter(&name, id, blank, &mut terms, start, waker().await, true);
+                    let (waiting, left) = self.enter(&name, id, made, &mut terms, start, waker().await, true);
                     if let Some(call) = left {
                         self.leave(call).await;
                     }
                     waiting
                 } else {
-                    self.hand_over(&name, id, blank, &mut terms, start, true).await?
+                    self.hand_over(&name, id, made, &mut terms, start, true).await?
                 };
                 let first = match self.said(waiting).await {
                     Ok(first) => first,
@@ -190,6 +192,7 @@ impl Client {
         };
         match given {
             Given::Text(text) => Ok(text.into()),
+            Given::Long(text) => Ok(text.into_text().into()),
             Given::Raw(raw) => read(&name, &raw),
         }
     }

@@ -13,11 +13,6 @@ pub(super) enum Gathered {
 }
 
 impl Gathered {
-    /// With room for so many bytes, where they are known to come.
-    pub(super) fn new(room: usize) -> Gathered {
-        Gathered::Text(String::with_capacity(room))
-    }
-
     pub(super) fn as_bytes(&self) -> &[u8] {
         match self {
             Gathered::Text(text) => text.as_bytes(),

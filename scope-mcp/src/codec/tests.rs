@@ -220,6 +220,63 @@ fn hostile_stream(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
+fn long_lines_come_as_they_were_however_they_are_cut_and_whatever_is_in_them() {
+    let bits: [&[u8]; 9] =
+        [b"x", "é".as_bytes(), "€".as_bytes(), "🦀".as_bytes(), b"\r", b" ", b"\xff", b"\xe2\x82", b"\xf0"];
+    for seed in 0..60 {
+        let mut random = Random::new(seed);
+        let limit = [usize::MAX, 3 * KEEP, 2 * KEEP][random.below(3)];
+        let mut lines: Vec<Vec<u8>> = Vec::new();
+        for _ in 0..random.below(6) + 1 {
+            let mut line = Vec::new();
+            let length = [10, KEEP / 2, 2 * KEEP - 2 + random.below(4), 3 * KEEP, 5 * KEEP][random.below(5)];
+            let is_text = random.below(3) > 0;
+            while line.len() < length {
+                let bit = bits[random.below(if is_text { 6 } else { bits.len() })];
+                (0..[1, 1, 1000, 20_000][random.below(4)]).for_each(|_| line.extend_from_slice(bit));
+            }
+            line.extend_from_slice(b"y");
+            lines.push(line);
+        }
+        let stream: Vec<u8> = lines.iter().flat_map(|line| line.iter().chain(b"\n")).copied().collect();
+        let wanted: Vec<Got> = lines
+            .iter()
+            .map(|line| match line.len() {
+                len if len <= limit => Got::Line(line.clone()),
+                _ => Got::TooLong(whole(line)),
+            })
+            .collect();
+        let mut pieces = Random::new(seed ^ 0x1234);
+        let mut size = || [7, 5000, 20_000, KEEP, 3 * KEEP][pieces.below(5)] + pieces.below(5);
+        assert!(frames(&stream, limit, &mut size) == wanted, "seed {seed}");
+        let mut framer = Framer::new(limit);
+        let (mut got, mut rest) = (Vec::new(), &stream[..]);
+        while !rest.is_empty() {
+            let piece = size().min(rest.len());
+            if framer.may_gather() && random.below(2) == 0 {
+                framer.give(String::with_capacity(random.below(4 * KEEP)));
+            }
+            let room = framer.room();
+            let piece = piece.min(room.len());
+            room[..piece].copy_from_slice(&rest[..piece]);
+            framer.filled(piece);
+            rest = &rest[piece..];
+            while let Some(came) = framer.next_to_keep() {
+                got.push(match came {
+                    Came::Frame(frame) => frame.into(),
+                    Came::Long(text) => {
+                        assert!(text.len() > KEEP / 2, "{}", text.len());
+                        Got::Line(std::mem::take(text).into_bytes())
+                    }
+                });
+            }
+            assert!(framer.capacity() <= limit.min(6 * KEEP) + 6 * KEEP, "{}", framer.capacity());
+        }
+        assert!(got == wanted, "seed {seed}");
+    }
+}
+
+#[test]
 fn a_broken_line_is_about_a_call_only_if_it_was_meant_as_a_message() {
     let id = |json: &[u8]| Id::from_json(json).unwrap();
     assert_eq!(about(br#"{"jsonrpc":"2.0","id":1,"result":"#), Some(About::Answer(id(b"1"))));

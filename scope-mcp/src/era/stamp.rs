@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::splice::{Member, NoObject, may_have_meta, member, splice};
 use crate::Revision;
-use crate::jsonrpc::{self, Written};
+use crate::jsonrpc::{self, Line, Written};
 use crate::model::Object;
 
 /// The key of the revision that a request speaks.
@@ -60,25 +60,25 @@ impl Stamp {
         params: Option<Cow<'_, Written>>,
         progress: bool,
         more: &Object,
-    ) -> Result<Vec<u8>, &'static str> {
+    ) -> Result<Line, &'static str> {
         if !self.text.is_empty() && !progress && more.is_empty() {
             // As nearly all are: nothing has to be read.
             let params = params.as_deref().map_or(b"{}".as_slice(), Written::as_bytes);
             if let Some(rest) = params.trim_ascii_start().strip_prefix(b"{")
                 && !may_have_meta(params)
             {
-                return Ok(jsonrpc::request_with_meta(id, method, &self.text, rest));
+                return Ok(jsonrpc::request_with_meta(id, method, &self.text, rest).into());
             }
         }
         if self.members.is_empty() && !progress && more.is_empty() {
             return Ok(match params {
                 Some(Cow::Owned(params)) => jsonrpc::request_around(id, method, params),
-                params => jsonrpc::request(id, method, params.as_deref().map(Written::as_bytes)),
+                params => jsonrpc::request(id, method, params.as_deref().map(Written::as_bytes)).into(),
             });
         }
         let params = params.as_deref().map(|params| params.as_raw().ok_or("it is not proper JSON")).transpose()?;
         let stamped = self.on(params, progress.then_some(id), more)?;
-        Ok(jsonrpc::request(id, method, stamped.as_deref().or(params).map(|raw| raw.get().as_bytes())))
+        Ok(jsonrpc::request(id, method, stamped.as_deref().or(params).map(|raw| raw.get().as_bytes())).into())
     }
 
     /// `params` with what has to stand in its `_meta`: this stamp, the progress token, and what the caller adds, in this

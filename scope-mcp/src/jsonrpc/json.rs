@@ -31,6 +31,10 @@ impl Json {
     pub(crate) fn get(&self) -> &str {
         &self.0
     }
+
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0.into_bytes()
+    }
 }
 
 impl From<Box<RawValue>> for Json {

@@ -12,6 +12,12 @@ use serde::ser::{
 
 use crate::unescaped::is_all_plain;
 
+/// What is longer is not moved if that can be helped.
+const LONG: usize = 4096;
+
+/// Bytes behind a string, as a rule.
+const AROUND: usize = 64;
+
 /// By this the names of structs begin whose fields serde_json takes for something else: for raw JSON, or for a number.
 const PRIVATE: &str = "$serde_json::private::";
 
@@ -34,7 +40,8 @@ struct Sink<'t> {
 impl Sink<'_> {
     fn string(&self, string: &str) {
         let mut text = self.text.borrow_mut();
-        text.reserve(string.len() + 2);
+        // Nor is a long one to be moved for what comes behind it.
+        text.reserve(string.len() + if string.len() > LONG { AROUND } else { 2 });
         text.push(b'"');
         text.extend_from_slice(string.as_bytes());
         text.push(b'"');

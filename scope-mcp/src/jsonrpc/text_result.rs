@@ -1,5 +1,7 @@
 //! The result that most calls of a tool have, told from others at a glance: one text, and nothing else.
 
+use std::ops::Range;
+
 use serde_json::value::RawValue;
 
 use crate::unescaped::is_all_plain;
@@ -31,34 +33,98 @@ pub(crate) struct TextAnswer<'a> {
     pub(crate) result: TextResult<&'a str>,
 }
 
-impl<'a> TextAnswer<'a> {
-    /// `None` says nothing of `line` but that it is of another form. What is of this form is a message.
-    pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
-        let rest = line.strip_prefix(ANSWER)?;
-        let (mut id, mut digits) = (0, 0);
-        while let Some(digit) = rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-            // No number of JSON's has a zero before other digits; and what has more of them is none of ours.
-            if digits == 19 || (digits > 0 && id == 0) {
-                return None;
-            }
-            id = id * 10 + u64::from(digit);
-            digits += 1;
+/// A line, and where in it the text stands that it is for.
+#[derive(Debug)]
+pub(crate) struct Cut {
+    line: String,
+    at: Range<usize>,
+}
+
+impl Cut {
+    /// The call that `line` answers, and its result, without a copy of it; or `line` as it was, if it is of another form.
+    pub(crate) fn of(line: String) -> Result<(u64, TextResult<Cut>), String> {
+        let Some((id, found)) =
+            id_and_result(line.as_bytes()).and_then(|(id, result)| Some((id, TextResult::find(result)?)))
+        else {
+            return Err(line);
+        };
+        let from = found.text.as_ptr().addr() - line.as_ptr().addr();
+        let at = from..from + found.text.len();
+        Ok((id, found.around(()).around(Cut { line, at })))
+    }
+
+    fn cut(self, more_before: usize, more_behind: usize) -> String {
+        let Cut { mut line, at } = self;
+        line.truncate(at.end + more_behind);
+        line.drain(..at.start - more_before);
+        // Who keeps it need not keep much more.
+        if line.capacity() > line.len() + line.len() / 4 {
+            line.shrink_to_fit();
         }
-        let result = rest[digits..].strip_prefix(RESULT).filter(|_| digits > 0)?.strip_suffix(b"}")?;
-        Some(TextAnswer { id, result: TextResult::read(result)? })
+        line
     }
 }
 
+impl TextResult<Cut> {
+    /// All of it.
+    pub(crate) fn into_line(self) -> String {
+        self.text.line
+    }
+
+    /// By itself.
+    pub(crate) fn into_text(self) -> TextResult<String> {
+        self.around(()).around(self.text.cut(0, 0))
+    }
+
+    /// As it stood.
+    pub(crate) fn into_raw(self) -> Box<RawValue> {
+        let (before, behind) = (self.before().len(), self.behind().len());
+        RawValue::from_string(self.text.cut(before, behind)).unwrap_or_default()
+    }
+}
+
+/// What is between the braces of an answer to a call of ours, and which call that is.
+#[inline(always)]
+fn id_and_result(line: &[u8]) -> Option<(u64, &[u8])> {
+    let rest = line.strip_prefix(ANSWER)?;
+    let (mut id, mut digits) = (0, 0);
+    while let Some(digit) = rest.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+        // No number of JSON's has a zero before other digits; and what has more of them is none of ours.
+        if digits == 19 || (digits > 0 && id == 0) {
+            return None;
+        }
+        id = id * 10 + u64::from(digit);
+        digits += 1;
+    }
+    Some((id, rest[digits..].strip_prefix(RESULT).filter(|_| digits > 0)?.strip_suffix(b"}")?))
+}
+
+impl<'a> TextAnswer<'a> {
+    /// `None` says nothing of `line` but that it is of another form. What is of this form is a message.
+    pub(crate) fn read(line: &'a [u8]) -> Option<Self> {
+        let (id, result) = id_and_result(line)?;
+        Some(TextAnswer { id, result: TextResult::read(result)? })
+    }
+}
 impl<T> TextResult<T> {
     /// What stands around the text, around another.
     pub(crate) fn around<U>(&self, text: U) -> TextResult<U> {
         TextResult { is_complete: self.is_complete, is_no_error: self.is_no_error, text }
     }
+
+    fn before(&self) -> &'static str {
+        if self.is_complete { COMPLETE } else { PLAIN }
+    }
+
+    fn behind(&self) -> &'static str {
+        if self.is_no_error { END_NO_ERROR } else { END }
+    }
 }
 
-impl<'a> TextResult<&'a str> {
-    /// `None` says nothing of `json` but that it is of another form. What is of this form is proper JSON.
-    fn read(json: &'a [u8]) -> Option<Self> {
+impl<'a> TextResult<&'a [u8]> {
+    /// `None` says nothing of `json` but that it is of another form. What is of this form is proper JSON, if it is text.
+    #[inline(always)]
+    fn find(json: &'a [u8]) -> Option<Self> {
         let (is_complete, rest) = match json.strip_prefix(PLAIN.as_bytes()) {
             Some(rest) => (false, rest),
             None => (true, json.strip_prefix(COMPLETE.as_bytes())?),
@@ -67,8 +133,15 @@ impl<'a> TextResult<&'a str> {
             Some(text) => (false, text),
             None => (true, rest.strip_suffix(END_NO_ERROR.as_bytes())?),
         };
-        let text = Some(text).filter(|text| is_all_plain(text))?;
-        Some(TextResult { is_complete, is_no_error, text: std::str::from_utf8(text).ok()? })
+        is_all_plain(text).then_some(TextResult { is_complete, is_no_error, text })
+    }
+}
+
+impl<'a> TextResult<&'a str> {
+    /// `None` says nothing of `json` but that it is of another form. What is of this form is proper JSON.
+    fn read(json: &'a [u8]) -> Option<Self> {
+        let found = TextResult::find(json)?;
+        Some(found.around(std::str::from_utf8(found.text).ok()?))
     }
 
     /// To be kept; where it is long, with room for what stood around it.
@@ -83,9 +156,10 @@ impl<'a> TextResult<&'a str> {
 impl TextResult<String> {
     /// As it stood.
     pub(crate) fn into_raw(self) -> Box<RawValue> {
+        let (before, behind) = (self.before(), self.behind());
         let mut text = self.text;
-        text.insert_str(0, if self.is_complete { COMPLETE } else { PLAIN });
-        text.push_str(if self.is_no_error { END_NO_ERROR } else { END });
+        text.insert_str(0, before);
+        text.push_str(behind);
         // It was read as JSON.
         RawValue::from_string(text).unwrap_or_default()
     }
@@ -114,6 +188,12 @@ mod tests {
             assert_eq!(value.get("resultType").is_some(), read.is_complete);
             assert_eq!(value.get("isError").is_some(), read.is_no_error);
             assert_eq!(read.to_owned().into_raw().get(), json);
+            let line = format!("{{\"jsonrpc\":\"2.0\",\"id\":12,\"result\":{json}}}");
+            let (id, long) = Cut::of(line.clone()).unwrap();
+            assert_eq!((id, long.into_raw().get()), (12, json.as_str()));
+            assert_eq!(Cut::of(line.clone()).unwrap().1.into_text(), read.to_owned());
+            assert_eq!(Cut::of(line.clone()).unwrap().1.into_line(), line);
+            assert_eq!(Cut::of(line.replace("content", "contents")).unwrap_err(), line.replace("content", "contents"));
         }
     }
 

@@ -2,11 +2,12 @@
 
 use serde_json::value::RawValue;
 
-use super::{Id, Json, Rejection, Written};
+use super::{Id, Json, Line, Rejection, Written};
 use crate::unescaped::is_all_plain;
 
 const BEGIN: &[u8] = b"{\"jsonrpc\":\"2.0\"";
 const PARAMS: &[u8] = b",\"params\":";
+const TEXT_RESULT: &[u8] = b"{\"content\":[{\"type\":\"text\",\"text\":";
 
 /// Longer parameters are copied once to where they belong, not to where there is room around them and then along.
 const LONG: usize = 4096;
@@ -26,9 +27,15 @@ pub(crate) fn request(id: u64, method: &str, params: Option<&[u8]>) -> Vec<u8> {
 }
 
 /// The same, made of its parameters, which need not be kept.
-pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Vec<u8> {
+pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Line {
+    if Line::is_long(params.as_bytes()) {
+        let mut begin = begin(method.len());
+        id_and_method(&mut begin, id, method);
+        begin.extend_from_slice(PARAMS);
+        return around(begin, params.into_bytes());
+    }
     if params.as_bytes().len() > LONG {
-        return request(id, method, Some(params.as_bytes()));
+        return request(id, method, Some(params.as_bytes())).into();
     }
     let mut line = params.into_bytes();
     to_one_line(&mut line);
@@ -39,7 +46,13 @@ pub(crate) fn request_around(id: u64, method: &str, params: Written) -> Vec<u8> 
     line.extend_from_slice(PARAMS);
     let head = line.len() - params;
     line.rotate_right(head);
-    end(line)
+    end(line).into()
+}
+
+/// A message of which the last member's value is long.
+fn around(begin: Vec<u8>, mut value: Vec<u8>) -> Line {
+    to_one_line(&mut value);
+    Line::around(begin, value, b"}\n")
 }
 
 /// Begins a call of a tool, up to its name. `meta` is the members of a `_meta`, if there is to be one.
@@ -76,50 +89,65 @@ pub(crate) fn request_with_meta(id: u64, method: &str, meta: &str, rest: &[u8]) 
 }
 
 /// A notification of ours.
-pub(crate) fn notification(method: &str, params: Option<&RawValue>) -> Vec<u8> {
+pub(crate) fn notification(method: &str, params: Option<&RawValue>) -> Line {
     let mut line = begin(method.len() + params.map_or(0, |raw| raw.get().len()));
     line.extend_from_slice(b",\"method\":");
     json(&mut line, method);
     params_member(&mut line, params.map(|raw| raw.get().as_bytes()));
-    end(line)
+    end(line).into()
 }
 
 /// The answer to a request of the peer.
 pub(crate) fn result_answer(id: &Id, result: &str) -> Vec<u8> {
-    let mut line = begin(id.as_json().len() + result.len());
+    let mut line = begin_answer(id, result.len());
+    raw(&mut line, result.as_bytes());
+    end(line)
+}
+
+/// Up to its result.
+fn begin_answer(id: &Id, more: usize) -> Vec<u8> {
+    let mut line = begin(id.as_json().len() + more);
     line.extend_from_slice(b",\"id\":");
     raw(&mut line, id.as_json().as_bytes());
     line.extend_from_slice(b",\"result\":");
-    raw(&mut line, result.as_bytes());
-    end(line)
+    line
 }
 
 /// What a request of the peer can be answered with.
 pub(crate) trait Answer {
     /// The answer to the request `id`.
-    fn line(self, id: &Id) -> Vec<u8>;
+    fn line(self, id: &Id) -> Line;
 }
 
 impl Answer for Json {
-    fn line(self, id: &Id) -> Vec<u8> {
-        result_answer(id, self.get())
+    fn line(self, id: &Id) -> Line {
+        if Line::is_long(self.get().as_bytes()) {
+            return around(begin_answer(id, 0), self.into_bytes());
+        }
+        result_answer(id, self.get()).into()
     }
 }
 
 /// The answer to a call of a tool that gave one text, in the memory of `line`.
-pub(crate) fn text_answer(mut line: Vec<u8>, id: &Id, text: &str) -> Vec<u8> {
+pub(crate) fn text_answer(mut line: Vec<u8>, id: &Id, text: String) -> Line {
+    let is_long = Line::is_long(text.as_bytes()) && is_all_plain(text.as_bytes());
     line.clear();
-    line.reserve(id.as_bytes().len() + text.len() + AROUND);
+    line.reserve(id.as_bytes().len() + if is_long { 0 } else { text.len() } + AROUND);
     line.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
     line.extend_from_slice(id.as_bytes());
     line.extend_from_slice(b",\"result\":");
-    text_result(&mut line, text);
-    end(line)
+    if is_long {
+        line.extend_from_slice(TEXT_RESULT);
+        line.push(b'"');
+        return Line::around(line, text.into_bytes(), b"\"}]}}\n");
+    }
+    text_result(&mut line, &text);
+    end(line).into()
 }
 
 /// The result of a call of a tool that gave one text.
 pub(super) fn text_result(json: &mut Vec<u8>, text: &str) {
-    json.extend_from_slice(b"{\"content\":[{\"type\":\"text\",\"text\":");
+    json.extend_from_slice(TEXT_RESULT);
     string(json, text);
     json.extend_from_slice(b"}]}");
 }
@@ -212,8 +240,8 @@ fn to_one_line(json: &mut [u8]) {
 mod tests {
     use super::*;
 
-    fn text(line: Vec<u8>) -> String {
-        String::from_utf8(line).unwrap()
+    fn text(line: impl Into<Line>) -> String {
+        String::from_utf8(line.into().whole().into_owned()).unwrap()
     }
 
     #[test]
@@ -226,8 +254,13 @@ mod tests {
         for id in [0, 7, 10, u64::MAX] {
             for method in ["tools/call", "a\"b", "a\\", "a b", "é"] {
                 let params: Box<RawValue> = serde_json::from_str("{\"a\":\n 1}").unwrap();
+                let long = RawValue::from_string(format!("[\n{} 1]", "1,".repeat(50_000))).unwrap();
+                assert_eq!(
+                    text(request(id, "a", Some(long.get().as_bytes()))),
+                    text(request_around(id, "a", long.into()))
+                );
                 let line = request(id, method, Some(params.get().as_bytes()));
-                assert_eq!(line, request_around(id, method, params.into()));
+                assert_eq!(Line::from(line.clone()), request_around(id, method, params.into()));
                 let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
                 assert_eq!((&read["id"], &read["method"]), (&id.into(), &method.into()));
             }
@@ -239,11 +272,24 @@ mod tests {
             text(rejection_answer(Some(id.as_json()), &Rejection::new(-32601, "no\n"))),
             "{\"jsonrpc\":\"2.0\",\"id\":\"x\\n\",\"error\":{\"code\":-32601,\"message\":\"no\\n\"}}\n"
         );
-        for said in ["", "a", "\u{7f}é", "a\"b", "\\", "\n", &"x".repeat(3000), &("x".repeat(3000) + "\u{1}")] {
+        for said in [
+            "",
+            "a",
+            "\u{7f}é",
+            "a\"b",
+            "\\",
+            "\n",
+            &"x".repeat(3000),
+            &("x".repeat(3000) + "\u{1}"),
+            &"x".repeat(100_000),
+            &("x".repeat(100_000) + "\n"),
+        ] {
             let result = serde_json::json!({ "content": [{ "type": "text", "text": said }] });
             let line = result_answer(&id, &result.to_string());
-            assert_eq!(text_answer(Vec::new(), &id, said), line);
-            assert_eq!(text_answer(b"what was before".to_vec(), &id, said), line);
+            for before in ["", "what was before"] {
+                assert_eq!(text(text_answer(before.into(), &id, said.to_owned())), text(line.clone()));
+            }
+            assert_eq!(text(Json::of_text(said).line(&id)), text(line));
         }
         assert_eq!(
             text(rejection_answer(None, &Rejection::new(-32700, "no"))),

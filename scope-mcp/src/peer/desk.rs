@@ -13,6 +13,7 @@ use event_listener::Event;
 use futures_util::task::AtomicWaker;
 
 use super::request::Cancel;
+use crate::jsonrpc::Line;
 use crate::session::NewCall;
 
 /// Unsent bytes from which on nobody may say more. One line may go beyond.
@@ -37,9 +38,9 @@ pub(crate) enum Left {
 #[derive(Debug)]
 pub(crate) enum Ask {
     /// To be written as it is.
-    Line(Vec<u8>),
+    Line(Line),
     /// A request of the peer is over; `None` where it is not to be answered.
-    Over { key: u64, line: Option<Vec<u8>> },
+    Over { key: u64, line: Option<Line> },
     /// A request of the peer that was begun in the connection's task goes on elsewhere, and is cancelled by this.
     Waits { key: u64, cancel: Arc<Cancel> },
     /// A request to the peer. Its time runs from when it is taken up.
@@ -90,6 +91,7 @@ impl State {
         self.unsent < HIGH_WATER
     }
 
+    #[inline]
     fn push(&mut self, ask: Ask) {
         let weight = ask.weight();
         self.bytes += weight;
@@ -318,7 +320,7 @@ mod tests {
     use crate::testing::Wakes;
 
     fn line(len: usize) -> Ask {
-        Ask::Line(vec![b'x'; len])
+        Ask::Line(vec![b'x'; len].into())
     }
 
     fn taken(desk: &Desk, cx: &Context<'_>) -> Vec<Ask> {

@@ -14,8 +14,11 @@ use std::time::Duration;
 use scope_core::rt::Handle;
 use scope_core::{Begun, Failure, Place, Room, SpawnError};
 
-/// Longer than this is not at once.
+/// Longer than this is not at once, for a request of few bytes.
 const AT_ONCE: Duration = Duration::from_micros(200);
+
+/// So much longer for each byte that it has: reading and answering it take so long at the worst.
+const A_BYTE: Duration = Duration::from_nanos(4);
 
 /// How the last request of a kind went.
 #[derive(Clone, Debug, Default)]
@@ -26,11 +29,12 @@ impl Pace {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Begins a child in this very place, and sees how that goes.
+    /// Begins a child in this very place, for a request of so many bytes, and sees how that goes.
     #[inline]
     pub(super) fn begin<F>(
         &self,
         rt: &Handle,
+        bytes: usize,
         place: Place<'_, Failure>,
         room: &mut Room,
         make: impl FnOnce() -> F,
@@ -41,13 +45,14 @@ impl Pace {
         let start = rt.now();
         let begun = place.begin_in(room, make)?;
         let ended = !matches!(begun, Begun::GoesOn);
-        self.saw(ended, rt.now().saturating_duration_since(start));
+        self.saw(ended, bytes, rt.now().saturating_duration_since(start));
         Ok(begun)
     }
 
     /// That a handler was polled first for so long, and has ended or waits.
-    fn saw(&self, ended: bool, took: Duration) {
-        let quick = ended && took <= AT_ONCE;
+    fn saw(&self, ended: bool, bytes: usize, took: Duration) {
+        let more = || A_BYTE * u32::try_from(bytes).unwrap_or(u32::MAX);
+        let quick = ended && (took <= AT_ONCE || took <= AT_ONCE + more());
         if quick != self.is_quick() {
             self.0.store(quick, Ordering::Relaxed);
         }
@@ -58,6 +63,8 @@ impl Pace {
 pub(crate) struct Clock {
     pub(super) pace: Pace,
     pub(super) rt: Handle,
+    /// That the request has.
+    pub(super) bytes: usize,
 }
 
 impl Clock {
@@ -65,7 +72,7 @@ impl Clock {
     pub(super) fn first<T>(self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
         let start = self.rt.now();
         let polled = poll();
-        self.pace.saw(polled.is_ready(), self.rt.now().saturating_duration_since(start));
+        self.pace.saw(polled.is_ready(), self.bytes, self.rt.now().saturating_duration_since(start));
         polled
     }
 }
@@ -78,12 +85,13 @@ mod tests {
     fn the_last_one_counts() {
         let pace = Pace::default();
         assert!(!pace.is_quick(), "nothing is known of it yet");
-        pace.saw(true, AT_ONCE);
+        pace.saw(true, 0, AT_ONCE);
         assert!(pace.clone().is_quick());
-        pace.saw(true, AT_ONCE * 2);
+        pace.saw(true, 100, AT_ONCE * 2);
         assert!(!pace.is_quick());
-        pace.saw(true, Duration::ZERO);
-        pace.saw(false, Duration::ZERO);
+        pace.saw(true, 1 << 20, AT_ONCE * 2);
+        assert!(pace.is_quick(), "it had much to read");
+        pace.saw(false, 1 << 20, Duration::ZERO);
         assert!(!pace.is_quick());
     }
 }

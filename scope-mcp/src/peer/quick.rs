@@ -10,7 +10,7 @@ use scope_core::{Begun, Failure, Room, Spawner, Spawns};
 use super::desk::{Ask, Desk};
 use super::request::{self, Cancel};
 use super::{Respond, take_over};
-use crate::codec::Frame;
+use crate::codec::{Came, Frame};
 use crate::jsonrpc::{self, Rejection};
 use crate::session::Session;
 
@@ -33,17 +33,34 @@ pub(super) struct Quick<'a, R> {
 }
 
 impl<R: Respond> Quick<'_, R> {
-    pub(super) fn hear(&mut self, session: &mut Session, frame: Frame<'_>) -> bool {
-        match frame {
-            Frame::Line(line) if self.call(session, line).is_some() => !self.begun.is_multiple_of(ANSWERS),
-            other => session.hear(other),
+    pub(super) fn hear(&mut self, session: &mut Session, came: Came<'_>) -> bool {
+        let kept;
+        let (line, long) = match came {
+            Came::Frame(Frame::Line(line)) => (line, None),
+            Came::Long(text) if session.may_call_at_once() => {
+                kept = Arc::new(std::mem::take(text));
+                (kept.as_bytes(), Some(&kept))
+            }
+            other => return session.hear(other),
+        };
+        let begun = self.call(session, line, long).is_some();
+        if !begun {
+            session.received(Frame::Line(line));
+        }
+        match long {
+            None => !begun || !self.begun.is_multiple_of(ANSWERS),
+            Some(line) => {
+                session.keep(Arc::clone(line));
+                // It was much to be read.
+                false
+            }
         }
     }
 
-    /// `None` if the line is to go the long way.
-    fn call(&mut self, session: &mut Session, line: &[u8]) -> Option<()> {
+    /// `None` if the line is to go the long way. `shared` is the same, if it need not be copied.
+    fn call(&mut self, session: &mut Session, line: &[u8], shared: Option<&Arc<String>>) -> Option<()> {
         let call = session.call_at_once(line)?;
-        let (work, pace) = self.respond.begin_call(session, &call)?;
+        let (work, pace) = self.respond.begin_call(session, &call, shared)?;
         if self.begun == 0 {
             self.desk.attend();
         }
@@ -51,7 +68,7 @@ impl<R: Respond> Quick<'_, R> {
         let key = session.begin_at_once(line);
         let (desk, mut work) = (self.desk, Some(work));
         let child = || request::run_at_once(Arc::clone(desk), key, call.id.clone(), "tools/call", &mut work);
-        let line = match pace.begin(self.rt, self.children.place(), self.room, child) {
+        let line = match pace.begin(self.rt, call.members.len(), self.children.place(), self.room, child) {
             Ok(Begun::Done(line)) => line,
             Ok(Begun::Ended) => None,
             Ok(Begun::GoesOn) => {
@@ -60,7 +77,7 @@ impl<R: Respond> Quick<'_, R> {
             }
             Err(error) => {
                 let rejection = Rejection::internal(format!("this side takes no more requests: {error}"));
-                Some(jsonrpc::rejection_answer(Some(call.id.as_json()), &rejection))
+                Some(jsonrpc::rejection_answer(Some(call.id.as_json()), &rejection).into())
             }
         };
         // What it has said before.

@@ -12,7 +12,7 @@ use super::Outcome;
 use super::caught::Caught;
 use super::desk::{Ask, Desk};
 use super::pace::Clock;
-use crate::jsonrpc::{self, Answer, Id, Rejection};
+use crate::jsonrpc::{self, Answer, Id, Line, Rejection};
 use crate::session::Arrived;
 
 /// How a request is cancelled, also before it has begun.
@@ -69,10 +69,10 @@ struct Slot {
 
 impl Slot {
     /// The line that says what came of it.
-    fn line(id: &Id, outcome: Result<impl Answer, Rejection>) -> Vec<u8> {
+    fn line(id: &Id, outcome: Result<impl Answer, Rejection>) -> Line {
         match outcome {
             Ok(answer) => answer.line(id),
-            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), &rejection),
+            Err(rejection) => jsonrpc::rejection_answer(Some(id.as_json()), &rejection).into(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Slot {
     }
 
     /// Leaves the answer at the desk, and waits there for room.
-    async fn leave(&mut self, line: Vec<u8>) {
+    async fn leave(&mut self, line: Line) {
         let mut over = Some(Ask::Over { key: self.key, line: Some(line) });
         // `Err` says that the connection has ended.
         let mut left = self.desk.leave_now(&mut over).map(drop);
@@ -134,7 +134,7 @@ pub(super) fn run_at_once<M, W, T>(
     id: Id,
     method: M,
     work: &mut Option<W>,
-) -> impl Future<Output = Option<Vec<u8>>> + Send + use<M, W, T>
+) -> impl Future<Output = Option<Line>> + Send + use<M, W, T>
 where
     M: AsRef<str> + Send + Sync + 'static,
     W: Future<Output = Result<T, Rejection>> + Send + Unpin + 'static,

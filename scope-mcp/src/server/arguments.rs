@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::HandlerError;
+use super::members::Members;
 use super::typed::read_json;
 
 /// The parameters of a request, shared by those who read parts of them.
@@ -33,21 +34,34 @@ impl Params {
 ///
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct UnreadArguments {
-    params: Params,
-    /// Of their text; `None` if there are none.
-    at: Option<Range<usize>>,
+pub struct UnreadArguments(Of);
+
+#[derive(Clone)]
+enum Of {
+    /// A place in their text; `None` if there are none.
+    Params(Params, Option<Range<usize>>),
+    /// From there on.
+    Members(Members, usize),
 }
 
 impl UnreadArguments {
     /// Those at a place that [`place`] has given.
     pub(super) fn new(params: Params, at: Option<Range<usize>>) -> UnreadArguments {
-        UnreadArguments { params, at }
+        UnreadArguments(Of::Params(params, at))
+    }
+
+    /// Those that `members` have from `at` on to their end.
+    pub(super) fn of_members(members: Members, at: usize) -> UnreadArguments {
+        UnreadArguments(Of::Members(members, at))
     }
 
     /// Their text, an object: `{}` where the call has none.
     pub fn get(&self) -> &str {
-        match self.at.clone().and_then(|at| self.params.text().get(at)) {
+        let text = match &self.0 {
+            Of::Params(params, at) => at.clone().and_then(|at| params.text().get(at)),
+            Of::Members(members, at) => members.get().get(*at..),
+        };
+        match text {
             None | Some("null") => "{}",
             Some(arguments) => arguments,
         }

@@ -8,24 +8,25 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use super::Context;
 use super::dispatch::finish;
+use super::members::Members;
 use super::state::Binding;
-use super::tool::{CheckedTool, Fault, Gave, Running};
-use super::typed::{read_json, written};
+use super::tool::{Begun, CheckedTool, Gave};
+use super::typed::read_json;
 use crate::era::{Era, Revision};
-use crate::jsonrpc::{self, Answer, Id, Json, Rejection};
+use crate::jsonrpc::{self, Answer, Id, Json, Line, Rejection};
 use crate::session::KEPT;
 
 /// See the [module](self).
 pub(super) struct Calling {
     tool: Arc<CheckedTool>,
     /// Of the parameters, an object: what is between its braces. The arguments end it. Its memory is the answer's, too.
-    members: String,
+    members: Members,
     arguments: usize,
     revision: Revision,
     /// In the legacy era until it has been begun: then it is the handler's.
     cx: Option<Context>,
     /// Once it has been begun.
-    running: Option<Running<Gave, Fault>>,
+    begun: Option<Begun>,
 }
 
 /// What it is answered with.
@@ -37,9 +38,9 @@ pub(super) enum Called {
 }
 
 impl Calling {
-    /// `tool` is one that reads its arguments, and surely takes these: the last `arguments` bytes of `members`.
-    pub(super) fn new(tool: Arc<CheckedTool>, members: String, arguments: usize, cx: Context) -> Calling {
-        Calling { tool, members, arguments, revision: cx.revision(), cx: Some(cx), running: None }
+    /// `tool` surely takes these arguments: the last `arguments` bytes of `members`.
+    pub(super) fn new(tool: Arc<CheckedTool>, members: Members, arguments: usize, cx: Context) -> Calling {
+        Calling { tool, members, arguments, revision: cx.revision(), cx: Some(cx), begun: None }
     }
 }
 
@@ -47,29 +48,28 @@ impl Future for Calling {
     type Output = Result<Called, Rejection>;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        let Calling { tool, members, arguments, revision, cx, running } = self.get_mut();
-        let running = match running {
-            Some(running) => running,
-            running => {
+        let Calling { tool, members, arguments, revision, cx, begun } = self.get_mut();
+        let begun = match begun {
+            Some(begun) => begun,
+            begun => {
                 let own = match revision.era() {
                     Era::Legacy => cx.take(),
                     Era::Modern => cx.clone(),
                 };
-                let (Some(reads), Some(own)) = (tool.reads(), own) else {
-                    return Poll::Ready(Err(Rejection::internal("the tool does not read its arguments")));
+                let Some(own) = own else {
+                    return Poll::Ready(Err(Rejection::internal("a call is not begun twice")));
                 };
-                running.insert(reads(&members[members.len() - *arguments..], own))
+                begun.insert(tool.begin(members, *arguments, own))
             }
         };
-        let result = ready!(running.as_mut().poll(task));
-        let gave = tool.came_to(result, *revision).or_else(|error| error.for_tool().map(Gave::failure));
+        let gave = ready!(tool.poll(begun, *revision, task)).or_else(|error| error.for_tool().map(Gave::failure));
         Poll::Ready(match cx {
             None => gave.and_then(|gave| match gave {
                 Gave::Text(text) => Ok(Called::Text(text, room(members))),
-                Gave::Result(result) => written(&result).map(Called::Other),
+                gave => gave.written().map(Called::Other),
             }),
             Some(cx) => {
-                let binding = || Ok(Binding::of("tools/call", &read_json(&format!("{{{members}}}"))?));
+                let binding = || Ok(Binding::of("tools/call", &read_json(&format!("{{{}}}", members.get()))?));
                 finish("tools/call", binding, cx, gave.and_then(|gave| gave.written())).map(Called::Other)
             }
         })
@@ -77,14 +77,17 @@ impl Future for Calling {
 }
 
 /// The memory of what is not needed any more. Much of it would be a lot to keep for a short answer.
-fn room(members: &mut String) -> Vec<u8> {
-    if members.capacity() <= KEPT { mem::take(members).into_bytes() } else { Vec::new() }
+fn room(members: &mut Members) -> Vec<u8> {
+    match members {
+        Members::Own(members) if members.capacity() <= KEPT => mem::take(members).into_bytes(),
+        _ => Vec::new(),
+    }
 }
 
 impl Answer for Called {
-    fn line(self, id: &Id) -> Vec<u8> {
+    fn line(self, id: &Id) -> Line {
         match self {
-            Called::Text(text, room) => jsonrpc::text_answer(room, id, &text),
+            Called::Text(text, room) => jsonrpc::text_answer(room, id, text),
             Called::Other(json) => json.line(id),
         }
     }

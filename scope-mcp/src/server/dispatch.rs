@@ -18,6 +18,7 @@ use super::calling::{Called, Calling};
 use super::changes::NotWatched;
 use super::context::{Asker, Context};
 use super::listen::listen;
+use super::members::Members;
 use super::registry::{Recent, Registry};
 use super::shared::Shared;
 use super::state::Binding;
@@ -115,7 +116,12 @@ impl Respond for Dispatch {
         self.work(session, arrived).unwrap_or_else(|rejection| Work::Now(Err(rejection)))
     }
 
-    fn begin_call(&mut self, session: &mut Session, call: &ToolCall<'_>) -> Option<(Calling, Pace)> {
+    fn begin_call(
+        &mut self,
+        session: &mut Session,
+        call: &ToolCall<'_>,
+        line: Option<&Arc<String>>,
+    ) -> Option<(Calling, Pace)> {
         if self.closing {
             return None;
         }
@@ -125,11 +131,24 @@ impl Respond for Dispatch {
             // Read in the long way, all of it: not here, too.
             return None;
         }
-        // Kept before it is looked at: text is checked faster where it is aligned.
-        let mut members = session.room(call.members.len());
-        members.extend_from_slice(call.members);
-        let members = String::from_utf8(members).ok()?;
-        self.calling(call, members).map_err(|members| session.give_back(members.into_bytes())).ok()
+        let members = match line {
+            Some(line) => Members::of(line, call.members),
+            None => {
+                // Kept before it is looked at: text is checked faster where it is aligned.
+                let mut members = session.room(call.members.len());
+                members.extend_from_slice(call.members);
+                Members::Own(String::from_utf8(members).ok()?)
+            }
+        };
+        match self.calling(call, members) {
+            Ok(calling) => Some(calling),
+            Err(members) => {
+                if let Members::Own(members) = members {
+                    session.give_back(members.into_bytes());
+                }
+                None
+            }
+        }
     }
 }
 
@@ -147,8 +166,8 @@ impl Dispatch {
     }
 
     /// What is done for a call with these members, if it is begun at once.
-    fn calling(&mut self, call: &ToolCall<'_>, members: String) -> Result<(Calling, Pace), String> {
-        let Some(usual) = self.usual(&members).filter(|usual| usual.tool.may_begin_at_once()) else {
+    fn calling(&mut self, call: &ToolCall<'_>, members: Members) -> Result<(Calling, Pace), Members> {
+        let Some(usual) = self.usual(members.get()).filter(|usual| usual.tool.may_begin_at_once()) else {
             return Err(members);
         };
         let Usual { tool, arguments, asker } = usual;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::ready;
+use std::task::{Context as TaskContext, Poll};
 
 use futures_util::future::BoxFuture;
 use schemars::JsonSchema;
@@ -11,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::arguments::UnreadArguments;
 use super::error::{Offered, Wrong};
+use super::members::Members;
 use super::output::schema_of;
 use super::typed::{read_json, written};
 use super::{BuildError, Context, HandlerError, ToolOutput, fit};
@@ -19,17 +21,17 @@ use crate::error::parse_error;
 use crate::jsonrpc::{Json, Rejection};
 use crate::model::{CallToolResult, Object, TaskSupport, Tool};
 use crate::peer::Pace;
-use crate::schema::Schema;
+use crate::schema::{Schema, is_json};
 
 /// A tool to be offered, with the function that it is.
 ///
 /// Its arguments are checked against its schema before the function is called; a call that does not fit is answered with
 /// the place that is wrong, for the model to try again.
 ///
-/// Calls run beside each other, each as a task of its own. Where the last call of the tool was answered within 200 µs and
-/// without waiting, the next is begun in the task that serves the connection, up to where it waits: so a function that
-/// blocks its thread, if only at times, holds up the connection that long. Long computations and what blocks belong into
-/// [`blocking`](scope_core::blocking).
+/// Calls run beside each other, each as a task of its own. Where the last call of the tool was answered within 200 µs, and
+/// four more for each KiB of its parameters, and without waiting, the next is begun in the task that serves the connection, up
+/// to where it waits: so a function that blocks its thread, if only at times, holds up the connection that long. Long
+/// computations and what blocks belong into [`blocking`](scope_core::blocking).
 ///
 /// ```
 /// use schemars::JsonSchema;
@@ -63,7 +65,7 @@ enum Run {
     Passes(Box<Passes>),
 }
 
-pub(super) type Reads = dyn Fn(&str, Context) -> Running<Gave, Fault> + Send + Sync;
+type Reads = dyn Fn(&str, Context) -> Running<Gave, Fault> + Send + Sync;
 
 type Passes = dyn Fn(UnreadArguments, Context) -> Running<Box<RawValue>, HandlerError> + Send + Sync;
 
@@ -75,6 +77,14 @@ pub(super) enum Gave {
     Text(String),
     /// In a box, for it is large, and moved several times.
     Result(Box<CallToolResult>),
+    /// Whatever is passed on.
+    Raw(Box<RawValue>),
+}
+
+/// A call that has been begun.
+pub(super) enum Begun {
+    Reads(Running<Gave, Fault>),
+    Passes(Running<Box<RawValue>, HandlerError>),
 }
 
 impl Gave {
@@ -89,10 +99,20 @@ impl Gave {
         }
     }
 
-    pub(super) fn written(&self) -> Result<Json, Rejection> {
+    /// What was given by who passes it on.
+    fn passed(result: Box<RawValue>) -> Result<Gave, HandlerError> {
+        if result.get().starts_with('{') {
+            Ok(Gave::Raw(result))
+        } else {
+            Err(Rejection::internal("what the tool gave is no object").into())
+        }
+    }
+
+    pub(super) fn written(self) -> Result<Json, Rejection> {
         match self {
-            Gave::Text(text) => Ok(Json::of_text(text)),
-            Gave::Result(result) => written(result),
+            Gave::Text(text) => Ok(Json::of_text(&text)),
+            Gave::Result(result) => written(&result),
+            Gave::Raw(json) => Ok(json.into()),
         }
     }
 }
@@ -265,7 +285,7 @@ impl CheckedTool {
 
     /// Whether a call may be begun where its line is read, if this [takes](CheckedTool::surely_takes) it.
     pub(super) fn may_begin_at_once(&self) -> bool {
-        self.pace.is_quick() && matches!(self.run, Run::Reads(_))
+        self.pace.is_quick()
     }
 
     pub(super) fn task_support(&self) -> TaskSupport {
@@ -297,11 +317,7 @@ impl CheckedTool {
                 if !arguments.get().starts_with('{') {
                     return Err(no_object().into());
                 }
-                let result = passes(arguments, cx).await?;
-                if !result.get().starts_with('{') {
-                    return Err(Rejection::internal("what the tool gave is no object").into());
-                }
-                return Ok(result.into());
+                return Ok(Gave::passed(passes(arguments, cx).await?)?.written()?);
             }
         };
         if !self.input.surely_fits(arguments.get()) {
@@ -318,25 +334,44 @@ impl CheckedTool {
         Ok(self.came_to(running.await, revision)?.written()?)
     }
 
-    /// The function that it is, if that is one that reads its arguments.
-    pub(super) fn reads(&self) -> Option<&Reads> {
+    /// Calls it with arguments that it [takes](CheckedTool::surely_takes): those at the end of `members` that have so many
+    /// bytes.
+    pub(super) fn begin(&self, members: &Members, arguments: usize, cx: Context) -> Begun {
+        let at = members.get().len() - arguments;
         match &self.run {
-            Run::Reads(reads) => Some(&**reads),
-            Run::Passes(_) => None,
+            Run::Reads(reads) => Begun::Reads(reads(&members.get()[at..], cx)),
+            Run::Passes(passes) => Begun::Passes(passes(UnreadArguments::of_members(members.clone(), at), cx)),
         }
     }
 
     /// Whether these are JSON in which nothing is missing or wrong.
     pub(super) fn surely_takes(&self, arguments: &str) -> bool {
-        self.input.surely_fits(arguments)
+        match &self.run {
+            Run::Reads(_) => self.input.surely_fits(arguments),
+            Run::Passes(_) => arguments.starts_with('{') && is_json(arguments),
+        }
+    }
+
+    /// What a call comes to.
+    pub(super) fn poll(
+        &self,
+        begun: &mut Begun,
+        revision: Revision,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Result<Gave, HandlerError>> {
+        match begun {
+            Begun::Reads(running) => running.as_mut().poll(task).map(|result| self.came_to(result, revision)),
+            Begun::Passes(running) => running.as_mut().poll(task).map(|result| Gave::passed(result?)),
+        }
     }
 
     /// What is answered where a call came to that.
-    pub(super) fn came_to(&self, result: Result<Gave, Fault>, revision: Revision) -> Result<Gave, HandlerError> {
+    fn came_to(&self, result: Result<Gave, Fault>, revision: Revision) -> Result<Gave, HandlerError> {
         match result {
             Ok(Gave::Text(text)) if self.output.is_none() => Ok(Gave::Text(text)),
             Ok(Gave::Text(text)) => self.fit(Box::new(CallToolResult::text(text)), revision),
             Ok(Gave::Result(result)) => self.fit(result, revision),
+            Ok(raw @ Gave::Raw(_)) => Ok(raw),
             Err(Fault::Arguments(why)) => self.bad_arguments(&why, revision),
             Err(Fault::Failed(error)) => Err(error),
         }

@@ -9,12 +9,12 @@ use serde_json::value::RawValue;
 use super::outbox::Answers;
 use super::reply::Given;
 use super::served::Refused;
-use super::{Matter, Session, Side, Stage};
-use crate::codec::{self, About, Frame, TooLong};
+use super::{Call, Matter, Session, Side, Stage};
+use crate::codec::{self, About, Came, Frame, TooLong};
 use crate::era;
 use crate::error::{Fault, parse_error};
 use crate::jsonrpc::{
-    self, BUSY, INVALID_REQUEST, Id, Malformed, Message, Outcome, PARSE_ERROR, Rejection, TextAnswer,
+    self, BUSY, Cut, INVALID_REQUEST, Id, Malformed, Message, Outcome, PARSE_ERROR, Rejection, TextAnswer,
 };
 use crate::model::Notification;
 use crate::wire::{Direction, WireLine};
@@ -55,10 +55,39 @@ impl Session {
         self.admit();
     }
 
-    /// The same, for one who reads on and on.
-    pub(crate) fn hear(&mut self, frame: Frame<'_>) -> bool {
-        self.received(frame);
+    /// The same, for one who reads on and on, and leaves what is long to who keeps it.
+    #[inline]
+    pub(crate) fn hear(&mut self, came: Came<'_>) -> bool {
+        match came {
+            Came::Frame(frame) => self.received(frame),
+            Came::Long(line) => {
+                self.tell_wire(line.as_bytes());
+                match Cut::of(std::mem::take(line)) {
+                    Ok((id, result)) if self.side == Side::Client => {
+                        self.answered(id, |call| {
+                            call.reply.give(Given::Long(Box::new(result)), call.line.into_memory())
+                        });
+                    }
+                    Ok((_, result)) => self.long_message(result.into_line()),
+                    Err(line) => self.long_message(line),
+                }
+                self.admit();
+            }
+        }
         true
+    }
+
+    fn long_message(&mut self, line: String) {
+        self.message(line.as_bytes(), None);
+        self.keep(Arc::new(line));
+    }
+
+    fn answered(&mut self, id: u64, give: impl FnOnce(Call)) {
+        self.traffic.received += 1;
+        match self.take_sent(id) {
+            Some(call) => give(call),
+            None => self.stray(),
+        }
     }
 
     /// Takes what was left when the stream ended. Half a message counts for nothing: whoever waits for it learns that
@@ -90,11 +119,7 @@ impl Session {
         if self.side == Side::Client
             && let Some(TextAnswer { id, result }) = TextAnswer::read(line)
         {
-            self.traffic.received += 1;
-            return match self.take_sent(id) {
-                Some(call) => call.reply.give_text(result, call.line),
-                None => self.stray(),
-            };
+            return self.answered(id, |call| call.reply.give_text(result, call.line.into_memory()));
         }
         let malformed = match jsonrpc::parse(line) {
             Ok(message) => {
@@ -220,7 +245,7 @@ impl Session {
         let call = jsonrpc::whole_number(id).and_then(|id| self.take_sent(id));
         let Some(call) = call else { return self.stray() };
         match outcome {
-            Outcome::Result(raw) => call.reply.give(Given::Raw(raw.to_owned()), call.line),
+            Outcome::Result(raw) => call.reply.give(Given::Raw(raw.to_owned()), call.line.into_memory()),
             Outcome::Error(raw) => call.reply.fail(Fault::rejected(Rejection::from_raw(raw))),
         }
     }
@@ -351,7 +376,7 @@ impl Session {
     }
 
     /// Takes a call out that the server can know of. No other can be answered.
-    fn take_sent(&mut self, id: u64) -> Option<super::Call> {
+    fn take_sent(&mut self, id: u64) -> Option<Call> {
         self.take_if(id, |call| call.stage == Stage::Sent)
     }
 }

@@ -9,7 +9,7 @@ use futures_util::task::AtomicWaker;
 use serde_json::value::RawValue;
 
 use crate::error::{CallError, CallName, Delivery, Fault};
-use crate::jsonrpc::TextResult;
+use crate::jsonrpc::{Cut, Line, TextResult};
 
 /// What a caller gets.
 pub(crate) type Answer = Result<Given, CallError>;
@@ -22,6 +22,8 @@ pub(crate) type Said = Result<Given, Box<Fault>>;
 pub(crate) enum Given {
     /// Nothing but a text.
     Text(TextResult<String>),
+    /// The same, in the line in which it came.
+    Long(Box<TextResult<Cut>>),
     /// As it stood on the wire.
     Raw(Box<RawValue>),
 }
@@ -31,6 +33,7 @@ impl Given {
     pub(crate) fn into_raw(self) -> Box<RawValue> {
         match self {
             Given::Text(text) => text.into_raw(),
+            Given::Long(text) => text.into_raw(),
             Given::Raw(raw) => raw,
         }
     }
@@ -73,6 +76,12 @@ pub(crate) struct Blank {
     slot: Arc<Slot>,
     /// Empty, with some room.
     pub(crate) line: Vec<u8>,
+}
+
+/// The same, with the line of the call.
+pub(crate) struct Made {
+    slot: Arc<Slot>,
+    line: Line,
 }
 
 /// What both ends of a reply share.
@@ -223,13 +232,21 @@ fn ends(id: u64, slot: Arc<Slot>, abandoned: &Arc<Abandoned>) -> (Reply, Waiting
 
 impl Blank {
     /// With a line that is written already.
-    pub(crate) fn with(self, line: Vec<u8>) -> Blank {
-        Blank { line, ..self }
+    pub(crate) fn with(self, line: Line) -> Made {
+        Made { slot: self.slot, line }
     }
 
-    /// Both ends of the reply to a call that is made with it, for a caller who says the call's name where it fails. And its line.
-    pub(crate) fn used(self, id: u64, abandoned: &Arc<Abandoned>) -> (Reply, Waiting, Vec<u8>) {
+    /// With the line that has been written into it.
+    pub(crate) fn made(self) -> Made {
         let Blank { slot, line } = self;
+        Made { slot, line: line.into() }
+    }
+}
+
+impl Made {
+    /// Both ends of the reply to a call that is made with it, for a caller who says the call's name where it fails. And its line.
+    pub(crate) fn used(self, id: u64, abandoned: &Arc<Abandoned>) -> (Reply, Waiting, Line) {
+        let Made { slot, line } = self;
         let (reply, waiting) = ends(id, slot, abandoned);
         (reply, waiting, line)
     }

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 
 use super::numbered::Numbered;
 use super::outbox::Answers;
-use crate::jsonrpc::Id;
+use crate::jsonrpc::{Id, Line};
 
 /// A request of the peer that is to be answered.
 #[derive(Clone, Debug)]
@@ -227,7 +227,7 @@ impl Served {
     }
 
     /// A request that was handed out is over. `answer` is a line, or nothing; what comes back is to be written now.
-    pub(super) fn over(&mut self, key: u64, answer: Option<Vec<u8>>) -> Option<Answers> {
+    pub(super) fn over(&mut self, key: u64, answer: Option<Line>) -> Option<Answers> {
         let request = self.requests.remove(&key)?;
         self.running -= 1;
         self.bytes -= request.weight;
@@ -239,7 +239,7 @@ impl Served {
             None => answer.map(Answers::one),
             Some(batch) => {
                 if let Some(answer) = answer {
-                    self.add_to_batch(batch, &answer);
+                    self.add_to_batch(batch, &answer.whole());
                 }
                 self.leave_batch(Some(batch))
             }
@@ -308,7 +308,7 @@ impl Served {
             return None;
         }
         line.extend_from_slice(b"]\n");
-        Some(Answers { line, count })
+        Some(Answers { line: line.into(), count })
     }
 }
 
@@ -336,7 +336,7 @@ mod tests {
         assert_eq!((first.id.as_json(), second.id.as_json()), ("1", "2"));
         assert_eq!(it.arrive(id("5"), "m", None, None), Err(Refused::Busy(2)));
         assert!(it.next().is_none() && it.unanswered() == 4);
-        assert_eq!(it.over(first.key, Some(b"a".to_vec())), Some(Answers::one(b"a".to_vec())));
+        assert_eq!(it.over(first.key, Some(b"a".to_vec().into())), Some(Answers::one(b"a".to_vec())));
         assert_eq!(it.next().unwrap().id.as_json(), "3");
         assert!(it.arrive(id("1"), "m", None, None).is_ok(), "an id can be used again");
     }
@@ -369,10 +369,10 @@ mod tests {
         assert_eq!(it.take_cancelled(), [first.key]);
         assert!(it.wanted(first.key).is_none());
         it.arrive(id("1"), "again", None, None).unwrap();
-        assert_eq!(it.over(first.key, Some(b"late".to_vec())), None);
+        assert_eq!(it.over(first.key, Some(b"late".to_vec().into())), None);
         let again = it.next().unwrap();
         assert_eq!(&*again.method, "again");
-        assert_eq!(it.over(again.key, Some(b"x".to_vec())), Some(Answers::one(b"x".to_vec())));
+        assert_eq!(it.over(again.key, Some(b"x".to_vec().into())), Some(Answers::one(b"x".to_vec())));
         assert!(it.is_empty() && it.next().is_none());
     }
 
@@ -386,12 +386,12 @@ mod tests {
         it.add_to_batch(batch, b"{}\n");
         let keys: Vec<u64> = std::iter::from_fn(|| it.next()).map(|arrived| arrived.key).collect();
         assert_eq!(keys.len(), 3);
-        assert_eq!(it.over(keys[1], Some(b"two\n".to_vec())), None);
+        assert_eq!(it.over(keys[1], Some(b"two\n".to_vec().into())), None);
         assert_eq!(it.end_batch(batch), None);
         assert_eq!(it.cancel(&id("1")), None);
-        assert_eq!(it.over(keys[0], Some(b"one\n".to_vec())), None);
-        assert_eq!(it.over(keys[2], Some(b"three\n".to_vec())), None);
-        let rest = Answers { line: b"[{},two,three]\n".to_vec(), count: 3 };
+        assert_eq!(it.over(keys[0], Some(b"one\n".to_vec().into())), None);
+        assert_eq!(it.over(keys[2], Some(b"three\n".to_vec().into())), None);
+        let rest = Answers { line: b"[{},two,three]\n".to_vec().into(), count: 3 };
         assert_eq!(it.unanswered(), 4, "three answers wait for the rest");
         assert_eq!(it.cancel(&id("4")), Some(rest), "the last of it never ran");
         let empty = it.begin_batch();

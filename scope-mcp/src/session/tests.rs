@@ -58,7 +58,9 @@ impl Talk {
 
     /// What it writes, if the pipe takes `max` bytes.
     fn write(&mut self, max: usize) -> Vec<u8> {
-        let bytes: Vec<u8> = self.session.output().flat_map(|slice| slice.to_vec()).take(max).collect();
+        let mut places = [IoSlice::new(&[]); 64];
+        let count = self.session.output(&mut places);
+        let bytes: Vec<u8> = places[..count].iter().flat_map(|slice| slice.to_vec()).take(max).collect();
         self.session.wrote(bytes.len());
         bytes
     }
@@ -82,8 +84,8 @@ impl Talk {
             room[..count].copy_from_slice(&rest[..count]);
             self.framer.filled(count);
             rest = &rest[count..];
-            while let Some(frame) = self.framer.next() {
-                self.session.received(frame);
+            while let Some(came) = self.framer.next_to_keep() {
+                self.session.hear(came);
             }
         }
     }
@@ -596,4 +598,37 @@ fn check_books(it: &Session, seed: u64) {
     for (id, call) in it.calls.iter() {
         assert_eq!(it.waiting.contains(&id), call.stage == Stage::Waiting, "seed {seed}");
     }
+}
+
+#[test]
+fn a_long_text_is_what_it_was_to_whoever_asked() {
+    let long = "é, and more".repeat(20_000);
+    for (before, after) in [("", ""), ("\"resultType\":\"complete\",", ""), ("", ",\"isError\":false")] {
+        let mut talk = Talk::new(ClientOptions::default());
+        for (text, kept) in [(long.clone(), false), (format!("{long}\\n"), true), (long.clone() + "\u{7f}", false)] {
+            let pending = talk.call("tools/call");
+            talk.write(usize::MAX);
+            let result = format!("{{{before}\"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]{after}}}");
+            talk.answer(talk.next - 1, &result);
+            assert_eq!(ready(pending).unwrap().get(), result);
+            assert_eq!(talk.session.take_kept().is_some(), kept, "the line of a text is given away");
+        }
+    }
+}
+
+#[test]
+fn the_memory_of_a_long_line_is_kept_for_a_while_and_no_longer() {
+    let mut talk = Talk::new(ClientOptions::default());
+    let now = talk.now;
+    assert!(!talk.session.has_signs() && talk.session.next_deadline().is_none());
+    talk.hear(format!("{{\"jsonrpc\":\"2.0\",\"method\":\"n\",\"params\":[{}1]}}\n", "1,".repeat(100_000)).as_bytes());
+    assert!(talk.session.has_signs(), "it is to be told the time");
+    talk.session.renew(now);
+    assert!(!talk.session.has_signs());
+    let until = talk.session.next_deadline().unwrap();
+    assert!(until > now && until < now + Duration::from_secs(2));
+    let _pending = talk.call("later");
+    assert_eq!(talk.session.next_deadline(), Some(until));
+    talk.session.expire(until);
+    assert!(talk.session.take_kept().is_none() && talk.session.next_deadline() > Some(until));
 }

@@ -16,7 +16,7 @@ use super::clock::Clock;
 use super::lines::{Hear, Heard, Lines, TURNS};
 use super::look::Look;
 use crate::client::ServerSpec;
-use crate::codec::Frame;
+use crate::codec::Came;
 use crate::error::{Gone, HowGone};
 use crate::session::Session;
 use crate::wakes::Wakes;
@@ -241,6 +241,6 @@ impl ChildLink {
 
 /// For one who is not the connection's task: hears answers, and leaves the rest to that, from the first line on that there is
 /// something to be done for. So it is done before whoever is answered later goes on.
-fn hear_answers(session: &mut Session, frame: Frame<'_>) -> bool {
-    session.hear(frame) && !session.has_more_to_do()
+fn hear_answers(session: &mut Session, came: Came<'_>) -> bool {
+    session.hear(came) && !session.has_more_to_do()
 }

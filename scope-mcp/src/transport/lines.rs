@@ -8,11 +8,11 @@ use std::task::{Context, Poll};
 use futures_io::{AsyncRead, AsyncWrite};
 use scope_process::PipeReader;
 
-use crate::codec::{Frame, Framer};
+use crate::codec::{Came, Framer};
 use crate::session::Session;
 
 /// Who is told what was read. `false` when that was enough before something is written.
-pub(crate) type Hear<'a> = &'a mut dyn FnMut(&mut Session, Frame<'_>) -> bool;
+pub(crate) type Hear<'a> = &'a mut dyn FnMut(&mut Session, Came<'_>) -> bool;
 
 /// What came of reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +94,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Lines<R, W> {
         // Where it was enough before.
         let mut heard = tell(&mut self.framer, session, hear);
         if heard == Heard::Some {
+            if self.framer.may_gather()
+                && let Some(memory) = session.take_kept()
+            {
+                self.framer.give(memory);
+            }
             match Pin::new(source).poll_read(cx, self.framer.room()) {
                 Poll::Pending => heard = Heard::All,
                 Poll::Ready(Ok(0)) => {
@@ -144,8 +149,8 @@ impl<W> Lines<PipeReader, W> {
 
 /// Tells what is there as a whole.
 fn tell(framer: &mut Framer, session: &mut Session, hear: Hear<'_>) -> Heard {
-    while let Some(frame) = framer.next() {
-        if !hear(session, frame) {
+    while let Some(came) = framer.next_to_keep() {
+        if !hear(session, came) {
             return Heard::Enough;
         }
     }
@@ -154,10 +159,9 @@ fn tell(framer: &mut Framer, session: &mut Session, hear: Hear<'_>) -> Heard {
 
 /// Writes what it can of what `session` has to say.
 fn write<W: AsyncWrite>(sink: Pin<&mut W>, session: &Session, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    let mut output = session.output();
-    match (output.next(), output.next()) {
-        (Some(only), None) => sink.poll_write(cx, &only),
-        _ => write_lines(sink, session, cx),
+    match session.only_output() {
+        Some(only) => sink.poll_write(cx, only),
+        None => write_lines(sink, session, cx),
     }
 }
 
@@ -165,11 +169,7 @@ fn write<W: AsyncWrite>(sink: Pin<&mut W>, session: &Session, cx: &mut Context<'
 #[inline(never)]
 fn write_lines<W: AsyncWrite>(sink: Pin<&mut W>, session: &Session, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut pieces = [IoSlice::new(&[]); LINES];
-    let mut count = 0;
-    for (place, piece) in pieces.iter_mut().zip(session.output()) {
-        *place = piece;
-        count += 1;
-    }
+    let count = session.output(&mut pieces);
     sink.poll_write_vectored(cx, &pieces[..count])
 }
 
@@ -182,6 +182,7 @@ mod tests {
 
     use super::*;
     use crate::client::ClientOptions;
+    use crate::codec::Frame;
 
     #[test]
     fn who_has_heard_enough_hears_the_rest_later_and_in_order() {
@@ -190,8 +191,8 @@ mod tests {
         let mut lines = Lines::new(Some(Cursor::new(text + "10")), Some(sink()), 100);
         let mut cx = Context::from_waker(Waker::noop());
         let mut heard = Vec::new();
-        let mut hear = |_: &mut Session, frame: Frame<'_>| {
-            let Frame::Line(line) = frame else { panic!("none is long") };
+        let mut hear = |_: &mut Session, came: Came<'_>| {
+            let Came::Frame(Frame::Line(line)) = came else { panic!("none is long") };
             heard.push(String::from_utf8(line.to_owned()).unwrap());
             !heard.len().is_multiple_of(4)
         };

@@ -1,6 +1,8 @@
 //! Calls of tools that are quick: begun where they are read, and answered from there.
 
-use scope_mcp::{Context, ServeOptions, Server, schemars};
+use scope_mcp::model::{Object, Tool};
+use scope_mcp::{Context, HandlerError, ServeOptions, Server, ServerTool, UnreadArguments, schemars};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 
 use crate::wire::{Peer, modern_meta, on_every_runtime};
@@ -19,8 +21,23 @@ fn server() -> Server {
             cx.progress(1.0, None, Some("first")).await;
             said.text
         })
+        .add_tool(ServerTool::passing(Tool::new("pass", any()), |said: UnreadArguments, _: Context| async move {
+            let Unread { text } = said.read()?;
+            let content = [json!({ "type": "text", "text": text })];
+            Ok::<_, HandlerError>(to_raw_value(&json!({ "content": content }))?)
+        }))
         .build()
         .unwrap()
+}
+
+fn any() -> Object {
+    Object::from_iter([("type".to_owned(), "object".into())])
+}
+
+#[derive(serde::Deserialize)]
+struct Unread<'a> {
+    #[serde(borrow)]
+    text: &'a RawValue,
 }
 
 /// `meta` is a member, and a comma.
@@ -84,6 +101,54 @@ on_every_runtime! {
                 assert_eq!(said(&answer), text(id));
                 left.retain(|it| *it != id);
             }
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn long_ones_are_answered_alike_whoever_reads_them_and_in_both_eras(n) {
+        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        let modern = format!("\"_meta\":{},", modern_meta(json!({})));
+        let mut id = 0;
+        for meta in [modern.as_str(), ""] {
+            if meta.is_empty() {
+                peer.initialize("2025-11-25", json!({})).await;
+            }
+            for with in ["a", "é\n"] {
+                for length in [1, 70_000, 2, 90_000] {
+                    for tool in ["echo", "pass", "tell"] {
+                        id += 1;
+                        let text = format!("{id}{}", with.repeat(length / with.len()));
+                        peer.say_raw(line(id, meta, tool, &text)).await;
+                        let answer = peer.hear().await;
+                        assert_eq!((&answer["id"], said(&answer)), (&id.into(), text.as_str()));
+                    }
+                }
+            }
+        }
+    }
+}
+
+on_every_runtime! {
+    async fn long_ones_that_are_no_json_are_refused_and_the_next_is_answered(n) {
+        let (mut peer, _handle) = Peer::of(n, &server(), ServeOptions::default());
+        peer.initialize("2025-11-25", json!({})).await;
+        let text = "x".repeat(90_000);
+        for id in 0..8 {
+            let tool = ["echo", "pass"][id % 2];
+            let whole = line(id, "", tool, &text);
+            let (said_wrong, code) = match id / 2 % 4 {
+                0 => (whole.replace("\"}}}\n", "\"]}}\n").into_bytes(), json!(-32700)),
+                1 => (whole.replace("xxx\"}", "xxx\u{1}\"}").into_bytes(), json!(-32700)),
+                2 => ([whole.trim_end().as_bytes().strip_suffix(b"\"}}}").unwrap(), b"\xff\"}}}\n"].concat(), json!(-32700)),
+                _ => (whole.replace("\"arguments\":{\"text\":", "\"arguments\":[").replace("\"}}}", "\"]}}").into_bytes(), json!(-32602)),
+            };
+            peer.say_raw(said_wrong).await;
+            let answer = peer.hear().await;
+            let shown = answer.to_string();
+            assert_eq!(answer["error"]["code"], code, "{id}: {}", &shown[..shown.len().min(300)]);
+            peer.say_raw(whole).await;
+            assert_eq!(said(&peer.hear().await), text);
         }
     }
 }
