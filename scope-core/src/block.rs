@@ -64,19 +64,21 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
             if let (Some(scope), Some(task)) = (this.scope.take(), this.task.take()) {
-                let dropped = frame::enter(&task, Here::Made(&scope), || {
-                    let dropped = catch_unwind(AssertUnwindSafe(|| this.body.set(None)));
+                let ended = this.ended.take();
+                let panics = frame::enter(&task, Here::Made(&scope), || {
+                    let body = catch_unwind(AssertUnwindSafe(|| this.body.set(None))).err();
+                    // A value that nobody gets goes as part of the task that made it.
+                    let ended = match ended {
+                        Some(Ended::Panicked(payload)) => Some(payload),
+                        ended => catch_unwind(AssertUnwindSafe(|| drop(ended))).err(),
+                    };
                     scope.end_owned_of(&task);
-                    dropped
+                    [ended, body]
                 });
                 scope.note_body(false);
                 scope.leave_shield();
                 this.shields.forget_waker();
-                let panicked = match this.ended.take() {
-                    Some(Ended::Panicked(payload)) => Some(payload),
-                    _ => None,
-                };
-                for payload in panicked.into_iter().chain(dropped.err()) {
+                for payload in panics.into_iter().flatten() {
                     let cause = RecordCause::Panicked(PanicPayload::new(payload));
                     if scope.is_over() {
                         // Adopted and ended: only the future was left.

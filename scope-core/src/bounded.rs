@@ -92,7 +92,7 @@ impl<S: Spawns> Bounded<S> {
             let permit = self.bound.take(scope.id()).await?;
             let task = place.task(location);
             let own = Arc::new(Own::new(task.clone(), scope.clone(), self.bound.id));
-            let tracked = Tracked::new(holding(permit, future), own);
+            let tracked = Tracked::new(holding(future, permit), own);
             place
                 .spawn_with(task, OrCut(Fails::<S::Error>::new()), tracked)
                 .map_err(|error| BoundedError { scope: scope.id().clone(), why: Why::Refused(error) })
@@ -100,14 +100,15 @@ impl<S: Spawns> Bounded<S> {
     }
 }
 
-/// Runs `future` with a place, which is given back when it has been destroyed.
-pub(crate) async fn holding<F: Future>(permit: Permit, future: F) -> F::Output {
+/// Runs `future` with a place, which is given back when it has been destroyed: also where it is never polled, for then these
+/// are destroyed in the order in which they are named.
+pub(crate) async fn holding<F: Future>(future: F, permit: Permit) -> F::Output {
     let _permit = permit;
     future.await
 }
 
 /// The same, and gives the place away with the value: it is given back when that has been read.
-pub(crate) async fn holding_until_read<F, T, E>(permit: Permit, future: F) -> Result<(T, Permit), E>
+pub(crate) async fn holding_until_read<F, T, E>(future: F, permit: Permit) -> Result<(T, Permit), E>
 where
     F: Future<Output = Result<T, E>>,
 {
@@ -163,7 +164,7 @@ where
     let permit = bound.take(scope.id()).await?;
     nursery.add(None, location, |task| {
         let own = Arc::new(Own::new(task.clone(), scope, bound.id));
-        (Tracked::new(holding(permit, future), own), OrCut(Fails::<E>::new()), task)
+        (Tracked::new(holding(future, permit), own), OrCut(Fails::<E>::new()), task)
     });
     Ok(())
 }

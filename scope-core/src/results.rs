@@ -246,7 +246,7 @@ impl<S: Spawns, T> BoundedResults<S, T> {
             let task = place.task(location);
             let own = Arc::new(Own::new(task.clone(), scope.clone(), self.bound.id()));
             let deposit = Collects::<_, S::Error>::new(self.collected.expect());
-            let tracked = Tracked::new(holding_until_read(permit, future), own);
+            let tracked = Tracked::new(holding_until_read(future, permit), own);
             place
                 .spawn_with(task, OrCut(deposit), tracked)
                 .map_err(|error| BoundedError::refused(scope.id().clone(), error))
@@ -324,7 +324,7 @@ where
     let deposit = Collects::<_, E>::new(collected.expect());
     nursery.add(None, location, |task| {
         let own = Arc::new(Own::new(task.clone(), scope, bound.id()));
-        (Tracked::new(holding_until_read(permit, future), own), OrCut(deposit), task)
+        (Tracked::new(holding_until_read(future, permit), own), OrCut(deposit), task)
     });
     Ok(())
 }

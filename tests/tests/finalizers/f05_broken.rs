@@ -51,6 +51,35 @@ pub(crate) async fn f05_a_destructor_that_panics_in_a_dropped_block<R: Rt>() {
     assert!(journal.has("scope: cleaned up"), "{journal:?}");
 }
 
+/// Fails if: a block's value, given up with its future, panics in whoever drops that; or keeps what the block had adopted from
+/// being handed on.
+pub(crate) async fn f05_a_value_whose_destructor_panics_in_a_dropped_block<R: Rt>() {
+    let (journal, go) = (Journal::new(), Gate::new());
+    let error = nursery(async |n| {
+        let ready = Gate::new();
+        let mut block = Box::pin(fail_after(Duration::from_secs(3600), async {
+            let half = nursery(async |n| filled::<R>(n, "scope", &journal, &go, &ready).await);
+            drop(select(Box::pin(half), Box::pin(ready.passed())).await);
+            journal.add("value");
+            Breaks
+        }));
+        while !journal.has("value") {
+            assert!(poll_now(block.as_mut()).await.is_pending());
+            turns(1).await;
+        }
+        assert!(poll_now(block.as_mut()).await.is_pending());
+        assert!(catch_unwind(AssertUnwindSafe(move || drop(block))).is_ok());
+        go.open();
+        turns(10).await;
+        assert!(!n.is_cancelled());
+        Ok(())
+    })
+    .await
+    .expect_err("the destructor broke");
+    assert!(matches!(error.cause(), Cause::Panicked(panic) if panic.message() == "a destructor broke"), "{error:?}");
+    assert!(journal.has("scope: cleaned up"), "{journal:?}");
+}
+
 /// Fails if: an adopted error that comes first takes the first place from the ancestor's own.
 pub(crate) async fn f05_an_adopted_error_is_a_secondary_one_even_if_it_comes_first<R: Rt>() {
     let error = nursery(async |_| -> Result<(), Failure> {

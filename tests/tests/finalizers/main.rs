@@ -85,6 +85,7 @@ scope_tests::on_every_runtime! {
         f05_beside_the_ancestors_cancellation
         f05_a_childs_error_is_not_lost_with_the_future
         f05_an_error_of_another_type
+        f05_a_value_whose_destructor_panics_in_a_dropped_block
         f05_one_that_overruns_is_named_by_the_ancestor
     }
     f05_orphans {

@@ -190,6 +190,7 @@ scope_tests::on_every_runtime! {
         n11_a_bound_of_zero_is_an_error
         n11_waiting_for_a_place_ends_with_the_scope
         n11_waiting_for_a_place_in_a_scope_that_ends_is_answered
+        n11_a_place_is_not_free_before_a_refused_childs_future_is_gone
         n11_a_grandchild_waiting_for_its_ancestors_place_gets_an_error
     }
     n12_tasks {

@@ -1,11 +1,13 @@
 //! n11: a bounded nursery's `spawn` waits for a place.
 
+use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Waker};
 
 use futures_lite::future::{pending, yield_now};
-use scope_core::{Failure, Spawns, nursery};
+use scope_core::{Bounded, Failure, Spawner, Spawns, nursery};
 use scope_tests::{Gate, Journal, Rt, poll_now, turns, while_it_waits};
 
 /// How many run now, and how many did at the most.
@@ -369,4 +371,32 @@ pub(crate) async fn n11_a_grandchild_waiting_for_its_ancestors_place_gets_an_err
     .await
     .expect("nothing fails");
     journal.assert_is(&["told"]);
+}
+
+/// Fails if: the place of a child that is never polled is free before its future has been destroyed.
+pub(crate) async fn n11_a_place_is_not_free_before_a_refused_childs_future_is_gone<R: Rt>() {
+    struct Tries(Bounded<Spawner>, Arc<AtomicUsize>);
+    impl Drop for Tries {
+        fn drop(&mut self) {
+            let spawn = pin!(self.0.spawn_erased(async { Ok(()) }));
+            let polled = spawn.poll(&mut Context::from_waker(Waker::noop()));
+            let holds_it = matches!(&polled, Poll::Ready(Err(error)) if error.is_own_place());
+            self.1.store(if holds_it { 1 } else { 2 }, Ordering::SeqCst);
+        }
+    }
+    let mut closed = None;
+    nursery(async |n| {
+        closed = Some(n.spawner().bounded(1)?);
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+    let (bounded, tried) = (closed.expect("the body ran"), Arc::new(AtomicUsize::new(0)));
+    let tries = Tries(bounded.clone(), tried.clone());
+    let refused = bounded.spawn_erased(async move {
+        let _tries = tries;
+        Ok(())
+    });
+    assert!(refused.await.expect_err("it has closed").spawn_error().is_some());
+    assert_eq!(tried.load(Ordering::SeqCst), 1);
 }
