@@ -14,7 +14,7 @@ use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer};
 use crate::name::Name;
 use crate::raw::frame::{self, Here};
-use crate::record::{Erased, Record, RecordCause};
+use crate::record::{Record, RecordCause};
 use crate::spawner::Place;
 use crate::task::TaskRef;
 use crate::waits::At;
@@ -61,7 +61,7 @@ impl<R: Send + Sync + 'static> Deposit<Result<Arc<R>, Failure>> for Acquires<R> 
             End::Refused | End::Recorded => return,
         };
         let cause = match self.0.fill(outcome) {
-            Err(Err(Why::Failed(failure))) => RecordCause::Failed(Erased::new(failure)),
+            Err(Err(Why::Failed(failure))) => RecordCause::failed(failure),
             Err(Err(Why::Panicked(payload))) => RecordCause::Panicked(payload),
             _ => return,
         };

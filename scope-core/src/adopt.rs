@@ -226,8 +226,8 @@ fn settle(heir: Option<&Arc<Scope>>, scope: &Scope, records: Vec<Record>) {
     for mut record in records {
         match heir {
             Some(heir) => {
-                if let RecordCause::CleanUp(failure) = record.cause {
-                    record.cause = RecordCause::Adopted(failure);
+                if let RecordCause::CleanUp(printed) = record.cause {
+                    record.cause = RecordCause::Adopted(printed);
                 }
                 record.secondary = true;
                 heir.fail(record, false);

@@ -24,12 +24,20 @@ type Running = Pin<Box<dyn Future<Output = Outcome<Result<(), Failure>>> + Send>
 
 pub(crate) struct Closing {
     stage: Stage,
-    /// When the clean-up budget ends. Set when the first finalizer starts.
-    until: Option<Instant>,
+    /// Set when the first finalizer starts.
+    begun: Option<Box<Begun>>,
     /// Dropped scopes that no runtime could be found for: polled here.
     foundlings: Vec<Task>,
     /// It is the adopter that joins, not the host.
     adopted: bool,
+}
+
+/// What holds for all finalizers of a scope.
+struct Begun {
+    /// When the clean-up budget ends. None without a clock.
+    until: Option<Instant>,
+    /// How the scope ended: a finalizer that fails does not change that.
+    exit: Exit,
 }
 
 enum Stage {
@@ -47,7 +55,7 @@ struct Current {
 
 impl Closing {
     pub(crate) const fn new() -> Self {
-        Closing { stage: Stage::Joining, until: None, foundlings: Vec::new(), adopted: false }
+        Closing { stage: Stage::Joining, begun: None, foundlings: Vec::new(), adopted: false }
     }
 
     /// To be gone on with by an adopter.
@@ -99,7 +107,8 @@ impl Closing {
                     None => self.stage = Stage::Closed,
                     Some((finalizer, others)) => {
                         scope.set_finalizing(Some((finalizer.name.clone(), finalizer.location)));
-                        *slot = Some(Box::new(start(scope, finalizer, others, &mut self.until, exit())));
+                        let begun = self.begun.get_or_insert_with(|| Box::new(Begun::in_scope(scope, exit())));
+                        *slot = Some(Box::new(start(scope, finalizer, others, begun)));
                     }
                 },
                 Stage::Finalizing(Some(current)) => {
@@ -112,7 +121,7 @@ impl Closing {
                     let Current { name, mut record, budget, .. } = *current;
                     let failed = match ended {
                         Ended::Done(Ok(())) => None,
-                        Ended::Done(Err(failure)) => Some(RecordCause::CleanUp(failure)),
+                        Ended::Done(Err(failure)) => Some(RecordCause::clean_up(failure)),
                         Ended::Panicked(payload) => Some(RecordCause::Panicked(PanicPayload::new(payload))),
                         Ended::Cancelled(_) | Ended::NoClock(_) => Some(RecordCause::Overran { budget }),
                     };
@@ -132,16 +141,15 @@ impl Closing {
 }
 
 /// Starts a finalizer: a task of its own in a scope of its own, which nothing but its deadline cancels.
-fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, until: &mut Option<Instant>, exit: Exit) -> Current {
+fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, begun: &Begun) -> Current {
     let task = TaskRef::fresh(Some(finalizer.name.clone()), finalizer.location);
     let mut origin = Origin::new(Kind::CleanUp, finalizer.location);
     origin.name = Some(finalizer.name.clone());
     origin.parent = scope.clone().into();
     let mut budget = scope.budget;
     // Without a runtime there is no clock to go by, and the finalizer takes the time it needs.
-    if let Some(runtime) = scope.runtime() {
+    if let (Some(runtime), Some(until)) = (scope.runtime(), begun.until) {
         let now = runtime.now();
-        let until = *until.get_or_insert_with(|| now.checked_add(scope.budget).unwrap_or(now + FOREVER));
         budget = finalizer.limit(until.saturating_duration_since(now), others);
         origin.set_timeout(now, budget);
     }
@@ -156,9 +164,19 @@ fn start(scope: &Arc<Scope>, finalizer: Finalizer, others: usize, until: &mut Op
     };
     let name = finalizer.name.clone();
     tell(scope, EventKind::FinalizerStarted(name.clone()), &record);
-    let run = finalizer.run;
+    let (run, exit) = (finalizer.run, begun.exit.clone());
     let running: Running = Box::pin(Block::as_task(origin, task, async move { run(exit).await }));
     Current { name, record, budget, running }
+}
+
+impl Begun {
+    fn in_scope(scope: &Scope, exit: Exit) -> Self {
+        let until = scope.runtime().map(|runtime| {
+            let now = runtime.now();
+            now.checked_add(scope.budget).unwrap_or(now + FOREVER)
+        });
+        Begun { until, exit }
+    }
 }
 
 const FOREVER: Duration = Duration::from_secs(86400 * 365 * 30);

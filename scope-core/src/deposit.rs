@@ -9,7 +9,7 @@ use crate::error::PanicPayload;
 use crate::failure::Fault;
 use crate::handle::{Lost, Slot};
 use crate::raw::frame::Here;
-use crate::record::{Erased, Record, RecordCause};
+use crate::record::{Record, RecordCause};
 use crate::scope::Part;
 use crate::task::TaskRef;
 
@@ -86,7 +86,7 @@ pub(crate) fn record_panic(here: Here<'_>, task: &TaskRef, payload: Box<dyn Any 
 
 pub(crate) fn record_end<E: Fault>(here: Here<'_>, task: &TaskRef, end: End<E>) {
     match end {
-        End::Done(error) => record(here, task, RecordCause::Failed(Erased::new(error))),
+        End::Done(error) => record(here, task, RecordCause::failed(error)),
         End::Panicked(payload) => record_panic(here, task, payload),
         End::Aborted => record(here, task, RecordCause::Aborted),
         End::Cancelled | End::Refused | End::Recorded => {}

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::time::Duration;
 
 use crate::error::{Cause, Leaf, PanicPayload, Path, SpawnError};
@@ -32,9 +32,38 @@ pub(crate) enum RecordCause {
     Aborted,
     Refused(SpawnError),
     NoRuntime(NoRuntime),
-    CleanUp(Failure),
+    CleanUp(Printed),
     Overran { budget: Duration },
-    Adopted(Failure),
+    Adopted(Printed),
+}
+
+impl RecordCause {
+    /// Of a child or a body that returned this error; or of a panic, if that is what printing it comes to.
+    pub(crate) fn failed<E: Fault>(error: E) -> Self {
+        match printed(&error) {
+            Ok(text) => RecordCause::Failed(Erased::new(error, text)),
+            Err(payload) => RecordCause::Panicked(payload),
+        }
+    }
+
+    /// Of a finalizer that returned this; likewise.
+    pub(crate) fn clean_up(failure: Failure) -> Self {
+        match printed(&failure) {
+            Ok(text) => RecordCause::CleanUp(Printed { failure, text }),
+            Err(payload) => RecordCause::Panicked(payload),
+        }
+    }
+}
+
+/// What an error of a user's prints: asked once, with no lock held and nothing half done, for it may panic.
+pub(crate) fn printed(error: &dyn fmt::Display) -> Result<String, PanicPayload> {
+    catch_unwind(AssertUnwindSafe(|| error.to_string())).map_err(PanicPayload::new)
+}
+
+/// A failure, and what it prints.
+pub(crate) struct Printed {
+    failure: Failure,
+    text: String,
 }
 
 /// An error of the nursery's own type, which the scope does not know.
@@ -45,8 +74,7 @@ pub(crate) struct Erased {
 }
 
 impl Erased {
-    pub(crate) fn new<E: Fault>(error: E) -> Self {
-        let text = error.to_string();
+    fn new<E: Fault>(error: E, text: String) -> Self {
         Erased {
             value: Box::new(error),
             text,
@@ -63,9 +91,9 @@ impl fmt::Display for RecordCause {
             RecordCause::Aborted => f.write_str("the runtime dropped it before its end"),
             RecordCause::Refused(error) => error.fmt(f),
             RecordCause::NoRuntime(error) => error.fmt(f),
-            RecordCause::CleanUp(failure) => write!(f, "clean-up failed: {failure}"),
+            RecordCause::CleanUp(Printed { text, .. }) => write!(f, "clean-up failed: {text}"),
             RecordCause::Overran { budget } => write!(f, "clean-up did not end within {budget:?}"),
-            RecordCause::Adopted(failure) => write!(f, "clean-up of a dropped scope failed: {failure}"),
+            RecordCause::Adopted(Printed { text, .. }) => write!(f, "clean-up of a dropped scope failed: {text}"),
         }
     }
 }
@@ -83,9 +111,9 @@ impl Record {
             RecordCause::Aborted => Cause::Aborted,
             RecordCause::Refused(error) => Cause::Refused(error),
             RecordCause::NoRuntime(error) => Cause::NoRuntime(error),
-            RecordCause::CleanUp(failure) => Cause::CleanUp(failure),
+            RecordCause::CleanUp(printed) => Cause::CleanUp(printed.failure),
             RecordCause::Overran { budget } => Cause::Overran { budget },
-            RecordCause::Adopted(failure) => Cause::Adopted(failure),
+            RecordCause::Adopted(printed) => Cause::Adopted(printed.failure),
         };
         Leaf::new(self.path, self.location, cause)
     }

@@ -13,7 +13,7 @@ use crate::failure::{Failure, Fault};
 use crate::name::Name;
 use crate::raw::frame::{self, Here};
 use crate::reason::{CancelCause, CancelReason};
-use crate::record::{Erased, Record, RecordCause};
+use crate::record::{Record, RecordCause};
 use crate::scope::Scope;
 use crate::scope_ref::ScopeRef;
 use crate::task::TaskRef;
@@ -128,7 +128,7 @@ impl<T, E: Fault> Deposit<Result<(), E>> for Starting<T, E> {
     fn deposit(self, here: Here<'_>, task: &TaskRef, end: End<Result<(), E>>) {
         let (cause, ending) = match end {
             End::Done(Ok(())) => (None, Ending::Unreported),
-            End::Done(Err(error)) => (Some(RecordCause::Failed(Erased::new(error))), Ending::Failed),
+            End::Done(Err(error)) => (Some(RecordCause::failed(error)), Ending::Failed),
             End::Panicked(payload) => (Some(RecordCause::Panicked(PanicPayload::new(payload))), Ending::Failed),
             End::Aborted => (Some(RecordCause::Aborted), Ending::Failed),
             End::Cancelled | End::Refused | End::Recorded => (None, Ending::Cancelled),

@@ -17,7 +17,7 @@ use crate::cancel_scope::{Left, leave};
 use crate::error::{Path, ScopeError, Segment};
 use crate::failure::Failure;
 use crate::origin::{Kind, Origin};
-use crate::record::{Erased, Record, RecordCause};
+use crate::record::{Record, RecordCause};
 use crate::task::{TaskRef, at_checkpoint};
 use crate::waits::At;
 
@@ -174,7 +174,7 @@ where
             Left::Value(Ok(()), records) | Left::NoClock(records) => error(scope, None, records),
             Left::Value(Err(failure), mut records) => {
                 let path = Path::new(vec![Segment::Scope(scope.clone())]);
-                let cause = RecordCause::Failed(Erased::new(failure));
+                let cause = RecordCause::failed(failure);
                 let own = Record { path, location: scope.location(), task: None, cause, secondary: false };
                 records.insert(0, own);
                 error(scope, None, records)

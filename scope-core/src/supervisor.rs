@@ -15,7 +15,7 @@ use crate::name::Name;
 use crate::nursery::{Local, Nursery, Sendable};
 use crate::raw::frame::Here;
 use crate::reason::{CancelCause, CancelReason};
-use crate::record::{Erased, RecordCause};
+use crate::record::RecordCause;
 use crate::spawner::Spawns;
 use crate::task::TaskRef;
 
@@ -130,7 +130,7 @@ fn fail_with<T, E: Fault>(unread: Ended<T, E>) {
     }
     let (scope, task) = (unread.scope().clone(), unread.task().clone());
     let cause = match unread.take() {
-        Some(Err(Cause::Failed(error))) => RecordCause::Failed(Erased::new(error)),
+        Some(Err(Cause::Failed(error))) => RecordCause::failed(error),
         Some(Err(Cause::Panicked(payload))) => RecordCause::Panicked(payload),
         Some(Err(Cause::Aborted)) => RecordCause::Aborted,
         _ => return,

@@ -31,7 +31,7 @@ use crate::origin::{LazyScope, Origin};
 use crate::poller::Poller;
 use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelCause;
-use crate::record::{Erased, Record, RecordCause};
+use crate::record::{Record, RecordCause};
 use crate::rt;
 use crate::scope::Scope;
 use crate::shield::ShieldCell;
@@ -308,14 +308,7 @@ impl<'env, F, B: Future, E: Fault, K, M: Mode<B::Output, E>> Host<'env, F, B, E,
         let scope = &self.nursery().scope;
         match output {
             Some(Ok(value)) => self.value = Some(value),
-            Some(Err(error)) => {
-                // Printing an error of the user's may panic.
-                let cause = match catch_unwind(AssertUnwindSafe(|| Erased::new(error))) {
-                    Ok(erased) => RecordCause::Failed(erased),
-                    Err(payload) => RecordCause::Panicked(PanicPayload::new(payload)),
-                };
-                record(scope, cause, true);
-            }
+            Some(Err(error)) => record(scope, RecordCause::failed(error), true),
             None => {}
         }
         if let Some(payload) = panicked {

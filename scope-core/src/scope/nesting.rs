@@ -112,7 +112,7 @@ impl Scope {
                 let text = format!(
                     "finalizer {name} was left half-way: the future of its scope was forgotten or carried away"
                 );
-                let cause = RecordCause::CleanUp(Failure::msg(text));
+                let cause = RecordCause::clean_up(Failure::msg(text));
                 self.fail(Record { path: stray.own_path(), location, task: None, cause, secondary: true }, false);
             }
             let told = catch_unwind(AssertUnwindSafe(|| {

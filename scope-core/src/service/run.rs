@@ -17,6 +17,7 @@ use crate::mailbox::{self, Core, Inbox, Why};
 use crate::name::Name;
 use crate::origin::{Kind, Origin};
 use crate::raw::frame;
+use crate::record::printed;
 use crate::scope::Scope;
 use crate::spawner::{Place, start_service};
 use crate::task::{TaskRef, at_checkpoint};
@@ -164,8 +165,7 @@ async fn live<S: Service>(
     if event::observed()
         && let (Some(own), Why::OpenFailed(_) | Why::Failed(_) | Why::Panicked(_)) = (&own, &why)
     {
-        let error = ServiceError::new(core.name.clone(), why.clone());
-        event::tell(EventKind::Failed(error.to_string()), own, crate::task::current(), location);
+        event::tell(EventKind::Failed(text_of(core, &why)), own, crate::task::current(), location);
     }
 
     let mut ending = phase("ending", Kind::CleanUp);
@@ -178,7 +178,7 @@ async fn live<S: Service>(
         Why::Asked => Exit::Ok,
         Why::Cancelled(reason) => Exit::Cancelled(reason.clone()),
         Why::Panicked(text) => Exit::Panicked(text.clone()),
-        other => Exit::Failed(Name::from(ServiceError::new(core.name.clone(), other.clone()).to_string())),
+        other => Exit::Failed(Name::from(text_of(core, other))),
     };
     let report = settle(Block::new(ending, service.end(exit)).await);
     (why, report)
@@ -195,6 +195,13 @@ fn settle<T>(outcome: Outcome<T>) -> Result<T, Why> {
         Ended::NoClock(_) => Err(Why::Aborted),
         Ended::Panicked(payload) => Err(panicked(payload)),
     }
+}
+
+/// What those who ask are told. Printing an error of the service's may panic: `end` is called all the same.
+fn text_of<S: Service>(core: &Core<S>, why: &Why) -> String {
+    let error = ServiceError::new(core.name.clone(), why.clone());
+    printed(&error)
+        .unwrap_or_else(|payload| format!("service {} failed, and printing it panicked: {payload}", core.name))
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> Why {

@@ -153,3 +153,17 @@ pub(crate) async fn f02_a_value_that_won_is_ok<R: Rt>() {
     let exit = only(told);
     assert!(matches!(exit, Exit::Ok), "{exit:?}");
 }
+
+/// Fails if: a finalizer is told of another's failure as of the scope's.
+pub(crate) async fn f02_a_finalizer_that_fails_is_not_how_the_scope_ended<R: Rt>() {
+    let mut told = None;
+    nursery(async |n| {
+        told = Some(ask(n));
+        n.finalizer("fails before", async |_| Err(Boom("clean-up").into()));
+        Ok(())
+    })
+    .await
+    .expect_err("its clean-up failed");
+    let exit = only(told);
+    assert!(matches!(exit, Exit::Ok), "{exit:?}");
+}

@@ -9,6 +9,7 @@ mod adoption;
 mod f01;
 mod f02;
 mod f03;
+mod f03_printing;
 mod f04;
 mod f05;
 mod f05_broken;
@@ -38,6 +39,7 @@ scope_tests::on_every_runtime! {
         f02_cancelled
         f02_panicked
         f02_a_value_that_won_is_ok
+        f02_a_finalizer_that_fails_is_not_how_the_scope_ended
     }
     f03 {
         f03_the_bodys_error_first_and_clean_ups_beside_it
@@ -45,6 +47,13 @@ scope_tests::on_every_runtime! {
         f03_a_good_body_does_not_hide_a_failed_clean_up
         f03_a_cancelled_scope_keeps_its_reason_and_its_failed_clean_up
         f03_a_panic_comes_through_a_failed_clean_up
+    }
+    f03_printing {
+        f03_an_error_that_asks_its_scope_when_it_is_printed
+        f03_an_error_that_cannot_be_printed
+        f03_an_error_that_cannot_be_printed_in_a_dropped_scope
+        f03_an_error_that_cannot_be_printed_in_an_owned_scope
+        f03_an_error_that_cannot_be_printed_in_a_service
     }
     f04 {
         f04_acquired_and_released_with_the_scope

@@ -8,6 +8,7 @@
 mod n01;
 mod n02;
 mod n03;
+mod n03_printing;
 mod n04;
 mod n04_recorded;
 mod n04_supervisor;
@@ -61,6 +62,11 @@ scope_tests::on_every_runtime! {
         n03_cancelled_is_never_a_leaf
         n03_one_shape_whether_one_or_many
         n03_the_message_names_the_scope_and_prints_once
+    }
+    n03_printing {
+        n03_the_handle_of_a_child_whose_error_cannot_be_printed
+        n03_the_start_of_a_child_whose_error_cannot_be_printed
+        n03_a_supervisor_dropped_with_an_error_that_cannot_be_printed
     }
     n04 {
         n04_a_childs_panic_is_resumed_in_the_owner_after_the_join
