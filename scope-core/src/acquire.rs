@@ -7,14 +7,16 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
+use crate::adopt;
 use crate::cancel_scope::shield;
-use crate::deposit::{Deposit, End, record_as};
+use crate::deposit::{Deposit, End};
 use crate::error::{PanicPayload, SpawnError};
 use crate::failure::{Failure, Fault};
 use crate::finalizer::{Exit, Finalizer};
 use crate::name::Name;
 use crate::raw::frame::{self, Here};
-use crate::record::{Record, RecordCause};
+use crate::record::RecordCause;
+use crate::scope::Scope;
 use crate::spawner::Place;
 use crate::task::TaskRef;
 use crate::waits::At;
@@ -60,14 +62,21 @@ impl<R: Send + Sync + 'static> Deposit<Result<Arc<R>, Failure>> for Acquires<R> 
             // Told by what spawning returned.
             End::Refused | End::Recorded => return,
         };
-        let cause = match self.0.fill(outcome) {
-            Err(Err(Why::Failed(failure))) => RecordCause::failed(failure),
-            Err(Err(Why::Panicked(payload))) => RecordCause::Panicked(payload),
-            _ => return,
-        };
-        let path = here.make().child_path(task);
-        record_as(here, Record { path, location: task.location(), task: Some(task.clone()), cause, secondary: true });
+        if let Err(Err(why)) = self.0.fill(outcome) {
+            record_unseen(&here.make(), task, why);
+        }
     }
+}
+
+/// What went wrong, where nobody waits for it any more.
+fn record_unseen(scope: &Arc<Scope>, task: &TaskRef, why: Why) {
+    let cause = match why {
+        Why::Failed(failure) => RecordCause::failed(failure),
+        Why::Panicked(payload) => RecordCause::Panicked(payload),
+        Why::Aborted => RecordCause::Aborted,
+        Why::Refused(_) => return,
+    };
+    adopt::record_late(scope, task, cause);
 }
 
 pub(crate) fn acquire<E, R, A, F, Fut>(
@@ -87,6 +96,7 @@ where
     let slot = Arc::new(Slot { state: Mutex::new(State::Acquiring(None)) });
     let task = TaskRef::fresh(Some(name.clone()), location);
     let scope = place.scope().clone();
+    let around = scope.clone();
     let finalizer = name.clone();
     let running = async move {
         // Nothing that is cancelled outside reaches in, and there is no await point between the two.
@@ -105,7 +115,7 @@ where
         // Nobody polls it yet.
         let _ = slot.fill(Err(Why::Refused(error)));
     }
-    Acquire { slot, task }
+    Acquire { slot, task, scope: around }
 }
 
 /// Waits for a resource: [`Spawns::acquire`](crate::Spawns::acquire). The acquiring runs already.
@@ -116,6 +126,7 @@ where
 pub struct Acquire<R> {
     slot: Arc<Slot<R>>,
     task: TaskRef,
+    scope: Arc<Scope>,
 }
 
 impl<R> Future for Acquire<R> {
@@ -153,7 +164,9 @@ impl<R> Drop for Acquire<R> {
                 _ => std::mem::replace(&mut *state, State::GivenUp),
             }
         };
-        drop(state);
+        if let State::Done(Err(why)) = state {
+            record_unseen(&self.scope, &self.task, why);
+        }
     }
 }
 

@@ -9,13 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use crate::adopt;
 use crate::cancel::Canceller;
 use crate::error::{PanicPayload, SpawnError};
 use crate::failure::Failure;
 use crate::handle::Lost;
 use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelReason;
-use crate::record::{Record, RecordCause};
+use crate::record::RecordCause;
 use crate::rt::NoRuntime;
 use crate::scope::{Part, Scope};
 use crate::shield::OpenShield;
@@ -49,7 +50,7 @@ where
         cancellable: false,
         slot: Arc::new(Slot { state: Mutex::new(State::Running(None)) }),
         shield: None,
-        done: false,
+        begun: None,
     }
 }
 
@@ -169,7 +170,8 @@ pub struct BlockingWork<F, T> {
     cancellable: bool,
     slot: Arc<Slot<T>>,
     shield: Option<OpenShield>,
-    done: bool,
+    /// What the work is, and the scope that it is of, until its outcome has been taken.
+    begun: Option<(TaskRef, Arc<Scope>)>,
 }
 
 impl<F, T> Unpin for BlockingWork<F, T> {}
@@ -210,24 +212,32 @@ where
 impl<F, T> Job<F, T> {
     fn end(&self, outcome: Outcome<T>) {
         let Err(unwanted) = self.slot.fill(outcome) else { return };
-        let dropped = Frame::of(&self.task, Here::Made(&self.scope)).outermost().enter(|| match unwanted {
-            Outcome::Value(value) => catch_unwind(AssertUnwindSafe(|| drop(value))),
-            Outcome::Panicked(payload) => Err(payload),
-            Outcome::Dropped => Ok(()),
-        });
-        if let Err(payload) = dropped {
-            let cause = RecordCause::Panicked(PanicPayload::new(payload));
-            let path = self.scope.child_path(&self.task);
-            let (location, task) = (self.task.location(), Some(self.task.clone()));
-            self.scope.fail(Record { path, location, task, cause, secondary: true }, false);
+        give_up(unwanted, &self.scope, &self.task);
+    }
+}
+
+/// Destroys, as the work, what it came to and nobody takes. A panic is the scope's.
+fn give_up<T>(unwanted: Outcome<T>, scope: &Arc<Scope>, task: &TaskRef) {
+    match unwanted {
+        Outcome::Value(value) => destroy(value, scope, task),
+        Outcome::Panicked(payload) => {
+            adopt::record_late(scope, task, RecordCause::Panicked(PanicPayload::new(payload)));
         }
+        Outcome::Dropped => {}
+    }
+}
+
+fn destroy(value: impl Sized, scope: &Arc<Scope>, task: &TaskRef) {
+    let frame = Frame::of(task, Here::Made(scope)).outermost();
+    if let Err(payload) = frame.enter(|| catch_unwind(AssertUnwindSafe(|| drop(value)))) {
+        adopt::record_late(scope, task, RecordCause::Panicked(PanicPayload::new(payload)));
     }
 }
 
 impl<F, T> Drop for Job<F, T> {
     fn drop(&mut self) {
         if let Some(work) = self.work.take() {
-            Frame::of(&self.task, Here::Made(&self.scope)).outermost().enter(|| drop(work));
+            destroy(work, &self.scope, &self.task);
             self.end(Outcome::Dropped);
         }
         // Guards that went elsewhere.
@@ -263,6 +273,7 @@ where
                 this.shield = Some(OpenShield::here());
             }
             let job = Job { work: Some(work), scope: scope.clone(), task: task.clone(), slot: this.slot.clone() };
+            this.begun = Some((task.clone(), scope.clone()));
             if runtime.spawn_blocking(Box::new(move || job.run())).is_err() {
                 this.shield = None;
                 return error(Why::Refused(SpawnError::refused(scope.id().clone()).of_task(task)));
@@ -278,7 +289,7 @@ where
         }
         let done = std::mem::replace(&mut *state, State::GivenUp);
         drop(state);
-        this.done = true;
+        this.begun = None;
         this.shield = None;
         match done {
             State::Done(Outcome::Value(value)) => Poll::Ready(Ok(value)),
@@ -291,14 +302,14 @@ where
 
 impl<F, T> Drop for BlockingWork<F, T> {
     fn drop(&mut self) {
-        if self.done {
-            return;
-        }
+        let Some((task, scope)) = self.begun.take() else { return };
         let state = {
             let mut state = self.slot.state.lock().unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *state, State::GivenUp)
         };
-        drop(state);
+        if let State::Done(unwanted) = state {
+            give_up(unwanted, &scope, &task);
+        }
     }
 }
 

@@ -124,7 +124,7 @@ where
     let slot = Arc::new(Slot { state: Mutex::new(state), taken: Event::new(), reader: AtomicWaker::new() });
     let body = body(Yield { slot: slot.clone() });
     let block = Block::as_task(Origin::new(Kind::Block, location), TaskRef::fresh(None, location), body);
-    ScopeStream { body: Some(block), moot: false, slot }
+    ScopeStream { body: Some(block), moot: false, last: None, slot }
 }
 
 pin_project! {
@@ -135,6 +135,8 @@ pin_project! {
         body: Option<Block<Fut>>,
         // Set when a cancellation from further out has ended the body: it never becomes ready then.
         moot: bool,
+        // How the body failed, behind an item that it had put in.
+        last: Option<ScopeError>,
         slot: Arc<Slot<T>>,
     }
 }
@@ -152,7 +154,7 @@ where
             return Poll::Ready(Some(Ok(item)));
         }
         let Some(body) = this.body.as_mut().as_pin_mut() else {
-            return if *this.moot { Poll::Pending } else { Poll::Ready(None) };
+            return if *this.moot { Poll::Pending } else { Poll::Ready(this.last.take().map(Err)) };
         };
         let ended = match body.poll(cx) {
             Poll::Pending => {
@@ -166,11 +168,11 @@ where
         this.body.set(None);
         let error = |scope, reason, records: Vec<Record>| {
             let leaves = records.into_iter().map(Record::into_leaf).collect();
-            Poll::Ready(Some(Err(ScopeError::new(scope, reason, leaves))))
+            Some(ScopeError::new(scope, reason, leaves))
         };
         let (scope, left) = leave(ended);
-        match left {
-            Left::Value(Ok(()), records) if records.is_empty() => Poll::Ready(this.slot.take().map(Ok)),
+        *this.last = match left {
+            Left::Value(Ok(()), records) if records.is_empty() => None,
             Left::Value(Ok(()), records) | Left::NoClock(records) => error(scope, None, records),
             Left::Value(Err(failure), mut records) => {
                 let path = Path::new(vec![Segment::Scope(scope.clone())]);
@@ -182,8 +184,13 @@ where
             Left::Cut(reason, records) => error(scope, Some(reason), records),
             Left::Moot => {
                 *this.moot = true;
-                Poll::Pending
+                None
             }
+        };
+        match this.slot.take() {
+            Some(item) => Poll::Ready(Some(Ok(item))),
+            None if *this.moot => Poll::Pending,
+            None => Poll::Ready(this.last.take().map(Err)),
         }
     }
 }

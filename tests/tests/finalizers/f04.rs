@@ -244,6 +244,34 @@ pub(crate) async fn f04_an_error_that_nobody_waits_for_is_the_scopes<R: Rt>() {
     assert_eq!(way_to(&error.leaves()[0]), ["scope", "broken"]);
 }
 
+/// Fails if: an error is lost that was there already when the waiter was dropped.
+pub(crate) async fn f04_an_error_that_nobody_has_seen_is_the_scopes<R: Rt>() {
+    let mut went_on = false;
+    let error = nursery(async |n| {
+        let tried = Gate::new();
+        let told = tried.clone();
+        let failing = async move {
+            told.open();
+            Err::<(), Failure>(Boom("unseen").into())
+        };
+        let waiter = n.acquire("broken", failing, async |_, _| Ok(()));
+        tried.passed().await;
+        while n.canceller().why_open().running() > 0 {
+            turns(1).await;
+        }
+        drop(waiter);
+        turns(10).await;
+        went_on = !n.is_cancelled();
+        Ok(())
+    })
+    .named("scope")
+    .await
+    .expect_err("it failed, and nobody else has the error");
+    assert!(went_on);
+    assert_eq!(error.leaves().len(), 1, "{error:?}");
+    assert_eq!(way_to(&error.leaves()[0]), ["scope", "broken"]);
+}
+
 /// Fails if: a release that fails is lost.
 pub(crate) async fn f04_a_release_that_fails_is_a_failed_clean_up<R: Rt>() {
     let error = nursery(async |n| {

@@ -1,7 +1,7 @@
 //! f07: a stream that owns a scope: it may be dropped early, change tasks, be carried away; its scope ends with it.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use futures_lite::StreamExt;
 use futures_lite::future::pending;
@@ -242,6 +242,23 @@ pub(crate) async fn f07_an_error_is_the_last_item<R: Rt>() {
         }));
         assert_eq!(items.next().await.expect("first")?, 1);
         assert_eq!(items.next().await.expect("second")?, 2);
+        let error = items.next().await.expect("the error").expect_err("it fails");
+        assert!(matches!(error.cause(), Cause::Failed(failure) if failure.is::<Boom>()), "{error:?}");
+        assert!(items.next().await.is_none());
+        Ok(())
+    })
+    .await
+    .expect("the reader has it");
+}
+
+/// Fails if: an item that was put in by a `send` that was given up comes after the error, or is lost.
+pub(crate) async fn f07_an_item_that_was_put_in_comes_before_the_error<R: Rt>() {
+    nursery(async |_| {
+        let mut items = Box::pin(stream(async |items| {
+            assert!(poll_now(pin!(items.send(1))).await.is_pending());
+            Err(Boom("out of numbers").into())
+        }));
+        assert_eq!(items.next().await.expect("it was put in")?, 1);
         let error = items.next().await.expect("the error").expect_err("it fails");
         assert!(matches!(error.cause(), Cause::Failed(failure) if failure.is::<Boom>()), "{error:?}");
         assert!(items.next().await.is_none());

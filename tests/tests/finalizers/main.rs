@@ -64,6 +64,7 @@ scope_tests::on_every_runtime! {
         f04_the_scope_waits_for_an_acquiring
         f04_what_could_not_be_acquired_is_not_released
         f04_an_error_that_nobody_waits_for_is_the_scopes
+        f04_an_error_that_nobody_has_seen_is_the_scopes
         f04_a_release_that_fails_is_a_failed_clean_up
         f04_into_a_closed_scope_nothing_is_acquired
         f04_in_an_owned_scope
@@ -84,6 +85,7 @@ scope_tests::on_every_runtime! {
     }
     f05_broken {
         f05_a_destructor_that_panics_in_a_dropped_block
+        f05_a_value_whose_destructor_panics_in_a_dropped_block
         f05_an_adopted_error_is_a_secondary_one_even_if_it_comes_first
         f05_a_child_that_had_failed_before_is_how_it_ended
     }
@@ -94,7 +96,6 @@ scope_tests::on_every_runtime! {
         f05_beside_the_ancestors_cancellation
         f05_a_childs_error_is_not_lost_with_the_future
         f05_an_error_of_another_type
-        f05_a_value_whose_destructor_panics_in_a_dropped_block
         f05_one_that_overruns_is_named_by_the_ancestor
     }
     f05_orphans {
@@ -124,6 +125,7 @@ scope_tests::on_every_runtime! {
         f07_carried_into_a_foreign_task_and_dropped_there
         f07_read_first_where_no_scope_is
         f07_an_error_is_the_last_item
+        f07_an_item_that_was_put_in_comes_before_the_error
         f07_cancelled_with_the_scope_that_reads_it
     }
 }

@@ -249,6 +249,8 @@ scope_tests::on_every_runtime! {
         n14_a_call_back_into_a_cancelled_scope_ends
         n14_work_whose_waiter_is_dropped_is_joined_by_the_scope
         n14_cancellable_work_lets_its_waiter_go_and_is_joined
+        n14_a_panic_of_work_whose_waiter_is_dropped_behind_it_is_the_scopes
+        n14_refused_work_whose_destructor_panics_is_counted_out
         n14_without_a_runtime_it_is_an_error
         n14_others_go_on_meanwhile
     }

@@ -1,11 +1,14 @@
 //! n14: blocking work is joined, can ask whether its scope is cancelled, and can call back into it.
 
+use std::any::Any;
+use std::io;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::time::Instant;
 
 use futures_lite::future::{pending, yield_now};
 use futures_util::FutureExt;
-use scope_core::{Blocking, Failure, Lost, Spawns, blocking, nursery, task};
+use scope_core::{Blocking, Cause, Failure, Lost, Spawns, blocking, nursery, rt, task};
 use scope_tests::{Boom, Gate, Journal, Rt, panic_text, poll_now, turns};
 
 /// Fails if: the value, or what was captured, does not come back.
@@ -35,6 +38,96 @@ pub(crate) async fn n14_a_panic_in_the_work_comes_out_where_it_is_awaited<R: Rt>
     .await
     .expect_err("it panics");
     assert_eq!(panic_text(&*panic), "in the work");
+}
+
+/// Fails if: a panic is lost that was there already when the waiter was dropped; or it cancels somebody.
+pub(crate) async fn n14_a_panic_of_work_whose_waiter_is_dropped_behind_it_is_the_scopes<R: Rt>() {
+    let mut went_on = false;
+    let error = nursery(async |n| {
+        let go = Gate::new();
+        if R::VIRTUAL {
+            // It runs in turn, not while its waiter is polled.
+            go.open();
+        }
+        let g = go.clone();
+        let mut work = Box::pin(blocking(move |_| -> u32 {
+            g.passed_blocking();
+            panic!("in the work")
+        }));
+        assert!(poll_now(work.as_mut()).await.is_pending());
+        go.open();
+        while n.canceller().why_open().running() > 0 {
+            turns(1).await;
+        }
+        drop(work);
+        turns(10).await;
+        went_on = !n.is_cancelled();
+        Ok(())
+    })
+    .await
+    .expect_err("nobody else has the panic");
+    assert!(went_on);
+    assert!(matches!(error.cause(), Cause::Panicked(panic) if panic.message() == "in the work"), "{error:?}");
+}
+
+/// Refuses blocking work, and spawns nothing.
+struct NoThreads(rt::Handle);
+
+impl rt::Runtime for NoThreads {
+    fn name(&self) -> &'static str {
+        "no threads"
+    }
+
+    fn spawn(&self, task: rt::Task) -> Result<(), rt::Refused> {
+        self.0.spawn(task)
+    }
+
+    fn spawn_blocking(&self, work: Box<dyn FnOnce() + Send + 'static>) -> Result<(), rt::Refused> {
+        drop(work);
+        Err(rt::Refused::new())
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+
+    fn timer(&self, at: Instant) -> Pin<Box<dyn rt::Timer>> {
+        self.0.timer(at)
+    }
+
+    fn watch(&self, fd: std::os::fd::OwnedFd) -> io::Result<Box<dyn rt::Io>> {
+        self.0.watch(fd)
+    }
+
+    fn can_block(&self) -> bool {
+        self.0.can_block()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Fails if: the scope waits for ever for work that was never begun, because what it had captured panics when it is dropped.
+pub(crate) async fn n14_refused_work_whose_destructor_panics_is_counted_out<R: Rt>() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("what it had captured");
+        }
+    }
+    let runtime = rt::Handle::new(NoThreads(rt::current().expect("in a case")));
+    let mut refused = false;
+    let error = nursery(async |_| {
+        let captured = Panics;
+        refused = blocking(move |_| drop(captured)).await.is_err_and(|error| error.is_shut_down());
+        Ok(())
+    })
+    .runtime(runtime)
+    .await
+    .expect_err("a destructor panicked");
+    assert!(refused);
+    assert!(matches!(error.cause(), Cause::Panicked(_)), "{error:?}");
 }
 
 /// Fails if: the work cannot see that its scope was cancelled while it runs; or the cancellation cuts its waiter before it
