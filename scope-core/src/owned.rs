@@ -233,10 +233,10 @@ impl<E: Fault> OwnedScope<E, Local> {
 fn open<E: Fault, K>(
     name: Name,
     location: &'static Location<'static>,
-    within: Option<&Arc<Scope>>,
+    within: Option<&Held>,
 ) -> Result<OwnedScope<E, K>, NotOpened> {
-    let here =
-        frame::here(|place| place.map(|(task, scope)| (task.clone(), within.cloned().unwrap_or_else(|| scope.make()))));
+    let around = within.map(|outer| outer.scope.clone());
+    let here = frame::here(|place| place.map(|(task, scope)| (task.clone(), around.unwrap_or_else(|| scope.make()))));
     let Some((home, mut parent)) = here else { return Err(NotOpened::no_task(location)) };
     // What a service opens in one phase of its life it closes in another.
     while parent.kind() == Kind::Phase
@@ -264,6 +264,12 @@ fn open<E: Fault, K>(
         age: AGES.fetch_add(1, Ordering::Relaxed),
     });
     parent.add_owned(&held);
+    if within.is_some_and(|outer| outer.home != held.home)
+        && let Some(ends_in) = frame::home_of(&held.home)
+    {
+        // The scope that it is in may outlive the task.
+        ends_in.add_owned_away(&held);
+    }
     held.scope.tell_opened();
     Ok(OwnedScope { held: Guard(held), marks: PhantomData })
 }
@@ -280,7 +286,7 @@ impl<E: Fault, K> OwnedScope<E, K> {
         if !self.held.is_open() {
             return Err(NotOpened::outer_ended(location, self.scope().clone()));
         }
-        open(name.into(), location, Some(&self.held.scope))
+        open(name.into(), location, Some(&self.held))
     }
 
     /// Runs `body` inside the scope, as part of the current task: scopes that it opens are inside this one, and end with it.
@@ -532,7 +538,16 @@ impl<E: Fault> SharedScope<E> {
     /// # Cancel safety
     /// As [`OwnedScope::close`].
     pub async fn close(&self) -> Result<(), NotClosed<E>> {
-        let taken = self.owned.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let here = task::current();
+        let taken = {
+            let mut owned = self.owned.lock().unwrap_or_else(PoisonError::into_inner);
+            if owned.as_ref().is_some_and(|owned| owned.held.is_open()) && here.as_ref() != Some(&self.home) {
+                // Not taken out for a moment: who closes it at home meanwhile would find nothing.
+                let place = (self.scope.clone(), self.home.clone());
+                return Err(NotClosed::new(NotClosedWhy::WrongTaskShared { here, place }));
+            }
+            owned.take()
+        };
         let Some(owned) = taken else {
             return Err(NotClosed::new(NotClosedWhy::ClosedAlready { scope: self.scope.clone() }));
         };

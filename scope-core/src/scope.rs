@@ -173,7 +173,9 @@ struct State {
     /// How many have ended since `inner` was swept.
     ended_services: usize,
     /// Owned scopes opened in this one that may be open still, by the task that opened them.
-    owned: BTreeMap<TaskId, Vec<Weak<Held>>>,
+    owned: ByHome,
+    /// Those that tasks which end here have opened elsewhere: inside an owned scope of another task's.
+    away: ByHome,
     records: Vec<Record>,
     finalizers: Vec<Finalizer>,
     /// The finalizer that runs.
@@ -184,6 +186,14 @@ struct State {
     /// Set when the deadline is a shutdown's: what its caller said, and where.
     shutdown: Option<Shutdown>,
     hooks: Vec<(u64, Hook)>,
+}
+
+/// Owned scopes that may be open still, by the task that opened them.
+#[derive(Default)]
+struct ByHome {
+    homes: BTreeMap<TaskId, Vec<Weak<Held>>>,
+    /// With so many homes those are swept out of which nothing is left.
+    sweep_at: usize,
 }
 
 /// Called once, when the scope is cancelled.
@@ -233,7 +243,8 @@ impl Scope {
                 services: BTreeMap::new(),
                 next_service: 0,
                 ended_services: 0,
-                owned: BTreeMap::new(),
+                owned: ByHome::default(),
+                away: ByHome::default(),
                 records: Vec::new(),
                 finalizers: Vec::new(),
                 finalizing: None,

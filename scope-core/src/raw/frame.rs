@@ -217,6 +217,21 @@ pub(crate) fn here_with_locals<R>(f: impl FnOnce(Option<(&TaskRef, Here<'_>)>, O
     with(|top| f(top.and_then(|frame| frame.place), top.and_then(Frame::snapshot)))
 }
 
+/// The scope in which `task`, of which the code that runs here is a part, ends.
+pub(crate) fn home_of(task: &TaskRef) -> Option<Arc<Scope>> {
+    with(|top| {
+        let (mut at, mut outermost) = (top, None);
+        while let Some(frame) = at {
+            match &frame.place {
+                Some((of, scope)) if *of == task => outermost = Some(*scope),
+                _ => break,
+            }
+            at = frame.below();
+        }
+        outermost.map(|scope| scope.make())
+    })
+}
+
 /// The task-locals of the code that runs here, as a child inherits them.
 pub(crate) fn snapshot() -> Snapshot {
     with(|top| top.and_then(Frame::snapshot).cloned().unwrap_or_default())

@@ -56,15 +56,13 @@ impl Scope {
     }
 
     pub(crate) fn add_owned(&self, held: &Arc<Held>) {
-        let mut state = self.lock();
-        let open = state.owned.entry(held.home().id()).or_default();
-        if open.len() == open.capacity() {
-            // As in `attach`.
-            open.retain(|weak| weak.strong_count() > 0);
-            let live = open.len();
-            open.reserve(live.max(2));
-        }
-        open.push(Arc::downgrade(held));
+        self.lock().owned.add(held);
+        self.flags.fetch_or(OWNS, Ordering::AcqRel);
+    }
+
+    /// One that a task which ends in this scope has opened elsewhere.
+    pub(crate) fn add_owned_away(&self, held: &Arc<Held>) {
+        self.lock().away.add(held);
         self.flags.fetch_or(OWNS, Ordering::AcqRel);
     }
 
@@ -78,20 +76,25 @@ impl Scope {
         if self.flags.load(Ordering::Acquire) & OWNS == 0 {
             return Vec::new();
         }
-        let mut open: Vec<_> = self.lock().owned.values().flatten().filter_map(Weak::upgrade).collect();
+        let mut open: Vec<_> = self.lock().owned.homes.values().flatten().filter_map(Weak::upgrade).collect();
         open.retain(|held| held.is_open());
         open.sort_by_key(|held| held.age());
         open
     }
 
-    /// Ends the owned scopes that `home` has opened here and not closed, innermost first: it has ended.
+    /// Ends the owned scopes that `home` has opened and not closed, innermost first: it has ended, and it does so here.
     pub(crate) fn end_owned_of(self: &Arc<Self>, home: &TaskRef) {
         if !self.owns() {
             return;
         }
-        let Some(opened) = self.lock().owned.remove(&home.id()) else { return };
-        let mut open: Vec<_> = opened.iter().filter_map(Weak::upgrade).collect();
+        let opened = {
+            let mut state = self.lock();
+            let here = state.owned.homes.remove(&home.id());
+            [here, state.away.homes.remove(&home.id())]
+        };
+        let mut open: Vec<_> = opened.into_iter().flatten().flatten().filter_map(|weak| weak.upgrade()).collect();
         open.retain(|held| held.is_open());
+        open.sort_by_key(|held| held.age());
         self.end_with_home(open, Some(home));
     }
 
@@ -148,5 +151,23 @@ impl Scope {
 
     pub(crate) fn own_path(&self) -> Path {
         Path::new(self.path())
+    }
+}
+
+impl ByHome {
+    fn add(&mut self, held: &Arc<Held>) {
+        if self.homes.len() >= self.sweep_at {
+            // A scope that others open theirs in lives longer than they do. Constant time for each.
+            self.homes.retain(|_, opened| opened.iter().any(|weak| weak.strong_count() > 0));
+            self.sweep_at = (self.homes.len() * 2).max(8);
+        }
+        let open = self.homes.entry(held.home().id()).or_default();
+        if open.len() == open.capacity() {
+            // As in `attach`.
+            open.retain(|weak| weak.strong_count() > 0);
+            let live = open.len();
+            open.reserve(live.max(2));
+        }
+        open.push(Arc::downgrade(held));
     }
 }

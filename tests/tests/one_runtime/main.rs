@@ -15,7 +15,7 @@
 //! | `adoption_run` | f05 | `run` has returned: on each of the four, but seen from outside |
 //! | `adoption_tokio` | f05, o02, o09 | tokio's `select!`, `timeout`, `JoinHandle::abort` and LocalSet; a server on a socket that drops its handler; the end of a real runtime |
 //! | `blocking_threads` | n14 | blocking work in progress while its scope is cancelled, or waits for it, or is called back into: a second real thread |
-//! | `owned_threads` | o02 | a drop on one thread that meets the end of a task on another |
+//! | `owned_threads` | o02, o03 | a drop on one thread that meets the end of a task on another; a close, others' on another thread |
 //! | `owned_abort` | o08 | the process ends: each run is a process of its own |
 
 mod adoption_run;

@@ -1,13 +1,14 @@
-//! Owned scopes and real threads: a guard that is dropped at the moment at which its home ends.
+//! Owned scopes and real threads: a guard that is dropped at the moment at which its home ends; a close at home while others try
+//! elsewhere.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
-use futures_lite::future::pending;
+use futures_lite::future::{block_on, pending};
 use scope_core::event::{self, EventKind};
-use scope_core::{OwnedScope, ScopeId, Spawns, nursery};
+use scope_core::{Failure, OwnedScope, ScopeId, Spawns, nursery};
 use scope_tests::{Journal, Rt, Smol, TokioCt, TokioMt};
 
 /// Counts the broken rules and the ends told of each of some scopes.
@@ -99,4 +100,45 @@ fn o02_a_drop_that_meets_the_end_of_its_home_on_tokio_mt() {
 #[test]
 fn o02_a_drop_that_meets_the_end_of_its_home_on_smol() {
     races::<Smol>();
+}
+
+/// Fails if: who closes it at home is told that it has been closed already, since somebody else tries where it may not be.
+fn closes_beside<R: Rt>() {
+    R::check("o03_a_close_at_home_beside_others_in_the_wrong_task", async || {
+        const ROUNDS: usize = 1000;
+        for _ in 0..ROUNDS {
+            nursery(async |_| {
+                let shared = OwnedScope::<Failure>::open("shared")?.shared();
+                let (strangers, start) = (shared.clone(), Arc::new(Barrier::new(2)));
+                let begun = start.clone();
+                let stranger = thread::spawn(move || {
+                    begun.wait();
+                    while !block_on(strangers.close()).expect_err("it has no home here").is_closed_already() {}
+                });
+                start.wait();
+                let closed = shared.close().await;
+                drop(shared);
+                closed?;
+                stranger.join().expect("it is refused");
+                Ok(())
+            })
+            .await
+            .expect("it is closed at home");
+        }
+    });
+}
+
+#[test]
+fn o03_a_close_at_home_beside_others_in_the_wrong_task_on_tokio_ct() {
+    closes_beside::<TokioCt>();
+}
+
+#[test]
+fn o03_a_close_at_home_beside_others_in_the_wrong_task_on_tokio_mt() {
+    closes_beside::<TokioMt>();
+}
+
+#[test]
+fn o03_a_close_at_home_beside_others_in_the_wrong_task_on_smol() {
+    closes_beside::<Smol>();
 }

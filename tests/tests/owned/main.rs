@@ -17,6 +17,7 @@ mod o06_nurseries;
 mod o07;
 mod o08;
 mod o09;
+mod o09_elsewhere;
 mod o09_order;
 mod o09_outputs;
 mod watch;
@@ -113,6 +114,10 @@ scope_tests::on_every_runtime! {
         o09_only_its_own
         o09_what_fails_then_goes_to_the_scope_around
         o09_its_task_is_aborted_while_another_holds_the_guard
+    }
+    o09_elsewhere {
+        o09_opened_inside_another_tasks
+        o09_opened_inside_another_tasks_and_an_own_one_inside_that
     }
     o09_order {
         o09_the_newest_first_one_after_the_other
