@@ -252,6 +252,10 @@ impl<F: Future> Future for Block<F> {
         }
 
         if !scope.is_handed_over() {
+            // What has been left in it, by blocking work say, is under its deadline too.
+            if let Ok(true) = this.timer.poll(scope, cx) {
+                scope.expire();
+            }
             let ended = &*this.ended;
             let mut exit = || match ended {
                 Some(Ended::Cancelled(reason)) => Exit::Cancelled(reason.clone()),

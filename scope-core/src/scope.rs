@@ -91,6 +91,9 @@ const NESTS: u32 = 1 << 10;
 /// Those who ask were told to come to an end.
 const SHUTDOWN: u32 = 1 << 11;
 
+/// Of an owned scope: its deadline has been left to be watched by whoever polls the scope around.
+const WATCHED: u32 = 1 << 12;
+
 /// One child, in `live`.
 const CHILD: u64 = 1;
 /// One service, in `live`.

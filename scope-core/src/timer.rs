@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::raw::frame;
+use crate::record::{Record, RecordCause};
 use crate::rt::{self, NoRuntime, Sleep};
 use crate::scope::Scope;
 use crate::waits::At;
@@ -43,6 +45,39 @@ impl DeadlineTimer {
             None => self.armed = Some((at, runtime.sleep_until(at))),
         }
         Ok(self.armed.as_mut().is_some_and(|(_, sleep)| Pin::new(sleep).poll(cx).is_ready()))
+    }
+}
+
+/// Watches the deadline of an owned scope until that has been cancelled or has ended. Polled with the scope around.
+pub(crate) struct OwnedDeadline {
+    /// It may end before this is polled again.
+    scope: Weak<Scope>,
+    timer: DeadlineTimer,
+}
+
+impl OwnedDeadline {
+    pub(crate) fn new(scope: &Arc<Scope>) -> Self {
+        OwnedDeadline { scope: Arc::downgrade(scope), timer: DeadlineTimer::default() }
+    }
+}
+
+impl Future for OwnedDeadline {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(scope) = self.scope.upgrade().filter(|scope| !scope.is_over()) else { return Poll::Ready(()) };
+        match self.timer.poll(&scope, cx) {
+            // Whoever moves it wakes the one who polls this.
+            Ok(false) => return Poll::Pending,
+            Ok(true) => scope.expire(),
+            Err(error) => {
+                scope.set_deadline(None);
+                let cause = RecordCause::NoRuntime(error);
+                let (path, location) = (scope.own_path(), scope.id().location());
+                scope.fail(Record { path, location, task: None, cause, secondary: false }, true);
+            }
+        }
+        Poll::Ready(())
     }
 }
 

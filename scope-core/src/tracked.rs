@@ -22,10 +22,12 @@ use crate::name::Name;
 use crate::origin::{Kind, LazyScope, Origin};
 use crate::raw::frame::{self, Frame, Here};
 use crate::reason::CancelCause;
+use crate::record::RecordCause;
 use crate::scope::Scope;
 use crate::shield::{OpenShield, ShieldCell};
 use crate::sync::{AtomicWaker, Mutex};
 use crate::task::TaskRef;
+use crate::timer::DeadlineTimer;
 
 /// What such a child shares with those who may cancel it.
 pub(crate) struct Own {
@@ -122,6 +124,8 @@ pin_project! {
         body: Option<F>,
         cell: Arc<C>,
         shields: ShieldCell,
+        // Once its scope has been given a deadline.
+        timer: Option<Box<DeadlineTimer>>,
         ended: Option<Result<F::Output, Cut>>,
         closing: Closing,
         over: bool,
@@ -165,6 +169,7 @@ impl<F: Future, C: HasOwn> Tracked<F, C> {
             body: Some(body),
             cell,
             shields: ShieldCell::new(),
+            timer: None,
             ended: None,
             closing: Closing::new(),
             over: false,
@@ -188,6 +193,8 @@ where
         if let Some(scope) = lazy.get() {
             scope.register_host(cx.waker());
             this.closing.poll_foundlings(scope, cx);
+            // Before the body, which is told, and after it.
+            poll_deadline(this.timer, scope, own, cx);
         }
         if let Some(body) = this.body.as_mut().as_pin_mut() {
             let polled = Frame::of(own.task(), Here::Lazy(lazy)).shields(this.shields).enter(|| body.poll(cx));
@@ -199,6 +206,7 @@ where
                     scope.register_host(cx.waker());
                     // Who has left something in it before that found nobody to wake.
                     this.closing.poll_foundlings(scope, cx);
+                    poll_deadline(this.timer, scope, own, cx);
                     if !scope.is_cancelled_itself() || this.shields.holds_back(cx.waker()) {
                         return Poll::Pending;
                     }
@@ -224,6 +232,7 @@ where
             }
         }
         if let Some(scope) = lazy.get() {
+            poll_deadline(this.timer, scope, own, cx);
             let cut = matches!(this.ended, Some(Err(Cut::Cancelled)));
             let mut exit = || match scope.reason() {
                 Some(reason) if cut => Exit::Cancelled(reason),
@@ -240,6 +249,21 @@ where
         match this.ended.take() {
             Some(ended) => Poll::Ready(ended),
             None => Poll::Pending,
+        }
+    }
+}
+
+/// Arms the timer of a deadline that the child's own scope was given, and cancels that if it has passed.
+fn poll_deadline(timer: &mut Option<Box<DeadlineTimer>>, scope: &Arc<Scope>, own: &Own, cx: &mut Context<'_>) {
+    if !scope.had_deadline() {
+        return;
+    }
+    match timer.get_or_insert_default().poll(scope, cx) {
+        Ok(false) => {}
+        Ok(true) => scope.expire(),
+        Err(error) => {
+            scope.set_deadline(None);
+            adopt::record_now(own.parent(), own.task(), RecordCause::NoRuntime(error));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 use scope_core::rt;
@@ -26,6 +26,7 @@ pin_project! {
 
 impl Timer {
     pub(crate) fn new(runtime: TokioRuntime, at: Instant) -> Pin<Box<Self>> {
+        let at = countable(at);
         let sleep = runtime.sleep_until(at);
         let mut timer = Box::pin(Timer { runtime, at, sleep, alarm: None });
         if let Some(sleep) = timer.as_mut().project().sleep.as_pin_mut() {
@@ -35,6 +36,12 @@ impl Timer {
         }
         timer
     }
+}
+
+/// tokio adds to a time, which panics where the clock cannot count any further. So far ahead a second is no matter.
+fn countable(at: Instant) -> Instant {
+    const SPARE: Duration = Duration::from_secs(1);
+    if at.checked_add(SPARE).is_some() { at } else { at - SPARE }
 }
 
 impl rt::Timer for Timer {
@@ -59,6 +66,7 @@ impl rt::Timer for Timer {
 
     fn reset(self: Pin<&mut Self>, at: Instant) {
         let this = self.project();
+        let at = countable(at);
         *this.at = at;
         if let Some(sleep) = this.sleep.as_pin_mut() {
             sleep.reset(at.into());

@@ -111,7 +111,7 @@ impl Scope {
         if self.had_deadline() { self.lock().deadline } else { None }
     }
 
-    pub(crate) fn set_deadline(&self, at: Option<Instant>) {
+    pub(crate) fn set_deadline(self: &Arc<Self>, at: Option<Instant>) {
         let gave = Gave::until(at, self.runtime.as_ref());
         {
             let mut state = self.lock();
@@ -119,8 +119,7 @@ impl Scope {
             state.gave = gave;
             self.flags.fetch_or(DEADLINE, Ordering::Release);
         }
-        // Whoever polls this scope arms the timer.
-        self.host.wake();
+        self.wake_timer();
     }
 
     /// Calls `hook` when the scope is cancelled; at once if it has been.

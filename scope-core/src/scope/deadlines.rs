@@ -112,7 +112,28 @@ impl Scope {
             }
             scope.asked.notify(usize::MAX);
         }
-        // Whoever polls this scope arms the timer.
-        self.host.wake();
+        self.wake_timer();
+    }
+
+    /// Has whoever polls this scope arm the timer.
+    pub(super) fn wake_timer(self: &Arc<Self>) {
+        if self.kind != Kind::Owned {
+            self.wake_host();
+            return;
+        }
+        if self.is_over() {
+            return;
+        }
+        // Nobody polls that: whoever polls the one around does it.
+        let mut around = self.parent();
+        while let Some(scope) = around.filter(|scope| scope.kind == Kind::Owned) {
+            around = scope.parent();
+        }
+        let Some(around) = around else { return };
+        if self.flags.fetch_or(WATCHED, Ordering::AcqRel) & WATCHED == 0 {
+            around.post(Box::pin(crate::timer::OwnedDeadline::new(self)));
+        } else {
+            around.wake_host();
+        }
     }
 }

@@ -17,6 +17,7 @@ mod c09;
 mod c10;
 mod c11;
 mod c11_more;
+mod c11_unpolled;
 mod c12;
 mod c13;
 mod c14;
@@ -144,6 +145,15 @@ scope_tests::on_every_runtime! {
         c02_of_a_hundred_parked_children_each_is_told
         c08_what_was_masked_is_seen_once_it_is_lifted
         c08_a_shield_that_ends_elsewhere_wakes_the_body
+    }
+    c11_unpolled {
+        c11_an_owned_scopes_deadline
+        c11_an_owned_scope_that_ends_before_its_deadline
+        c11_an_owned_scopes_deadline_without_a_runtime
+        c20_the_grace_of_an_owned_scope
+        c11_a_childs_own_deadline
+        c11_a_block_whose_body_has_ended
+        c11_as_far_ahead_as_the_clock_counts
     }
     c12 {
         c12_none
