@@ -29,7 +29,7 @@ impl Canceller {
     }
 
     /// Cancels the scope: its body and every child end at their next await point, or at the one they wait at. Idempotent:
-    /// the first reason wins. From any thread; never blocks. True if this call did it.
+    /// the first reason wins. From any thread; never blocks. True if this call did it: not of a scope that has ended.
     #[track_caller]
     pub fn cancel(&self, text: impl Into<Name>) -> bool {
         self.scope.cancel(CancelCause::Explicit, text.into(), Location::caller())
@@ -97,7 +97,7 @@ impl Canceller {
     }
 
     /// Calls `hook` once, when the scope is cancelled: on the thread that cancels, before `cancel` returns. At once, if it has
-    /// been. Never, if it ends without. It must not block.
+    /// been. Never, if it ends without: then it is dropped with the scope. It must not block.
     ///
     /// Dropping the guard takes the hook away.
     pub fn on_cancel(&self, hook: impl FnOnce(&CancelReason) + Send + 'static) -> OnCancel {

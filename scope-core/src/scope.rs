@@ -91,8 +91,11 @@ const NESTS: u32 = 1 << 10;
 /// Those who ask were told to come to an end.
 const SHUTDOWN: u32 = 1 << 11;
 
+/// It has, or had, hooks. Set before one is put in, so that who ends the scope finds it, or is found to have ended it.
+const HOOKED: u32 = 1 << 12;
+
 /// Of an owned scope: its deadline has been left to be watched by whoever polls the scope around.
-const WATCHED: u32 = 1 << 12;
+const WATCHED: u32 = 1 << 13;
 
 /// One child, in `live`.
 const CHILD: u64 = 1;

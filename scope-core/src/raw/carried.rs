@@ -386,7 +386,7 @@ impl Drop for Tasks {
 
 /// What a task that is nobody's panicked with: the panic hook has printed it. Its destructor may panic in its turn.
 #[cold]
-pub(super) fn forget(payload: Box<dyn Any + Send>) {
+pub(crate) fn forget(payload: Box<dyn Any + Send>) {
     if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(second);
     }

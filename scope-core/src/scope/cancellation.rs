@@ -29,7 +29,7 @@ impl Scope {
         self.lock().reason.clone()
     }
 
-    /// Cancels this scope and all in it. True if it had not been cancelled by itself before.
+    /// Cancels this scope and all in it. True if it had not been cancelled by itself before, and has not ended.
     pub(crate) fn cancel(
         self: &Arc<Self>,
         cause: CancelCause,
@@ -55,6 +55,9 @@ impl Scope {
             let mut state = self.lock();
             // Looked at under the lock: whoever lifts a shield looks at what is above after it.
             if bit == ABOVE && self.masks_above() {
+                return false;
+            }
+            if bit == SELF && self.is_over() {
                 return false;
             }
             let before = self.flags.fetch_or(bit, Ordering::AcqRel);
@@ -122,19 +125,33 @@ impl Scope {
         self.wake_timer();
     }
 
-    /// Calls `hook` when the scope is cancelled; at once if it has been.
+    /// Calls `hook` when the scope is cancelled; at once if it has been. Never, if it has ended without.
     pub(crate) fn add_hook(&self, id: u64, hook: Hook) {
         let reason = {
             let mut state = self.lock();
             match &state.reason {
-                Some(reason) => reason.clone(),
+                Some(reason) => Some(reason.clone()),
+                None if self.flags.fetch_or(HOOKED, Ordering::AcqRel) & OVER != 0 => None,
                 None => {
                     state.hooks.push((id, hook));
                     return;
                 }
             }
         };
-        hook(&reason);
+        if let Some(reason) = reason {
+            hook(&reason);
+        }
+    }
+
+    /// It has ended: what hooks hold is not kept for as long as somebody has a handle on it.
+    pub(super) fn drop_hooks(&self) {
+        let hooks = std::mem::take(&mut self.lock().hooks);
+        for (_, hook) in hooks {
+            // What a hook of a user's holds may panic: the scope has ended all the same, and nobody is left to be told.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(hook))) {
+                crate::raw::carried::forget(payload);
+            }
+        }
     }
 
     pub(crate) fn remove_hook(&self, id: u64) {

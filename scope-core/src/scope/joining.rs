@@ -62,8 +62,12 @@ impl Scope {
 
     /// The last act: nothing of the scope is left.
     pub(crate) fn ended(&self) {
-        if self.flags.fetch_or(OVER, Ordering::AcqRel) & OVER != 0 {
+        let before = self.flags.fetch_or(OVER, Ordering::AcqRel);
+        if before & OVER != 0 {
             return;
+        }
+        if before & HOOKED != 0 {
+            self.drop_hooks();
         }
         if self.parent.is_none() {
             crate::tree::uproot(self.id.id());

@@ -6,6 +6,7 @@
 )]
 
 mod c01;
+mod c01_ended;
 mod c02;
 mod c03;
 mod c04;
@@ -43,6 +44,10 @@ scope_tests::on_every_runtime! {
         c01_cancel_never_blocks_even_from_a_waker_it_wakes
         c01_cancel_from_a_destructor_that_cancelling_runs
         c01_cancel_after_the_end_does_nothing
+    }
+    c01_ended {
+        c01_one_that_has_ended_is_not_cancelled
+        c01_one_that_has_ended_keeps_no_hook
     }
     c02 {
         c02_asking_does_not_use_it_up
