@@ -63,6 +63,7 @@ pub mod tree;
 mod turn;
 mod violation;
 mod waits;
+mod wake;
 
 pub use acquire::{Acquire, AcquireError};
 pub use blocking::{Blocking, BlockingError, BlockingWork, blocking};

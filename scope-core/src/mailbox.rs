@@ -16,7 +16,7 @@ use crate::rt;
 use crate::scope::{Closable, Part, Scope};
 use crate::service::{CloseError, Service, ServiceError};
 use crate::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::sync::{Listen as Event, Listener as _, Mutex, MutexGuard, OnceLock};
+use crate::sync::{Listen as Event, Mutex, MutexGuard, OnceLock};
 use crate::task::at_checkpoint;
 use crate::waits::At;
 
@@ -143,7 +143,7 @@ impl<S: Service> Core<S> {
         self.stop.closing.store(true, Ordering::Release);
         // A request that is not in the queue yet will not be: who waits for a place is told.
         self.requests.close();
-        self.stop.asked.notify(usize::MAX);
+        self.stop.asked.notify();
     }
 
     pub(crate) async fn closing(&self) {
@@ -156,7 +156,7 @@ impl<S: Service> Core<S> {
 
     pub(crate) fn opened(&self, info: S::Info) {
         self.lock().info = Some(Arc::new(info));
-        self.changed.notify(usize::MAX);
+        self.changed.notify();
     }
 
     /// Asks for the end for a reason of the service's own.
@@ -200,7 +200,7 @@ impl<S: Service> Core<S> {
         }
         // Those of a task that was taken away, too: who asked is told, now that it is known why.
         let cleared = catch_unwind(AssertUnwindSafe(|| self.requests.clear()));
-        self.changed.notify(usize::MAX);
+        self.changed.notify();
         for scope in waiting {
             scope.leave(Part::Child);
         }
@@ -293,7 +293,7 @@ impl<S: Service> Core<S> {
         impl Drop for Over<'_> {
             fn drop(&mut self) {
                 if self.0.fetch_sub(POLLED, Ordering::AcqRel) >= PUZZLED {
-                    self.1.notify(usize::MAX);
+                    self.1.notify();
                 }
             }
         }

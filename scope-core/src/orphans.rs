@@ -9,16 +9,15 @@ use std::sync::{Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use event_listener::{Event, listener};
-
 use crate::id::ScopeId;
 use crate::rt;
 use crate::scope_ref::ScopeRef;
+use crate::sync::Listen;
 
 #[derive(Default)]
 pub(crate) struct Orphans {
     scopes: Mutex<Vec<ScopeRef>>,
-    fewer: Event,
+    fewer: Listen,
 }
 
 impl Orphans {
@@ -28,7 +27,7 @@ impl Orphans {
 
     pub(crate) fn remove(&self, id: ScopeId) {
         self.scopes.lock().unwrap_or_else(PoisonError::into_inner).retain(|scope| scope.id() != id);
-        self.fewer.notify(usize::MAX);
+        self.fewer.notify();
     }
 
     pub(crate) fn list(&self) -> Vec<ScopeRef> {
@@ -37,7 +36,7 @@ impl Orphans {
 
     pub(crate) async fn none(&self) {
         loop {
-            listener!(self.fewer => fewer);
+            let fewer = self.fewer.listen();
             if self.list().is_empty() {
                 return;
             }

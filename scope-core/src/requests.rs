@@ -120,8 +120,7 @@ impl<R> Requests<R> {
             state.closed = true;
             (std::mem::take(&mut state.waiting), state.served_by.take())
         };
-        wake(served_by);
-        waiting.into_iter().for_each(|waiting| waiting.waker.wake());
+        served_by.into_iter().chain(waiting.into_iter().map(|waiting| waiting.waker)).for_each(crate::wake::wake);
     }
 
     /// Drops all that are in, of one that is closed.

@@ -56,6 +56,7 @@ use crate::sync::{AtomicWaker, EventListener, Listen, Mutex, MutexGuard, OnceLoc
 use crate::task::TaskRef;
 use crate::violation::{Policy, violated};
 use crate::waits::{Waiting, Waits};
+use crate::wake::wake;
 
 use deadlines::Gave;
 

@@ -16,6 +16,7 @@ use crate::raw::frame;
 use crate::raw::late::Late;
 use crate::sync::AtomicWaker;
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::wake::wake;
 
 #[derive(Default)]
 struct Shields {
@@ -86,7 +87,8 @@ impl Drop for OpenShield {
     fn drop(&mut self) {
         for shields in &self.0 {
             if shields.open.fetch_sub(1, Ordering::AcqRel) == 1 {
-                shields.deferred.wake();
+                // It counts in others, too.
+                shields.deferred.take().into_iter().for_each(wake);
             }
         }
     }

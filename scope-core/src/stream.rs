@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
-use event_listener::Event;
 use futures_core::Stream;
 use pin_project_lite::pin_project;
 
@@ -18,13 +17,14 @@ use crate::error::{Path, ScopeError, Segment};
 use crate::failure::Failure;
 use crate::origin::{Kind, Origin};
 use crate::record::{Record, RecordCause};
+use crate::sync::Listen;
 use crate::task::{TaskRef, at_checkpoint};
 use crate::waits::At;
 
 /// Between the body and the reader: one item at the most.
 struct Slot<T> {
     state: Mutex<State<T>>,
-    taken: Event,
+    taken: Listen,
     reader: AtomicWaker,
 }
 
@@ -47,7 +47,7 @@ impl<T> Slot<T> {
             state.got += 1;
             item
         };
-        self.taken.notify(usize::MAX);
+        self.taken.notify();
         Some(item)
     }
 
@@ -121,7 +121,7 @@ where
 {
     let location = Location::caller();
     let state = State { item: None, put: 0, got: 0 };
-    let slot = Arc::new(Slot { state: Mutex::new(state), taken: Event::new(), reader: AtomicWaker::new() });
+    let slot = Arc::new(Slot { state: Mutex::new(state), taken: Listen::new(), reader: AtomicWaker::new() });
     let body = body(Yield { slot: slot.clone() });
     let block = Block::as_task(Origin::new(Kind::Block, location), TaskRef::fresh(None, location), body);
     ScopeStream { body: Some(block), moot: false, last: None, slot }

@@ -16,6 +16,7 @@ mod on_every_runtime;
 mod rt;
 mod scopes;
 mod still;
+mod stopped;
 
 pub use bound::{HANG_BOUND, within_bound};
 pub use doomed::Doomed;
@@ -24,3 +25,4 @@ pub use journal::{Journal, Note};
 pub use rt::{Det, Foreign, Rt, SEEDS, Smol, TokioCt, TokioMt, TokioOwn};
 pub use scopes::{Boom, panic_text, poll_now, turns, way_to, while_it_waits};
 pub use still::Still;
+pub use stopped::Stopped;

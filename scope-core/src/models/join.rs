@@ -194,7 +194,7 @@ struct Asked(Listen, AtomicUsize);
 impl Closable for Asked {
     fn begin_close(&self) {
         self.1.fetch_add(1, Ordering::AcqRel);
-        self.0.notify(usize::MAX);
+        self.0.notify();
     }
 }
 

@@ -67,7 +67,7 @@ impl Scope {
             if before & (SELF | ABOVE) != 0 {
                 // Everybody in it has been told; only who absorbs it has changed.
                 drop(state);
-                self.host.wake();
+                self.wake_host();
                 return true;
             }
             state.reason = Some(reason.clone());
@@ -97,12 +97,10 @@ impl Scope {
         let mut more = self.live.load(Ordering::Acquire) & (CHILDREN | SERVICES) != 0;
         while more {
             more = self.lock().parked.tell(wakers);
-            for waker in wakers.drain(..) {
-                waker.wake();
-            }
+            wakers.drain(..).for_each(wake);
         }
-        self.host.wake();
-        self.asked.notify(usize::MAX);
+        self.wake_host();
+        self.asked.notify();
     }
 
     /// Tells when the scope has been cancelled.

@@ -15,16 +15,16 @@ impl Scope {
     }
 
     pub(crate) fn wake_host(&self) {
-        self.host.wake();
+        self.host.take().into_iter().for_each(wake);
     }
 
     /// Whether the `body_runs`: then the host need not hear of it. When the body has ended it looks by itself.
     pub(crate) fn wake_joiners(&self, body_runs: bool) {
         if !body_runs {
-            self.host.wake();
+            self.wake_host();
         }
         // Registered before it looks at what is left, and read after that was changed. Not taken where none is.
-        self.adopter.wake();
+        self.adopter.take().into_iter().for_each(wake);
     }
 
     /// Shows the list of parked children, and whether the scope has been cancelled, under the lock.

@@ -110,7 +110,7 @@ impl Scope {
                 }
                 work.extend(state.inner.iter().filter_map(Weak::upgrade));
             }
-            scope.asked.notify(usize::MAX);
+            scope.asked.notify();
         }
         self.wake_timer();
     }

@@ -83,7 +83,7 @@ impl<T> OnceLock<T> {
     }
 }
 
-/// An event: whoever listens before it is notified is told. Only for notifying all.
+/// An event: whoever listens before it is notified is told.
 #[derive(Default)]
 pub(crate) struct Listen(Arc<Mutex<Listeners>>);
 
@@ -107,8 +107,7 @@ impl Listen {
         EventListener { listeners: self.0.clone(), number }
     }
 
-    pub(crate) fn notify(&self, how_many: usize) {
-        assert_eq!(how_many, usize::MAX, "no model has been made for less");
+    pub(crate) fn notify(&self) {
         let told = std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).waiting);
         told.into_values().flatten().for_each(Waker::wake);
     }
@@ -140,13 +139,9 @@ impl Drop for EventListener {
     }
 }
 
-/// Waits on the spot.
-pub(crate) trait Listener {
-    fn wait(self);
-}
-
-impl Listener for EventListener {
-    fn wait(self) {
+impl EventListener {
+    /// Waits on the spot.
+    pub(crate) fn wait(self) {
         block_on(self);
     }
 }

@@ -7,6 +7,7 @@
 
 mod c01;
 mod c01_ended;
+mod c01_wakers;
 mod c02;
 mod c03;
 mod c04;
@@ -48,6 +49,10 @@ scope_tests::on_every_runtime! {
     c01_ended {
         c01_one_that_has_ended_is_not_cancelled
         c01_one_that_has_ended_keeps_no_hook
+    }
+    c01_wakers {
+        c01_a_waker_that_drops_its_task
+        c01_a_waker_that_panics_keeps_nobody_from_being_told
     }
     c02 {
         c02_asking_does_not_use_it_up

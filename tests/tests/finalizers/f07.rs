@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
 
 use futures_lite::StreamExt;
 use futures_lite::future::pending;
 use scope_core::event::{self, EventKind};
 use scope_core::{Cause, Failure, ScopeStream, Spawns, nursery, rt, stream, task};
-use scope_tests::{Boom, Gate, Journal, Rt, poll_now, turns};
+use scope_tests::{Boom, Gate, Journal, Rt, Stopped, poll_now, turns};
 
 use crate::adoption::fill;
 
@@ -300,6 +301,24 @@ pub(crate) async fn f07_read_by_changing_tasks_with_handles<R: Rt>() {
             (numbers, read) = reader.await?;
             assert_eq!(read, number);
         }
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
+}
+
+/// Fails if: the body's task is told under a lock, which it needs to be dropped, that its item was taken.
+pub(crate) async fn f07_an_item_of_a_task_whose_executor_has_stopped<R: Rt>() {
+    nursery(async |_| {
+        let kept = Arc::new(Mutex::new(None));
+        let keep = kept.clone();
+        let mut items = Box::pin(stream(async move |items| {
+            let waits = Stopped::with(async move { items.send(1).await });
+            *keep.lock().expect("no panic") = Some(waits);
+            pending().await
+        }));
+        assert_eq!(items.next().await.expect("it was put in")?, 1);
+        assert!(kept.lock().expect("no panic").take().expect("it ran").has_gone());
         Ok(())
     })
     .await

@@ -126,6 +126,7 @@ scope_tests::on_every_runtime! {
         f07_read_first_where_no_scope_is
         f07_an_error_is_the_last_item
         f07_an_item_that_was_put_in_comes_before_the_error
+        f07_an_item_of_a_task_whose_executor_has_stopped
         f07_cancelled_with_the_scope_that_reads_it
     }
 }

@@ -190,13 +190,13 @@ scope_tests::on_every_runtime! {
         n11_spawn_waits_for_a_place
         n11_a_place_is_free_when_nothing_of_the_child_is_left
         n11_a_spawn_dropped_while_it_waits_leaves_nothing
+        n11_a_place_is_not_free_before_a_refused_childs_future_is_gone
         n11_a_place_offered_to_one_that_goes_is_offered_to_the_next
         n11_a_child_waiting_in_its_own_full_nursery_gets_an_error
         n11_a_child_may_spawn_into_its_own_nursery_where_there_is_a_place
         n11_a_bound_of_zero_is_an_error
         n11_waiting_for_a_place_ends_with_the_scope
         n11_waiting_for_a_place_in_a_scope_that_ends_is_answered
-        n11_a_place_is_not_free_before_a_refused_childs_future_is_gone
         n11_a_grandchild_waiting_for_its_ancestors_place_gets_an_error
     }
     n12_tasks {

@@ -28,6 +28,7 @@ scope_tests::on_every_runtime! {
         s02_close_waits_until_the_service_has_ended
         s02_close_from_any_handle_and_any_task
         s02_close_is_idempotent
+        s02_who_waits_in_an_executor_that_has_stopped
         s02_a_close_that_is_dropped_has_asked_all_the_same
         s02_close_from_within_is_a_typed_error
         s02_blocking_where_the_runtime_runs_is_a_typed_error

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures_lite::future::{pending, yield_now};
 use scope_core::{CloseError, Exit, Failure, Inbox, Name, Service, ServiceHandle, Spawns, nursery, rt};
-use scope_tests::{Gate, Journal, Rt, turns, while_it_waits};
+use scope_tests::{Gate, Journal, Rt, Stopped, turns, while_it_waits};
 
 /// Ends slowly, and waits for a gate while it does.
 struct Slow {
@@ -323,4 +323,24 @@ pub(crate) async fn s02_close_of_one_whose_scope_is_cancelled_still_gets_the_rep
     .expect("the outer scope was not cancelled");
     let report = waiting.expect("it was spawned").await.expect("it ended");
     assert_eq!(report, Some("report"));
+}
+
+/// Fails if: those who wait for the end, or for a place, are woken under a lock, which their task needs to be dropped.
+pub(crate) async fn s02_who_waits_in_an_executor_that_has_stopped<R: Rt>() {
+    let journal = Journal::new();
+    nursery(async |n| {
+        let (slow, may_end) = Slow::new(&journal);
+        let handle = n.open(slow).await?;
+        let (ends, closes) = (handle.clone(), handle.clone());
+        let waits = [
+            Stopped::with(async move { drop(ends.closed().await) }),
+            Stopped::with(async move { drop(closes.close().await) }),
+        ];
+        may_end.open();
+        handle.close().await?;
+        assert!(waits.iter().all(|waits| waits.has_gone()));
+        Ok(())
+    })
+    .await
+    .expect("nothing fails");
 }
