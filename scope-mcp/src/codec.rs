@@ -192,7 +192,11 @@ impl Framer {
     /// Whether a long line may be about to be gathered: memory can be [given](Framer::give) for that.
     #[inline]
     pub(crate) fn may_gather(&self) -> bool {
-        self.buffer.len() - self.end < self.chunk && self.buffer.len() >= KEEP && self.gathered.is_none()
+        // Much of a line, and little room: so much is asked first.
+        self.end - self.start > self.buffer.len() / 2
+            && self.buffer.len() >= KEEP
+            && self.buffer.len() - self.end < self.chunk
+            && self.gathered.is_none()
     }
 
     /// Gives it memory for a long line, to be used at once or not at all. It is empty.

@@ -220,6 +220,35 @@ fn hostile_stream(random: &mut Random) -> Vec<u8> {
 }
 
 #[test]
+fn memory_is_asked_for_only_where_it_is_used_at_once() {
+    let mut framer = Framer::new(usize::MAX);
+    let mut given = 0;
+    for long in [2 * KEEP, 10, 4 * KEEP, 10, 10] {
+        let line = [&vec![b'x'; long][..], b"\n"].concat();
+        let mut rest = &line[..];
+        while !rest.is_empty() {
+            if framer.may_gather() {
+                given += 1;
+                framer.give(String::with_capacity(8 * KEEP));
+            }
+            let room = framer.room();
+            let count = room.len().min(rest.len());
+            room[..count].copy_from_slice(&rest[..count]);
+            framer.filled(count);
+            rest = &rest[count..];
+            assert_eq!(framer.spare.capacity(), 0);
+            while let Some(came) = framer.next_to_keep() {
+                if let Came::Long(text) = came {
+                    assert!(text.capacity() >= 8 * KEEP, "it was used");
+                }
+            }
+        }
+        assert!(!framer.may_gather());
+    }
+    assert_eq!(given, 2);
+}
+
+#[test]
 fn long_lines_come_as_they_were_however_they_are_cut_and_whatever_is_in_them() {
     let bits: [&[u8]; 9] =
         [b"x", "é".as_bytes(), "€".as_bytes(), "🦀".as_bytes(), b"\r", b" ", b"\xff", b"\xe2\x82", b"\xf0"];
