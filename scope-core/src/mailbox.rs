@@ -125,7 +125,7 @@ pub(crate) fn pair<S: Service>(
         state: Mutex::new(State { info: None, ending: None, end: None, waiting: Vec::new() }),
         scope: OnceLock::new(),
     };
-    (Arc::new(core), Inbox { requests, stop })
+    (Arc::new(core), Inbox { requests, empty: false, stop })
 }
 
 impl<S: Service> Closable for Core<S> {
@@ -355,6 +355,8 @@ impl<S: Service> Core<S> {
 /// The requests of a service, for the one task that serves them.
 pub struct Inbox<R> {
     requests: Arc<Requests<R>>,
+    /// Nothing was left when one was taken the last time.
+    empty: bool,
     stop: Arc<Stop>,
 }
 
@@ -365,7 +367,7 @@ impl<R> Inbox<R> {
     /// # Cancel safety
     /// Dropped before it is ready, no request is lost.
     pub async fn next(&mut self) -> Option<R> {
-        at_checkpoint(At::Inbox, poll_fn(|cx| self.requests.poll_take(cx))).await
+        at_checkpoint(At::Inbox, poll_fn(|cx| self.requests.poll_take(&mut self.empty, cx))).await
     }
 
     /// Notes for the [tree](crate::tree) that the code that runs here waits for the next request: for a service that polls

@@ -92,25 +92,31 @@ impl<R> Requests<R> {
         Some(request)
     }
 
-    /// The same, and waits for one; `None` once closed, whatever waits then. For one task.
-    pub(crate) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Option<R>> {
-        // Neither cloned nor dropped under the lock.
-        let mut waker = Some(cx.waker().clone());
-        let (taken, promised) = {
+    /// The same, and waits for one; `None` once closed, whatever waits then. For one task, which keeps `empty`: whether it
+    /// left nothing behind the last time.
+    pub(crate) fn poll_take(&self, empty: &mut bool, cx: &mut Context<'_>) -> Poll<Option<R>> {
+        // Neither cloned nor dropped under the lock; and not cloned in vain, mostly: one that left nothing waits now, and one
+        // that waited has been woken for something.
+        let mut waker = std::mem::take(empty).then(|| cx.waker().clone());
+        loop {
             let mut state = self.lock();
             if state.closed {
                 return Poll::Ready(None);
             }
-            match state.queue.pop_front() {
-                Some(request) => (Poll::Ready(Some(request)), state.pass_on()),
-                None => {
-                    std::mem::swap(&mut state.served_by, &mut waker);
-                    (Poll::Pending, None)
-                }
+            if let Some(request) = state.queue.pop_front() {
+                *empty = state.queue.is_empty();
+                let promised = state.pass_on();
+                drop(state);
+                wake(promised);
+                return Poll::Ready(Some(request));
             }
-        };
-        wake(promised);
-        taken
+            if waker.is_some() {
+                std::mem::swap(&mut state.served_by, &mut waker);
+                return Poll::Pending;
+            }
+            drop(state);
+            waker = Some(cx.waker().clone());
+        }
     }
 
     /// Refuses whoever waits for room or comes later, and ends the wait for a request. What is in stays in.

@@ -5,14 +5,11 @@
 
 mod error;
 mod handle;
+pub(crate) mod reply;
 mod run;
 
-use std::fmt;
-use std::future::{Future, poll_fn};
-use std::task::{Context, Poll};
+use std::future::Future;
 use std::time::Duration;
-
-use futures_channel::oneshot;
 
 use crate::failure::Failure;
 use crate::finalizer::Exit;
@@ -21,6 +18,7 @@ use crate::name::Name;
 
 pub use error::{CloseError, ServiceError};
 pub use handle::{ServiceEnd, ServiceHandle};
+pub use reply::Reply;
 pub(crate) use run::{opened, serve};
 
 /// A resource with a home: opened, served and ended by one task.
@@ -58,40 +56,4 @@ pub trait Service: Send + Sized + 'static {
     /// Ends the resource: exactly once, shielded from cancellation, within the [budget](Service::cleanup_budget), also when
     /// opening failed or was cut short. Dropped if it overruns: what `self` holds is then left to destructors.
     fn end(&mut self, exit: Exit) -> impl Future<Output = Self::Report> + Send;
-}
-
-/// The place for one answer, to be carried in a request. Dropping it unanswered tells the one who asked so.
-pub struct Reply<R> {
-    sender: oneshot::Sender<R>,
-}
-
-impl<R> Reply<R> {
-    /// Answers. The answer comes back where nobody waits for it any more.
-    ///
-    /// # Errors
-    /// The answer itself.
-    pub fn send(self, answer: R) -> Result<(), R> {
-        self.sender.send(answer)
-    }
-
-    /// Whether nobody waits for the answer any more.
-    pub fn is_given_up(&self) -> bool {
-        self.sender.is_canceled()
-    }
-
-    /// Ready when nobody waits for the answer any more.
-    pub fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.sender.poll_canceled(cx)
-    }
-
-    /// Waits until nobody waits for the answer any more.
-    pub async fn given_up(&mut self) {
-        poll_fn(|cx| self.poll_given_up(cx)).await;
-    }
-}
-
-impl<R> fmt::Debug for Reply<R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reply").field("given_up", &self.is_given_up()).finish()
-    }
 }

@@ -1,6 +1,6 @@
 //! A service and its handles: requests, asking for the end, opening, ending, and the wait for the poll in which it fails.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -17,7 +17,7 @@ use crate::name::Name;
 use crate::raw::frame::{self, Here};
 use crate::requests::Requests;
 use crate::scope::Closable;
-use crate::service::Service;
+use crate::service::{Service, reply};
 use crate::sync::block_on;
 
 struct Nothing;
@@ -62,7 +62,7 @@ fn requests_without_room_are_served_too() {
             .collect();
         let mut sum = 0;
         for _ in 1..=2 {
-            sum += block_on(poll_fn(|cx| requests.poll_take(cx))).unwrap_or_default();
+            sum += block_on(poll_fn(|cx| requests.poll_take(&mut false, cx))).unwrap_or_default();
         }
         assert_eq!(sum, 3);
         assert!(askers.into_iter().all(|asker| asker.join().is_ok_and(|given| given)));
@@ -80,7 +80,7 @@ fn room_that_is_not_wanted_any_more_is_passed_on() {
         block_on(poll_fn(|cx| Poll::Ready(assert!(gives_up.as_mut().poll(cx).is_pending()))));
         let waits = thread::spawn(move || block_on(patient.give(3)).is_ok());
         let dropping = thread::spawn(move || drop(gives_up));
-        assert_eq!(block_on(poll_fn(|cx| requests.poll_take(cx))), Some(1));
+        assert_eq!(block_on(poll_fn(|cx| requests.poll_take(&mut false, cx))), Some(1));
         assert!(waits.join().is_ok_and(|given| given) && dropping.join().is_ok());
         assert_eq!(requests.try_take(), Some(3));
     });
@@ -96,7 +96,7 @@ fn a_close_ends_every_wait() {
         let asking = thread::spawn(move || block_on(asks.give(2)).is_ok());
         let closing = thread::spawn(move || closes.close());
         let mut taken = 0;
-        while block_on(poll_fn(|cx| requests.poll_take(cx))).is_some() {
+        while block_on(poll_fn(|cx| requests.poll_take(&mut false, cx))).is_some() {
             taken += 1;
         }
         let given = asking.join().unwrap_or_else(|_| unreachable!("it does not panic"));
@@ -143,6 +143,56 @@ fn those_who_wait_for_the_opening_are_told() {
         });
         let ready = block_on(core.ready());
         assert!(ready.is_ok() || core.has_ended());
+    });
+}
+
+/// An answer that comes while the one who asked gives up: it is taken, comes back, or goes with what was given up, once.
+#[test]
+fn an_answer_given_up_is_there_once() {
+    check(|| {
+        let value = Arc::new(());
+        let (reply, answer) = reply::pair();
+        let sent = value.clone();
+        let answering = thread::spawn(move || reply.send(sent).err());
+        let mut answer = Box::pin(answer);
+        let polled = block_on(poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))));
+        drop(answer);
+        let taken = matches!(polled, Poll::Ready(Ok(_)));
+        drop(polled);
+        let came_back = answering.join().unwrap_or_else(|_| unreachable!("it does not panic"));
+        assert!(!taken || came_back.is_none());
+        assert_eq!(Arc::strong_count(&value), 1 + usize::from(came_back.is_some()), "no copy is left behind");
+    });
+}
+
+/// Whoever waits for an answer gets it, or is told that there will be none, whatever waker it is polled with meanwhile.
+#[test]
+fn one_that_asked_is_told() {
+    for answers in [true, false] {
+        check(move || {
+            let (reply, answer) = reply::pair();
+            let answering = thread::spawn(move || if answers { reply.send(7).is_ok() } else { false });
+            let mut answer = Box::pin(answer);
+            let first = block_on(poll_fn(|cx| Poll::Ready(answer.as_mut().poll(cx))));
+            let got = match first {
+                Poll::Ready(got) => got,
+                Poll::Pending => block_on(answer),
+            };
+            assert_eq!(got.ok(), answers.then_some(7));
+            assert!(answering.join().is_ok_and(|sent| sent == answers));
+        });
+    }
+}
+
+/// Whoever is to answer is told that nobody waits any more.
+#[test]
+fn one_that_is_to_answer_is_told_that_nobody_waits() {
+    check(|| {
+        let (mut reply, answer) = reply::pair::<u8>();
+        let giving_up = thread::spawn(move || drop(answer));
+        block_on(reply.given_up());
+        assert!(reply.is_given_up() && reply.send(7) == Err(7));
+        assert!(giving_up.join().is_ok());
     });
 }
 

@@ -8,9 +8,8 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_channel::oneshot;
-
-use super::{CloseError, Reply, Service, ServiceError};
+use super::reply::{self, Reply, Unanswered};
+use super::{CloseError, Service, ServiceError};
 use crate::blocking::block_on;
 use crate::mailbox::{Core, End, Why};
 use crate::name::Name;
@@ -65,11 +64,11 @@ impl<S: Service> ServiceHandle<S> {
     /// Dropped before it is ready, the request may have been given: the service can see that nobody waits any more by
     /// [`Reply::given_up`].
     pub async fn ask<R>(&self, request: impl FnOnce(Reply<R>) -> S::Request) -> Result<R, ServiceError> {
-        let (sender, answer) = oneshot::channel();
-        self.send(request(Reply { sender })).await?;
+        let (reply, answer) = reply::pair();
+        self.send(request(reply)).await?;
         match at_checkpoint(At::Answer, answer).await {
             Ok(answer) => Ok(answer),
-            Err(oneshot::Canceled) => Err(self.core().unanswered().await),
+            Err(Unanswered) => Err(self.core().unanswered().await),
         }
     }
 
@@ -150,11 +149,11 @@ impl<S: Service> ServiceHandle<S> {
     /// As `ask`; also, without effect, on the only thread of the service's runtime
     /// ([`is_would_block`](ServiceError::is_would_block)).
     pub fn ask_blocking<R>(&self, request: impl FnOnce(Reply<R>) -> S::Request) -> Result<R, ServiceError> {
-        let (sender, mut answer) = oneshot::channel();
-        self.send_blocking(request(Reply { sender }))?;
+        let (reply, mut answer) = reply::pair();
+        self.send_blocking(request(reply))?;
         match block_on(|cx| Pin::new(&mut answer).poll(cx)) {
             Ok(answer) => Ok(answer),
-            Err(oneshot::Canceled) => {
+            Err(Unanswered) => {
                 let mut error = pin!(self.core().unanswered());
                 Err(block_on(|cx| error.as_mut().poll(cx)))
             }
