@@ -12,7 +12,7 @@ use crate::raw::frame::{self, Here};
 use crate::record::RecordCause;
 use crate::scope::Scope;
 use crate::sync::{Mutex, MutexGuard};
-use crate::task::{TaskRef, at_checkpoint};
+use crate::task::TaskRef;
 use crate::waits::At;
 
 /// What a child has left: destroyed as that child where nobody reads it.
@@ -121,7 +121,7 @@ impl<I> Collected<I> {
     }
 
     pub(crate) async fn next(&self) -> Option<I> {
-        at_checkpoint(At::Results, poll_fn(|cx| self.poll_next(cx))).await
+        poll_fn(|cx| poll_at_checkpoint(cx, |cx| self.poll_next(cx))).await
     }
 
     /// Leaves an item. It comes back where nobody reads any more. The reader is not told.
@@ -140,6 +140,23 @@ impl<I> Collected<I> {
         state.closed = true;
         std::mem::take(&mut state.items)
     }
+}
+
+/// Reads the next of what children leave, at a checkpoint.
+pub(crate) fn poll_at_checkpoint<T>(
+    cx: &mut Context<'_>,
+    poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<T>>,
+) -> Poll<Option<T>> {
+    let polled = if frame::checkpoint_is_cancelled() { Poll::Pending } else { poll(cx) };
+    let polled = match polled {
+        // The last of them may have been cut, by a cancellation that came since we looked: no end that anybody is to go on from.
+        Poll::Ready(None) if frame::here_is_cancelled() => Poll::Pending,
+        polled => polled,
+    };
+    if polled.is_pending() {
+        frame::note_wait(At::Results, None);
+    }
+    polled
 }
 
 /// A child that is to leave one item, or none.

@@ -4,13 +4,14 @@ use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crate::name::Name;
 use crate::raw::frame;
 use crate::reason::CancelCause;
 use crate::scope::Scope;
+use crate::sync::Mutex;
 use crate::task::TaskRef;
 use crate::tracked::{HasOwn, Own};
 use crate::waits::At;
@@ -168,12 +169,21 @@ impl<T> Future for TaskHandle<T> {
 
     /// # Panics
     /// When polled after it was ready.
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         frame::note_wait(At::Handle, Some(self.cell.own.task().location()));
         if frame::checkpoint_is_cancelled() {
             return Poll::Pending;
         }
-        self.poll_ended(cx)
+        match self.as_mut().poll_ended(cx) {
+            Poll::Ready(Err(lost)) if frame::here_is_cancelled() => {
+                // What has come since we looked, and has most likely ended it, is for the nursery to tell. It is put back: the
+                // handle may be awaited elsewhere.
+                let taken = self.cell.swap(State::Filled(Err(lost)));
+                drop(taken);
+                Poll::Pending
+            }
+            polled => polled,
+        }
     }
 }
 

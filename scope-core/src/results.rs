@@ -11,17 +11,16 @@ use std::task::{Context, Poll};
 use futures_core::Stream;
 
 use crate::bounded::{Bound, BoundedError, ZeroBound, holding_until_read};
-use crate::collect::{Collected, Expected, Made};
+use crate::collect::{Collected, Expected, Made, poll_at_checkpoint};
 use crate::deposit::{Deposit, End, record_end, record_panic};
 use crate::failure::Fault;
 use crate::nursery::{Local, Nursery, Sendable};
 use crate::places::Permit;
-use crate::raw::frame::{self, Here};
+use crate::raw::frame::Here;
 use crate::raw::values::{Counted, Values};
 use crate::spawner::Spawns;
-use crate::task::{TaskRef, at_checkpoint};
+use crate::task::TaskRef;
 use crate::tracked::{OrCut, Own, Tracked};
-use crate::waits::At;
 
 /// Children whose values are wanted one by one, in the order in which they finish: [`Spawns::results`].
 ///
@@ -131,7 +130,7 @@ impl<S: Spawns, T> Results<S, T> {
     /// # Cancel safety
     /// Dropped before it is ready, no value is lost.
     pub async fn next(&mut self) -> Option<T> {
-        at_checkpoint(At::Results, poll_fn(|cx| self.values.poll_next(cx))).await
+        poll_fn(|cx| poll_at_checkpoint(cx, |cx| self.values.poll_next(cx))).await
     }
 
     /// How many children run, or have a value that was not read.
@@ -190,17 +189,6 @@ impl<S: Unpin, T> Stream for Results<S, T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<T>> {
         poll_at_checkpoint(cx, |cx| self.values.poll_next(cx))
     }
-}
-
-fn poll_at_checkpoint<T>(
-    cx: &mut Context<'_>,
-    poll: impl FnOnce(&mut Context<'_>) -> Poll<Option<T>>,
-) -> Poll<Option<T>> {
-    let polled = if frame::checkpoint_is_cancelled() { Poll::Pending } else { poll(cx) };
-    if polled.is_pending() {
-        frame::note_wait(At::Results, None);
-    }
-    polled
 }
 
 impl<S, T> fmt::Debug for Results<S, T> {

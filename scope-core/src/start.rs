@@ -188,6 +188,16 @@ impl<T, E: Fault> Future for Start<T, E> {
             drop(old);
             return Poll::Pending;
         }
+        if let State::Ended(None, ending) = &*state
+            && self.refused.is_none()
+            && !matches!(ending, Ending::Unreported)
+            && frame::here_is_cancelled()
+        {
+            // By what cancels this one too, and has come since we looked.
+            drop(state);
+            drop(fresh);
+            return Poll::Pending;
+        }
         let settled = std::mem::replace(&mut *state, State::Taken);
         drop(state);
         Poll::Ready(match settled {

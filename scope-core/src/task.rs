@@ -5,7 +5,7 @@
 //! right wherever code runs: in combinators, in nested executors, in destructors, also when the runtime drops the task.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -143,6 +143,19 @@ pin_project! {
 
 pub(crate) fn at_checkpoint<F: Future>(at: At, operation: F) -> AtCheckpoint<F> {
     AtCheckpoint { operation, at }
+}
+
+/// Ends at once, but never in a cancelled scope. For what a cancellation has made of an operation that began just before it came:
+/// nobody left to answer, or nothing to come. Whoever waited there is cut, as if it had come a moment earlier.
+pub(crate) async fn unless_cancelled(at: At) {
+    poll_fn(|_| {
+        if !frame::here_is_cancelled() {
+            return Poll::Ready(());
+        }
+        frame::note_wait(at, None);
+        Poll::Pending
+    })
+    .await;
 }
 
 impl<F: Future> Future for AtCheckpoint<F> {

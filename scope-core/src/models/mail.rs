@@ -1,8 +1,9 @@
 //! What is left for somebody else to run or to read: a task's mail, a scope's, what children left for one reader, and a
 //! child that is cancelled alone. The child's handle, which keeps its scope, is there to the end.
 
-use std::future::{pending, poll_fn};
+use std::future::{Future as _, pending, poll_fn};
 use std::panic::Location;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -14,8 +15,10 @@ use crate::closing::Closing;
 use crate::collect::{Collected, Made};
 use crate::failure::Failure;
 use crate::finalizer::Exit;
+use crate::handle::{self, Lost};
 use crate::name::Name;
 use crate::nursery;
+use crate::raw::frame::{self, Here};
 use crate::reason::CancelCause;
 use crate::rt::Task;
 use crate::scope::Part;
@@ -152,6 +155,46 @@ fn a_reader_of_both_kinds_gets_every_value_and_the_end() {
             .await
         }));
         assert_eq!(sum.ok(), Some(3));
+    });
+}
+
+/// The last child is cut by a cancellation that comes while its reader looks: that is not the end of what there was to read.
+#[test]
+fn a_reader_does_not_go_on_from_a_cut() {
+    check(|| {
+        let (scope, items) = (scope(), Collected::<u8>::new());
+        let (cancelled, expected) = (scope.clone(), items.expect());
+        let cutting = thread::spawn(move || {
+            cancelled.cancel(CancelCause::Explicit, Name::new(""), Location::caller());
+            drop(expected);
+        });
+        let mut next = pin!(items.next());
+        let read = block_on(poll_fn(|cx| {
+            Poll::Ready(frame::enter(&task(), Here::Made(&scope), || next.as_mut().poll(cx).is_ready()))
+        }));
+        assert!(!read);
+        assert!(cutting.join().is_ok());
+    });
+}
+
+/// The same of a child's handle: it tells of the cut only where nothing was cancelled.
+#[test]
+fn a_handle_does_not_tell_of_what_has_cut_its_reader() {
+    check(|| {
+        let scope = scope();
+        let (slot, mut handle) = handle::pair::<u8>(task(), scope.clone());
+        let cancelled = scope.clone();
+        let cutting = thread::spawn(move || {
+            cancelled.cancel(CancelCause::Explicit, Name::new(""), Location::caller());
+            slot.fill(Err(Lost::Cancelled));
+        });
+        let told = block_on(poll_fn(|cx| {
+            let polled = frame::enter(&task(), Here::Made(&scope), || Pin::new(&mut handle).poll(cx).is_ready());
+            Poll::Ready(polled)
+        }));
+        assert!(!told);
+        assert_eq!(block_on(&mut handle), Err(Lost::Cancelled));
+        assert!(cutting.join().is_ok());
     });
 }
 

@@ -13,7 +13,7 @@ use super::{CloseError, Service, ServiceError};
 use crate::blocking::block_on;
 use crate::mailbox::{Core, End, Why};
 use crate::name::Name;
-use crate::task::at_checkpoint;
+use crate::task::{at_checkpoint, unless_cancelled};
 use crate::waits::At;
 
 /// A handle on a service: cheap, `Clone`, `Send`. It can ask, and ask for the end; dropping the last one asks for the end.
@@ -51,7 +51,10 @@ impl<S: Service> ServiceHandle<S> {
     pub async fn send(&self, request: S::Request) -> Result<(), ServiceError> {
         match at_checkpoint(At::Request, self.core().requests.give(request)).await {
             Ok(()) => Ok(()),
-            Err(_) => Err(self.core().error()),
+            Err(_) => {
+                unless_cancelled(At::Request).await;
+                Err(self.core().error())
+            }
         }
     }
 
@@ -68,7 +71,11 @@ impl<S: Service> ServiceHandle<S> {
         self.send(request(reply)).await?;
         match at_checkpoint(At::Answer, answer).await {
             Ok(answer) => Ok(answer),
-            Err(Unanswered) => Err(self.core().unanswered().await),
+            Err(Unanswered) => {
+                let error = self.core().unanswered().await;
+                unless_cancelled(At::Answer).await;
+                Err(error)
+            }
         }
     }
 
@@ -80,7 +87,11 @@ impl<S: Service> ServiceHandle<S> {
     /// # Cancel safety
     /// Nothing to lose.
     pub async fn ready(&self) -> Result<Arc<S::Info>, ServiceError> {
-        at_checkpoint(At::Opening, self.core().ready()).await
+        let ready = at_checkpoint(At::Opening, self.core().ready()).await;
+        if ready.is_err() {
+            unless_cancelled(At::Opening).await;
+        }
+        ready
     }
 
     /// What opening found out, if the resource is or was open.
