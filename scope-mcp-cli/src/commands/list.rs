@@ -20,6 +20,8 @@ use crate::{sanitize, stdout, table};
 struct Listing {
     info: Arc<ServerInfo>,
     listed: Listed,
+    /// Why the server could not be ended as it should.
+    left: Option<Stop>,
 }
 
 enum Listed {
@@ -52,15 +54,20 @@ pub(crate) async fn run(
             app.stdout.line(texts.join("\n\n"));
         }
     }
-    Stop::all(all.iter().filter_map(|(_, listing)| listing.as_ref().err())).map_or(Ok(Code::Done), Err)
+    let failures = all.iter().filter_map(|(_, listing)| match listing {
+        Ok(listing) => listing.left.as_ref(),
+        Err(stop) => Some(stop),
+    });
+    Stop::all(failures).map_or(Ok(Code::Done), Err)
 }
 
 async fn list(app: &App, n: &Nursery<'_, '_>, what: What, server: &Server, timeout: Duration) -> Result<Listing, Stop> {
     let open = Open::open(app, n, server, timeout).await?;
     let listed = listed(&open, what).await;
-    open.close().await?;
+    let left = open.close().await.err();
+    // What went wrong first is what is told.
     let listed = listed.map_err(|error| not_answered(&error))?;
-    Ok(Listing { info: open.info, listed })
+    Ok(Listing { info: open.info, listed, left })
 }
 
 async fn listed(open: &Open<'_>, what: What) -> Result<Listed, CallError> {
@@ -73,7 +80,7 @@ async fn listed(open: &Open<'_>, what: What) -> Result<Listed, CallError> {
 
 fn to_json(server: &Server, listing: &Result<Listing, Stop>) -> Value {
     match listing {
-        Ok(Listing { info, listed }) => {
+        Ok(Listing { info, listed, .. }) => {
             let mut described = json!({
                 "name": server.name,
                 "protocolVersion": info.revision.to_string(),
