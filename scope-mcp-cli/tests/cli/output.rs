@@ -89,10 +89,14 @@ fn what_acts_on_a_terminal_is_made_visible() {
 #[test]
 fn check_prints_a_row_each() {
     on_each_runtime(|host| {
+        // It is called what it will be called before the server is spoken with.
+        let with_child = format!(
+            "sleep 600 & until [ \"$(cat /proc/$!/comm)\" = sleep ]; do :; done; exec '{PROGRAM}' serve-bundled"
+        );
         let config = host.config(&[
             ("good", host.bundled()),
             ("gone", host.server("/no/such/program", &[])),
-            ("child", host.server("sh", &["-c", &format!("sleep 600 & exec '{PROGRAM}' serve-bundled")])),
+            ("child", host.server("sh", &["-c", &with_child])),
         ]);
         let ended = host.run(&["check", "--config", &config]).exits_with(3).says(&["1 of 3", "\"gone\""]);
         let row = |name: &str| {

@@ -10,7 +10,7 @@ use crate::alone::{alone, alone_under};
 use crate::oracle::{self, Suspect};
 use crate::other_users::as_nobody;
 use crate::runtimes::{on_each, on_one};
-use crate::servers::{self, SHORT, sh};
+use crate::servers::{self, SHORT, patient, sh};
 
 #[test]
 fn a_host_that_may_start_no_more_processes_is_told_so_and_goes_on() {
@@ -151,7 +151,7 @@ fn who_forks_faster_than_it_is_killed_is_reported() {
         let rt = scope_core::rt::Handle::new(scope_tokio::TokioRuntime::new(runtime.handle().clone()));
         runtime.block_on(async {
             for reach in [Reach::Marked, Reach::Contained] {
-                let budgets = Budgets::default().with_after_eof(SHORT).with_after_term(SHORT);
+                let budgets = patient().with_after_term(SHORT).with_after_kill(Budgets::MIN_AFTER_KILL);
                 let mut process = sh(FORKS_ALL_THE_TIME).reach(reach).budgets(budgets).spawn(&rt).unwrap();
                 let mut suspect = Suspect::new(&mut process);
                 let group: i32 = suspect.line().await.parse().unwrap();
@@ -188,7 +188,9 @@ fn budgets_of_zero_are_enough_in_every_reach() {
                 if reach == Reach::Session && name.starts_with("escapes") {
                     continue;
                 }
-                let mut process = sh(script).name(name).reach(reach).budgets(Budgets::NONE).spawn(&rt).unwrap();
+                // How long the system takes to carry out a SIGKILL is not asked here, but whether it is enough.
+                let budgets = Budgets::NONE.with_after_kill(patient().after_kill);
+                let mut process = sh(script).name(name).reach(reach).budgets(budgets).spawn(&rt).unwrap();
                 let mut suspect = Suspect::new(&mut process);
                 suspect.says("ready").await;
                 let report = process.close().await;
