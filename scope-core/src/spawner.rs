@@ -80,7 +80,7 @@ impl<E: Fault> Spawner<E> {
     /// A panic of `body` is resumed in the foreign task; the scope goes on.
     ///
     /// # Cancel safety
-    /// Dropping it drops `body`.
+    /// Dropping it drops `body`. Forgotten after its first poll, it has not ended: the scope waits for it, for ever.
     #[track_caller]
     pub fn enter<F: Future>(&self, body: F) -> Entered<F> {
         Entered::new(self.scope.clone(), self.name.clone(), Location::caller(), body)

@@ -208,7 +208,8 @@ impl<S: Service> ServiceHandle<S> {
         core.ended_blocking().report(&core.name)
     }
 
-    /// Waits until the service has ended, for whatever reason, and says how.
+    /// Waits until the service has ended, for whatever reason, and says how. From within the service's own subtree, which
+    /// ends first, that is for ever, or until it is cancelled.
     ///
     /// # Cancel safety
     /// Nothing to lose.
