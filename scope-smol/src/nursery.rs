@@ -82,7 +82,9 @@ where
 }
 
 /// [`nursery`] whose parallel children run on `executor`, which the caller runs. It is not kept alive: once it is gone, a
-/// child is refused, and those that were left on it have been dropped.
+/// child is refused, and those that were left on it have been dropped. Better end the nursery first: async-executor 1.14 forgets
+/// a task, and all that it owns, if another thread wakes it while the executor is being dropped (401 of two million that were
+/// woken all the time).
 ///
 /// ```
 /// use std::sync::Arc;
